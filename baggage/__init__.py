@@ -1,0 +1,3 @@
+"""Causal context that follows execution."""
+
+__all__: list[str] = []

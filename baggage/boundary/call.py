@@ -1,0 +1,90 @@
+"""What is about to cross a boundary, in no library's terms.
+
+Holds the values that describe a crossing before it happens. What came of it is in `outcome`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+
+class Kind(Enum):
+    """The six ways to pass a boundary, in pairs: the first of a pair departs, the second arrives."""
+
+    CLIENT = "client"
+    SERVER = "server"
+    PRODUCER = "producer"
+    CONSUMER = "consumer"
+    SPAWN = "spawn"
+    RUN = "run"
+
+    @property
+    def departs(self) -> bool:
+        """Whether the crossing leaves the current branch (and so opens no scope)."""
+        return self in _DEPARTURES
+
+
+_DEPARTURES: Final = frozenset({Kind.CLIENT, Kind.PRODUCER, Kind.SPAWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a departure goes, or where an arrival came from. `port` 0 means that it is not known."""
+
+    host: str
+    port: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}" if self.port else self.host
+
+
+@dataclass(frozen=True, slots=True)
+class CallSite:
+    """Where in the application a crossing starts.
+
+    `module` and `function` are stable across machines, checkouts and edits elsewhere in the file;
+    a script run as `__main__` counts under its file's stem. `line` is for people: it takes no part
+    in comparisons.
+    """
+
+    module: str
+    function: str
+    line: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.function}:{self.line}"
+
+
+UNKNOWN_SITE: Final = CallSite("?", "?")
+
+NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One crossing that is about to happen.
+
+    `operation` names what is asked without saying where ("GET /users", "/pkg.Service/Method"), so
+    that it is the same on every machine. `payload` is a digest of what the callee will read (path,
+    query, body; never headers), or None where the library streams it. `timeout` is in seconds, None
+    where the caller set none. `source` is the service that crosses. `arrived` shows the foreign
+    headers of an arrival by lower-case name, and is empty for a departure.
+    """
+
+    kind: Kind
+    library: str
+    operation: str
+    method: str = ""
+    arguments: Mapping[str, object] = NOTHING
+    endpoint: Endpoint | None = None
+    timeout: float | None = None
+    payload: bytes | None = None
+    source: str = ""
+    target: str = ""
+    site: CallSite = UNKNOWN_SITE
+    arrived: Mapping[str, str] = NO_HEADERS

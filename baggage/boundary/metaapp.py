@@ -1,0 +1,92 @@
+"""What a meta-application is: the protocol, and the directives that it gives at a crossing.
+
+A meta-application sees calls and outcomes, never a library's objects, and acts by what it yields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol, runtime_checkable
+
+from baggage.boundary.call import NO_HEADERS, Call, Kind
+from baggage.boundary.outcome import Fault, Outcome
+from baggage.values import Key, Value
+
+
+class Interest(Enum):
+    """Whether a meta-application wants to be asked at crossings of one kind and library."""
+
+    NONE = "none"
+    AROUND = "around"
+
+
+NO_CHANGES: Final[Mapping[Key, Value]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """Let the crossing happen.
+
+    `down` replaces values of `down` keys: for the callee at a departure (the caller's own stay as
+    they are), in the scope that opens at an arrival. `headers` are foreign headers to send with a
+    departure. `delay` is waited for by the driver before the crossing, in seconds.
+    """
+
+    down: Mapping[Key, Value] = NO_CHANGES
+    headers: Mapping[str, str] = NO_HEADERS
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inject:
+    """Let the library fail in this way; the callee is never contacted."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Let the crossing end with this outcome; the callee is never contacted."""
+
+    outcome: Outcome
+
+
+Directive = Proceed | Inject | Answer
+Flow = Generator[Directive, Outcome, "Outcome | Fault | None"]
+"""Yields exactly one directive and is sent the outcome.
+
+What it returns replaces the outcome: another outcome, a fault to enact although the callee did
+answer, or None to leave it as it is. State lives in locals. A flow is always finished or closed,
+so a `finally` in it always runs.
+"""
+
+PROCEED: Final = Proceed()
+
+
+@runtime_checkable
+class MetaApp(Protocol):
+    """A tool that gives meaning to causal context, at every instrumented boundary.
+
+    Methods are called from any thread or task, several at a time: keep state in flows and in the
+    baggage. Whatever they raise is logged and isolated from the application (raised in strict mode).
+    """
+
+    @property
+    def name(self) -> str:
+        """A unique name; also the namespace of its keys."""
+
+    def interest(self, kind: Kind, library: str) -> Interest:
+        """Say whether to be asked at such crossings. Asked once; the answer is cached."""
+
+    def around(self, call: Call) -> Flow:
+        """Make the flow for one crossing. Runs in the branch of execution that crosses."""
+
+
+@runtime_checkable
+class OverflowSink(Protocol):
+    """What a meta-application adds to be handed `home` values that found no room on the way home."""
+
+    def overflow(self, key: Key, values: Sequence[Value]) -> None:
+        """Take values of one of its `home` keys that the response can't or could not carry."""

@@ -1,0 +1,120 @@
+"""What came of a crossing, and the faults that can be made to come of it.
+
+Outcomes are values: they are handed to meta-applications, never thrown at them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol
+
+
+class FaultKind(Enum):
+    """Faults in no library's terms; each library's adapter knows what they look like there."""
+
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    STATUS = "status"
+    CANCELLED = "cancelled"
+    RAISE = "raise"
+    BODY = "body"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault to enact.
+
+    `status` goes with STATUS (an HTTP status) or names a gRPC code by number; `name` goes with
+    RAISE and is looked up in the adapter's own table, never imported or evaluated; `body` goes
+    with STATUS and BODY.
+    """
+
+    kind: FaultKind
+    status: int | None = None
+    name: str | None = None
+    body: bytes | None = None
+
+    def __str__(self) -> str:
+        detail = self.status if self.status is not None else self.name
+        return self.kind.value if detail is None else f"{self.kind.value} {detail}"
+
+
+class Facts(Protocol):
+    """What an adapter can tell about a response, computed when asked for.
+
+    Reading `digest` or `size` never consumes a stream that the application has yet to read: both
+    are None then.
+    """
+
+    @property
+    def status(self) -> int | None:
+        """The status code, None where the library has none."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the library's users call this a success."""
+
+    def digest(self) -> bytes | None:
+        """Return a digest of what the application reads of the answer."""
+
+    def size(self) -> int | None:
+        """Return how many bytes of body the application reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainFacts:
+    """Facts known beforehand: of a response that is a plain value, or of none at all."""
+
+    status: int | None = None
+    ok: bool = True
+    content: bytes | None = None
+
+    def digest(self) -> bytes | None:
+        """Return None: a plain value has no bytes that the application reads."""
+        return None
+
+    def size(self) -> int | None:
+        """Return how many bytes `content` has, None without content."""
+        return None if self.content is None else len(self.content)
+
+
+NO_FACTS: Final = PlainFacts()
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The crossing answered. `value` is the library's own object: opaque to meta-applications.
+
+    `target` is the name of the service that answered, "" if it didn't say. `injected` is the fault
+    that was really enacted here, None for what happened by itself.
+    """
+
+    value: object
+    facts: Facts = NO_FACTS
+    target: str = ""
+    injected: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The crossing raised; `error` reaches the application untouched. See `Returned` for the rest."""
+
+    error: BaseException
+    target: str = ""
+    injected: Fault | None = None
+
+    @property
+    def name(self) -> str:
+        """The exception's full name, as in "requests.exceptions.ConnectionError"."""
+        return exception_name(type(self.error))
+
+
+Outcome = Returned | Raised
+
+
+def exception_name(kind: type[BaseException]) -> str:
+    """Return the full name of an exception class; builtins go without a module."""
+    module = kind.__module__
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"

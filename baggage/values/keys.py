@@ -1,0 +1,70 @@
+"""Keys: what a value is called, how values under it merge, and which way it travels.
+
+A key is a plain value that says all this by itself, so that no process needs a registry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+Value = bytes | str | int | float | bool
+"""What can be packed."""
+
+
+class Type(IntEnum):
+    """How the values under one key merge. The numbers are the wire's."""
+
+    BAG = 0
+    LAST = 1
+
+
+class Direction(IntEnum):
+    """Which way a key travels; see `docs/semantics.md`. The numbers are the wire's."""
+
+    BOTH = 0
+    DOWN = 1
+    HOME = 2
+
+
+Bag: Final = Type.BAG
+Last: Final = Type.LAST
+
+DEFAULT_PRIORITY: Final = 100
+MAX_NAME: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A declared key.
+
+    `name` should start with a namespace ("acme.tenant"). Where not everything fits, keys of a
+    higher `priority` number are dropped first. `type` matters for the direction BOTH alone: a
+    DOWN key holds one value, which pack replaces; a HOME key holds a set.
+    """
+
+    name: str
+    type: Type = Type.BAG
+    direction: Direction = Direction.BOTH
+    priority: int = DEFAULT_PRIORITY
+
+    def __post_init__(self) -> None:
+        """Refuse names and priorities that the wire can't carry."""
+        if not self.name or len(self.name.encode()) > MAX_NAME:
+            raise ValueError(f"a key's name takes 1 to {MAX_NAME} bytes, not {self.name!r}")
+        if not 0 <= self.priority < 1 << 16:
+            raise ValueError(f"a priority goes from 0 to 65535, not {self.priority!r}")
+
+
+def key(
+    name: str,
+    *,
+    type: Type = Type.BAG,
+    direction: Direction | str = Direction.BOTH,
+    priority: int = DEFAULT_PRIORITY,
+) -> Key:
+    """Declare a key. `direction` may be spelled "both", "down" or "home"."""
+    if isinstance(direction, str):
+        direction = Direction[direction.upper()]
+    return Key(name, type, direction, priority)

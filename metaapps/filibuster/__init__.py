@@ -1,0 +1,1 @@
+"""Service-level fault injection testing, as a meta-application."""

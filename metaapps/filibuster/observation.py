@@ -1,0 +1,102 @@
+"""What the services and the functional test report about one execution, and what became of it.
+
+Plain values, without their encoding (`wire`) and without conclusions (`reduce`, `explore`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+from baggage.boundary import UNKNOWN_SITE, CallSite, Fault
+from metaapps.filibuster.index import BranchFrame, CallFrame, Frame
+from metaapps.filibuster.plan import Plan
+
+NO_CLOCK: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+class Role(Enum):
+    """What an observation tells of: a call, a branch that was started, a question of the test."""
+
+    CALL = "call"
+    BRANCH = "branch"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One call, branch or question, seen where it was made.
+
+    `index` names it and `parent` the enclosing call or branch (`index.ROOT` for the functional
+    test). `position` is its place, from 0, in the program order of that parent, over all roles.
+
+    Of a CALL: what it asked (`library` … `timeout` in seconds; `payload` is a digest of what the
+    callee reads), the clocks (`origin` is the clock of the call that it was made for), and what
+    came back: `raised` is the full name of an exception, or else `status`, `ok` and `digest` (of
+    what the application read; None where that can't be known) tell the answer. `injected` is the
+    fault that was really enacted. `by_test` marks the functional test's own calls.
+
+    Of an ASK: `target` is the service that was asked about ("" for any), `ok` the answer.
+    """
+
+    role: Role
+    index: bytes
+    parent: bytes
+    position: int
+    source: str = ""
+    target: str = ""
+    by_test: bool = False
+    library: str = ""
+    method: str = ""
+    operation: str = ""
+    arguments: str = ""
+    site: CallSite = UNKNOWN_SITE
+    occurrence: int = 0
+    payload: bytes | None = None
+    timeout: float | None = None
+    clock: Mapping[str, int] = field(default=NO_CLOCK, hash=False)
+    origin: Mapping[str, int] = field(default=NO_CLOCK, hash=False)
+    raised: str | None = None
+    status: int | None = None
+    ok: bool = True
+    digest: bytes | None = None
+    injected: Fault | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """The last frame of the index: `child(parent, frame) == index`. Not for an ASK."""
+        if self.role is Role.BRANCH:
+            return BranchFrame(self.occurrence)
+        site = self.site
+        return CallFrame(self.source, site.module, site.function, self.operation, self.occurrence)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a functional test failed: `summary` is one line, `details` its traceback and output."""
+
+    summary: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One run of the functional test under a plan. `failure` is None when the test passed."""
+
+    plan: Plan
+    observations: tuple[Observation, ...] = ()
+    failure: Failure | None = None
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether the functional test passed."""
+        return self.failure is None
+
+    @property
+    def fired(self) -> frozenset[bytes]:
+        """The indices of the calls where a fault was really enacted."""
+        return frozenset(o.index for o in self.observations if o.injected is not None)

@@ -1,0 +1,1 @@
+"""Zipkin-style spans, as a meta-application."""
