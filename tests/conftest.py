@@ -1,0 +1,57 @@
+"""What every test runs under: hypothesis profiles, and no skips where CI forbids them.
+
+Fixtures belong beside the tests that use them; only what holds for the whole suite is here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+# A slow or shared machine is no reason to fail: no deadline, and no complaint about slow draws.
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
+settings.register_profile("soak", settings.get_profile("dev"), max_examples=10_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip into a failure in CI, unless the test is marked `may_skip("why")`."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and not _may_skip(item):
+        _forbid(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn the skip of a whole module into a failure in CI."""
+    report = yield
+    if report.skipped:
+        _forbid(report)
+    return report
+
+
+def _may_skip(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("may_skip")
+    return marker is not None and bool(marker.args or marker.kwargs.get("reason"))
+
+
+def _forbid(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not IN_CI:
+        return
+    report.longrepr = f"skipped, and CI forbids skips: {_reason(report.longrepr)}"
+    report.outcome = "failed"
+
+
+def _reason(longrepr: object) -> str:
+    """Return the reason of a skip, which pytest reports as (path, line, reason)."""
+    return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
