@@ -1,0 +1,88 @@
+# Targets for people and for CI; `make help` lists them. Needs GNU make 3.81 and Python 3.11.
+# Everything is installed into .venv, once per lock file; nothing else on the machine is touched.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The first interpreter that is new enough; `make PYTHON=/path/to/python3.12` overrides.
+CANDIDATES := python3.13 python3.12 python3.11 python3
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do \
+	"$$p" -c "$(NEW_ENOUGH)" 2>/dev/null && echo "$$p" && break; done)
+
+TOO_OLD = baggage needs Python 3.11 or newer, and $(or $(PYTHON),python3) is not that: \
+	say where one is with make PYTHON=/path/to/python
+
+# Options for pytest, as in `make test ARGS="-k split -n 0"`.
+ARGS ?=
+WORKERS ?= auto
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url $(if $(UPGRADE),--upgrade)
+PROTOC := $(BIN)/python -m grpc_tools.protoc --proto_path=proto
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test lint lock bench soak proto clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/demo.stamp ## find a real bug in the tutorial's application
+	@$(BIN)/python -m examples.tutorial.demo
+
+test: $(VENV)/dev.stamp ## run the tests (ARGS="-k split" chooses)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: $(VENV)/dev.stamp ## check style, types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/dev.stamp ## measure us beside our peers
+	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/dev.stamp ## run the long counts that CI leaves out
+	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+proto: $(VENV)/dev.stamp ## generate code from proto/
+	$(PROTOC) --python_out=baggage/wire --pyi_out=baggage/wire proto/baggage.proto
+	$(PROTOC) --python_out=metaapps/filibuster --pyi_out=metaapps/filibuster proto/filibuster.proto
+
+lock: $(VENV)/dev.stamp ## pin what pyproject.toml asks for (UPGRADE=1 takes the newest)
+	$(BIN)/$(LOCK) --no-annotate -o requirements/uv.txt requirements/uv.in
+	$(BIN)/$(LOCK) --extra dev -o requirements/dev.txt pyproject.toml
+	$(BIN)/$(LOCK) --extra demo -c requirements/dev.txt -o requirements/demo.txt pyproject.toml
+
+clean: ## remove the virtual environment, caches and builds
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	find baggage metaapps tests examples benchmarks tools -name __pycache__ -prune -exec rm -rf {} +
+
+# Each stamp is newer than what it was made from. A lock with hashes is installed by uv, or by pip
+# where uv can't be had; then the project itself, editable, without dependencies or downloads.
+
+$(VENV)/python.stamp: requirements/uv.txt
+	$(if $(shell "$(PYTHON)" -c "$(NEW_ENOUGH)" 2>&1 || echo no),$(error $(TOO_OLD)))
+	@echo "making $(VENV) with $(PYTHON)"
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(PIP_INSTALL) --require-hashes -r requirements/uv.txt || echo "no uv here: pip will do"
+	@touch $@
+
+$(VENV)/demo.stamp: requirements/demo.txt pyproject.toml $(VENV)/python.stamp
+	$(call install,requirements/demo.txt)
+
+# What the demo needs is a part of what a developer needs, in the same versions.
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/python.stamp
+	$(call install,requirements/dev.txt)
+	@touch $(VENV)/demo.stamp
+
+define install
+@echo "installing $(1)"
+@$(UV_INSTALL) --require-hashes -r $(1) || $(PIP_INSTALL) --require-hashes -r $(1)
+@$(UV_INSTALL) --no-deps --no-build-isolation --editable . \
+	|| $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+@touch $@
+endef
