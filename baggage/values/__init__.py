@@ -1,5 +1,21 @@
 """Baggage as immutable values."""
 
+from baggage.values.baggage import EMPTY, Baggage
+from baggage.values.budget import Fitted, fit
+from baggage.values.errors import BaggageError
 from baggage.values.keys import Bag, Direction, Key, Last, Type, Value, key
 
-__all__ = ["Bag", "Direction", "Key", "Last", "Type", "Value", "key"]
+__all__ = [
+    "EMPTY",
+    "Bag",
+    "Baggage",
+    "BaggageError",
+    "Direction",
+    "Fitted",
+    "Key",
+    "Last",
+    "Type",
+    "Value",
+    "fit",
+    "key",
+]

@@ -1,0 +1,31 @@
+"""The current baggage, and who owns it."""
+
+from baggage.context.branch import (
+    Branch,
+    attached,
+    branch,
+    current,
+    ensure,
+    enter,
+    leave,
+    suppressed,
+)
+from baggage.context.verbs import deserialize, join, pack, remove, serialize, split, unpack
+
+__all__ = [
+    "Branch",
+    "attached",
+    "branch",
+    "current",
+    "deserialize",
+    "ensure",
+    "enter",
+    "join",
+    "leave",
+    "pack",
+    "remove",
+    "serialize",
+    "split",
+    "suppressed",
+    "unpack",
+]

@@ -1,0 +1,141 @@
+"""Branches of execution: who owns the current baggage.
+
+One `ContextVar` holds a small mutable branch, which holds the immutable baggage. A value in the
+variable itself would be lost wherever a library copies the context (new tasks, thread hand-overs,
+interceptors); the branch is shared by such copies, so what they write comes back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from threading import Lock
+from typing import Any
+
+from baggage.values import EMPTY, Baggage, Key, Value
+
+_log = logging.getLogger("baggage.context")
+
+
+class Branch:
+    """One branch of execution and the baggage that it carries now.
+
+    Owned by whoever runs in it. All methods are safe in any thread: they replace the baggage under
+    a lock. `service` is the name of the service that runs here, "" for the process's own. `notes`
+    is scratch space of meta-applications, by name; it never leaves the branch.
+    """
+
+    __slots__ = ("_baggage", "_lock", "muted", "notes", "service")
+
+    def __init__(self, baggage: Baggage = EMPTY, service: str = "", *, muted: bool = False) -> None:
+        """Start a branch with `baggage`. A `muted` one is invisible to instrumentations."""
+        self._baggage = baggage
+        self._lock = Lock()
+        self.service = service
+        self.muted = muted
+        self.notes: dict[str, Any] = {}
+
+    @property
+    def baggage(self) -> Baggage:
+        """What is carried at this moment."""
+        return self._baggage
+
+    def update(self, change: Callable[[Baggage], Baggage]) -> Baggage:
+        """Replace the baggage by what `change` makes of it, and return that."""
+        with self._lock:
+            self._baggage = change(self._baggage)
+            return self._baggage
+
+    def pack(self, key: Key | str, value: Value) -> None:
+        """Add a value; see `Baggage.pack`."""
+        self.update(lambda carried: carried.pack(key, value))
+
+    def unpack(self, key: Key | str) -> tuple[Value, ...]:
+        """Return the values under a key; see `Baggage.unpack`."""
+        return self._baggage.unpack(key)
+
+    def split(self, service: str | None = None) -> Branch:
+        """Fork: return a new branch that knows what this one knows; see `Baggage.split`."""
+        with self._lock:
+            self._baggage, theirs = self._baggage.split()
+        return Branch(theirs, self.service if service is None else service)
+
+    def join(self, other: Branch | Baggage) -> None:
+        """Merge a branch, or baggage that came back; see `Baggage.join`. Joining twice is harmless."""
+        if other is self:
+            return
+        theirs = other.surrender() if isinstance(other, Branch) else other
+        self.update(lambda carried: carried.join(theirs))
+
+    def surrender(self) -> Baggage:
+        """Return the baggage, and keep a copy without the right to write.
+
+        What a joined branch writes later goes under a root of its own, so a second join is exact.
+        """
+        with self._lock:
+            whole = self._baggage
+            self._baggage = whole.peeked()
+            return whole
+
+
+_current: ContextVar[Branch | None] = ContextVar("baggage.branch", default=None)
+
+
+def branch() -> Branch | None:
+    """Return the branch that runs here, None where nothing has been carried yet."""
+    return _current.get()
+
+
+def ensure() -> Branch:
+    """Return the branch that runs here; start an empty one where there is none."""
+    running = _current.get()
+    if running is None:
+        running = Branch()
+        _current.set(running)
+    return running
+
+
+def current() -> Baggage:
+    """Return the baggage that is carried here; empty baggage where there is none."""
+    running = _current.get()
+    return EMPTY if running is None else running.baggage
+
+
+def enter(running: Branch | None) -> Token[Branch | None]:
+    """Make a branch the current one, until `leave` is called with the token."""
+    return _current.set(running)
+
+
+def leave(token: Token[Branch | None]) -> None:
+    """Undo `enter`. In another context than `enter`'s it restores nothing, and is logged."""
+    try:
+        _current.reset(token)
+    except ValueError:
+        _log.warning("scope left in another context", stack_info=True)
+
+
+@contextmanager
+def attached(carried: Branch | Baggage) -> Iterator[Branch]:
+    """Run a block in a branch: the given one, or a new one that carries the given baggage.
+
+    Yields the branch: `baggage.join(branch)` afterwards brings home what the block packed. A
+    generator must not hold the block open across a `yield`.
+    """
+    running = carried if isinstance(carried, Branch) else Branch(carried)
+    token = _current.set(running)
+    try:
+        yield running
+    finally:
+        leave(token)
+
+
+@contextmanager
+def suppressed() -> Iterator[None]:
+    """Run a block whose crossings nobody sees: for a meta-application's own traffic."""
+    token = _current.set(Branch(muted=True))
+    try:
+        yield
+    finally:
+        leave(token)

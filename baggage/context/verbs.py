@@ -1,0 +1,48 @@
+"""The verbs of the talk, on the current baggage."""
+
+from __future__ import annotations
+
+from baggage.context.branch import Branch, current, ensure
+from baggage.values import Baggage, Key, Value
+
+
+def pack(key: Key | str, value: Value) -> None:
+    """Add a value under a key of the current baggage; see `Baggage.pack`."""
+    ensure().pack(key, value)
+
+
+def unpack(key: Key | str) -> tuple[Value, ...]:
+    """Return the values under a key of the current baggage; () without any."""
+    return current().unpack(key)
+
+
+def remove(key: Key | str) -> None:
+    """Drop what is visible under a key of the current baggage."""
+    ensure().update(lambda carried: carried.remove(key))
+
+
+def split() -> tuple[Branch, Branch]:
+    """Fork the current branch of execution: return it, and a new one that knows the same past.
+
+    Run the other one's work within `attached(theirs)`, in any thread, and `join(theirs)` afterwards.
+    """
+    mine = ensure()
+    return mine, mine.split()
+
+
+def join(other: Branch | Baggage) -> None:
+    """Merge a branch, or baggage that came back, into the current one."""
+    ensure().join(other)
+
+
+def serialize() -> bytes:
+    """Return the current baggage as bytes, to be sent along by hand; empty baggage is b""."""
+    return current().departing().serialize()
+
+
+def deserialize(blob: bytes) -> Baggage:
+    """Return the baggage in `blob`, to be attached or joined.
+
+    Raises BaggageError, and nothing else, for bytes that are no baggage.
+    """
+    return Baggage.deserialize(blob)

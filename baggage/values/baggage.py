@@ -1,0 +1,233 @@
+"""The immutable baggage value, with the verbs of the talk.
+
+What merges by causal history is in `history`, bytes are in `codec`; this joins them with the keys
+that only go down and those that only come home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from baggage.values.errors import BaggageError
+from baggage.values.history import Contributions, History
+from baggage.values.keys import DEFAULT_PRIORITY, Direction, Key, Type, Value
+
+_INT_BITS: Final = 63
+
+
+class Carried(NamedTuple):
+    """The value of a `down` key."""
+
+    value: Value
+    priority: int = DEFAULT_PRIORITY
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The set of values of a `home` key, by digest."""
+
+    by_digest: Mapping[bytes, Value] = field(default_factory=dict)
+    priority: int = DEFAULT_PRIORITY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Baggage:
+    """Causal context, as a value.
+
+    Every verb returns a new value. A value may be shared by threads; two of them that write from
+    the same value get separate roots, so nothing is ever lost or counted twice. Copies are the
+    value itself; pickling goes through bytes, and leaves the right to write behind.
+
+    `origin` is the service whose bytes these were, "" for none. `foreign` are the other members of
+    a W3C `baggage` header, which travel down with ours.
+    """
+
+    history: History = field(default_factory=History)
+    down: Mapping[str, Carried] = field(default_factory=dict)
+    home: Mapping[str, Gathered] = field(default_factory=dict)
+    origin: str = ""
+    foreign: tuple[str, ...] = ()
+    received: bytes | None = field(default=None, repr=False)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to carry."""
+        return not (self.down or self.home or self.foreign) and self.history.empty
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of all keys with a value, sorted."""
+        return tuple(sorted({*self.history.entries, *self.down, *self.home}))
+
+    def unpack(self, key: Key | str) -> tuple[Value, ...]:
+        """Return the values under a key; () without any.
+
+        A bag's values come in an order that is the same everywhere: by height of their dots, which
+        is the order of packing on one branch. Of LAST there is at most one; among concurrent ones
+        every branch sees the same.
+        """
+        known = self._resolve(key)
+        if known.direction is Direction.DOWN:
+            carried = self.down.get(known.name)
+            return () if carried is None else (carried.value,)
+        if known.direction is Direction.HOME:
+            gathered = self.home.get(known.name)
+            return () if gathered is None else tuple(gathered.by_digest.values())
+        entry = self.history.entries.get(known.name)
+        return () if entry is None else _read(entry, known.type)
+
+    def pack(self, key: Key | str, value: Value) -> Baggage:
+        """Return baggage with one more value under a key (LAST, DOWN: with this one instead).
+
+        Raises BaggageError for a value that can't travel: see `baggage.Value`; integers must fit
+        64 bits, text must be encodable.
+        """
+        known = self._resolve(key)
+        check_value(value)
+        if known.direction is Direction.DOWN:
+            return self.with_down({known: value})
+        if known.direction is Direction.HOME:
+            return self._with_home(known, value)
+        history = self.history.pack(known.name, value, known.type, known.priority)
+        return replace(self, history=history, received=None)
+
+    def remove(self, key: Key | str) -> Baggage:
+        """Return baggage without what is visible under a key."""
+        name = self._resolve(key).name
+        down = {other: carried for other, carried in self.down.items() if other != name}
+        home = {other: gathered for other, gathered in self.home.items() if other != name}
+        history = self.history.remove(name)
+        return replace(self, history=history, down=down, home=home, received=None)
+
+    def split(self, n: int = 2) -> tuple[Baggage, ...]:
+        """Fork: return `n` branches that know the same past; the first one goes on as this one.
+
+        `down` keys are copied to all; the other branches start with no `home` values, which come
+        home at the join. To split often without a join is correct but makes stamps grow.
+        """
+        if n < 2:
+            raise BaggageError(f"a split makes at least 2 branches, not {n!r}")
+        first, *others = self.history.split(n)
+        return (
+            replace(self, history=first, received=None),
+            *(replace(self, history=h, home={}, received=None) for h in others),
+        )
+
+    def join(self, other: Baggage) -> Baggage:
+        """Merge a branch, or what came back from one: nothing counted twice, nothing lost.
+
+        Idempotent, commutative and associative on what `both` and `home` keys show. `down` keys and
+        foreign members stay this side's.
+        """
+        history = self.history.join(other.history)
+        home = dict(self.home)
+        for name, gathered in other.home.items():
+            held = home.get(name)
+            merged = {**held.by_digest, **gathered.by_digest} if held else gathered.by_digest
+            home[name] = Gathered(merged, gathered.priority)
+        return replace(self, history=history, home=home, received=None)
+
+    def with_down(self, changes: Mapping[Key, Value]) -> Baggage:
+        """Return baggage with other values of these `down` keys."""
+        if not changes:
+            return self
+        down = dict(self.down)
+        for key, value in changes.items():
+            down[key.name] = Carried(value, key.priority)
+        return replace(self, down=down, received=None)
+
+    def peeked(self) -> Baggage:
+        """Return the same knowledge without the right to write under its ids."""
+        return replace(self, history=self.history.peek()) if self.history.own else self
+
+    def departing(self, changes: Mapping[Key, Value] | None = None) -> Baggage:
+        """Return what a callee gets: no ids, no `home` values, `down` keys as changed."""
+        if not (changes or self.home or self.history.own):
+            return self
+        copy = replace(self, history=self.history.peek(), home={}, received=None)
+        return copy.with_down(changes) if changes else copy
+
+    def returning(self) -> Baggage:
+        """Return what a caller gets back: no ids, no `down` keys, no foreign members."""
+        return replace(self, history=self.history.peek(), down={}, foreign=(), received=None)
+
+    def without_home(self) -> Baggage:
+        """Return baggage whose `home` values were handed to somebody else."""
+        return replace(self, home={}, received=None) if self.home else self
+
+    def serialize(self, budget: int | None = None) -> bytes:
+        """Return the bytes of what another process may have of this (no ids); see `budget.fit`.
+
+        Bytes that came and were not touched go out as they came.
+        """
+        from baggage.values.budget import fit
+
+        return fit(self, budget).blob
+
+    @staticmethod
+    def deserialize(blob: bytes) -> Baggage:
+        """Return the baggage in `blob`. Raises BaggageError, and nothing else, in linear time."""
+        from baggage.values.codec import read
+
+        return read(blob)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle through bytes, so that the right to write stays behind."""
+        return Baggage.deserialize, (self.departing().serialize(),)
+
+    def __copy__(self) -> Baggage:
+        """Return the value itself: a copy that could write with the same ids must not exist."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Baggage:
+        """Return the value itself, as `copy` does."""
+        return self
+
+    def _with_home(self, key: Key, value: Value) -> Baggage:
+        held = self.home.get(key.name, Gathered())
+        gathered = Gathered({**held.by_digest, digest_of(value): value}, key.priority)
+        return replace(self, home={**self.home, key.name: gathered}, received=None)
+
+    def _resolve(self, key: Key | str) -> Key:
+        """Return a declared key as it is; a name stands for what is under it, else for a bag."""
+        if isinstance(key, Key):
+            return key
+        if key in self.down:
+            return Key(key, direction=Direction.DOWN, priority=self.down[key].priority)
+        if key in self.home:
+            return Key(key, direction=Direction.HOME, priority=self.home[key].priority)
+        entry = self.history.entries.get(key)
+        return Key(key) if entry is None else Key(key, entry.type, priority=entry.priority)
+
+
+EMPTY: Final = Baggage()
+
+
+def check_value(value: Value) -> None:
+    """Raise BaggageError unless a value can travel."""
+    kind = type(value)
+    if kind not in (bytes, str, int, float, bool):
+        raise BaggageError(
+            f"can't pack {value!r}: pack bytes, str, int, float or bool, not {kind.__name__}"
+        )
+    if kind is int and int(value).bit_length() > _INT_BITS:
+        raise BaggageError(f"can't pack {value!r}: an int must fit 64 bits")
+    if kind is str:
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            raise BaggageError(f"can't pack {value!r}: it has no UTF-8 form") from error
+
+
+def digest_of(value: Value) -> bytes:
+    """Return what tells values of a `home` key apart: equal values of equal type count once."""
+    raw = value if isinstance(value, bytes) else repr(value).encode()
+    return blake2b(raw, digest_size=8, person=type(value).__name__.encode()).digest()
+
+
+def _read(entry: Contributions, type: Type) -> tuple[Value, ...]:
+    if type is Type.LAST:
+        return (entry.by_dot[max(entry.by_dot)],)
+    return tuple(entry.by_dot[dot] for dot in sorted(entry.by_dot))

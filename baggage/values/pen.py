@@ -1,0 +1,62 @@
+"""Pens and roots: what makes a write happen once, and in a universe of its own.
+
+A pen is a single-use token inside a baggage value. Whoever takes it may write with the ids that the
+value owns; whoever comes second (a stale value, a copy, a forked process) must mint a root instead.
+The only state of a process that lives below the context is here: the generation, which a fork moves
+on, and a pool of random bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+_POOLED_ROOTS: Final = 64
+
+
+class _Process:
+    """What belongs to this process alone; renewed in a forked child."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Disown every pen made so far, and the random bytes that the parent would use too."""
+        self.generation = object()
+        self.roots: list[int] = []
+
+
+_process: Final = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.renew)
+
+
+class Pen:
+    """The right to write once with the ids of one value. Taking it is atomic in every thread."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self) -> None:
+        self._token = [_process.generation]
+
+    def take(self) -> bool:
+        """Take the pen; False if it was taken before, or made by a process that forked us."""
+        try:
+            return self._token.pop() is _process.generation
+        except IndexError:
+            return False
+
+
+def new_root() -> int:
+    """Return 64 random bits that name an interval tree clock universe.
+
+    They come from the operating system, never from `random`, which applications seed.
+    """
+    try:
+        return _process.roots.pop()
+    except IndexError:
+        noise = os.urandom(8 * _POOLED_ROOTS)
+        words = [int.from_bytes(noise[i : i + 8], "big") or 1 for i in range(0, len(noise), 8)]
+        root = words.pop()
+        _process.roots.extend(words)
+        return root
