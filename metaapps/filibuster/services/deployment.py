@@ -1,0 +1,144 @@
+"""A deployment: which services there are and how each is started, read from `services.toml`.
+
+Everything that can be found wrong without starting a process is found here.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from metaapps.filibuster.settings import parent_environment
+
+
+class ServicesError(Exception):
+    """The services could not be described, started or stopped; the first line says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How to start one service.
+
+    `command` may hold the placeholders {python}, {fd} and {port}, each replaced literally. `ready`
+    is the path that answers below 500 once the service is ready; None takes any answer to `/`.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    ready: str | None = None
+
+    @property
+    def url_variable(self) -> str:
+        """The environment variable in which everyone finds this service."""
+        return re.sub(r"\W", "_", self.name).upper() + "_URL"
+
+    def arguments(self, *, fd: int, port: int) -> list[str]:
+        """Return the command with its placeholders filled in."""
+        values = {"{python}": sys.executable, "{fd}": str(fd), "{port}": str(port)}
+        return [_PLACEHOLDER.sub(lambda found: values[found[0]], part) for part in self.command]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The services under test; `directory` is where the commands run."""
+
+    directory: Path
+    services: tuple[Service, ...]
+
+
+_PLACEHOLDER: Final = re.compile(r"\{(?:python|fd|port)\}")
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_PATH: Final = re.compile(r"/[!-~]*")
+_KEYS: Final = ("command", "env", "ready")
+
+
+def load(path: Path | str) -> Deployment:
+    """Read a `services.toml`; whatever is wrong with it is a ServicesError of one line."""
+    path = Path(path)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ServicesError(f"cannot read {str(path)!r}: {reason}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ServicesError(f"{str(path)!r} is not TOML: {error}") from error
+    try:
+        return _deployment(document, path.absolute().parent)
+    except ServicesError as error:
+        raise ServicesError(f"{str(path)!r}: {error}") from error
+
+
+def _deployment(document: Mapping[str, object], directory: Path) -> Deployment:
+    _known(document, ("services",), "the top level")
+    tables = document.get("services")
+    if not isinstance(tables, dict) or not tables:
+        raise ServicesError("no services; start with a table [services.NAME] that has a command")
+    services = tuple(_service(name, table, directory) for name, table in tables.items())
+    owners: dict[str, str] = {}
+    for service in services:
+        other = owners.setdefault(service.url_variable, service.name)
+        if other != service.name:
+            both = f"{other!r} and {service.name!r}"
+            raise ServicesError(f"{both} would share the variable {service.url_variable}")
+    return Deployment(directory, services)
+
+
+def _service(name: str, table: object, directory: Path) -> Service:
+    if not _NAME.fullmatch(name):
+        raise ServicesError(f"{name!r} is no name for a service; use letters, digits, - and _")
+    place = f"[services.{name}]"
+    if not isinstance(table, dict):
+        raise ServicesError(f"{place} is no table")
+    _known(table, _KEYS, place)
+    env = _env(table.get("env", {}), place)
+    service = Service(name, _command(table.get("command"), place), env, _ready(table, place))
+    _find_program(service, directory, place)
+    return service
+
+
+def _known(table: Mapping[str, object], keys: tuple[str, ...], place: str) -> None:
+    for key in table:
+        if key not in keys:
+            raise ServicesError(f"unknown key {key!r} in {place}; known are {', '.join(keys)}")
+
+
+def _command(value: object, place: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        try:
+            value = shlex.split(value)
+        except ValueError as error:
+            raise ServicesError(f"cannot split the command in {place}: {error}") from error
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise ServicesError(f"{place} needs a command: a string, or a list of strings")
+    return tuple(value)
+
+
+def _env(value: object, place: str) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise ServicesError(f"env in {place} must be a table of strings")
+    return MappingProxyType(dict(value))
+
+
+def _ready(table: Mapping[str, object], place: str) -> str | None:
+    ready = table.get("ready")
+    if ready is None or (isinstance(ready, str) and _PATH.fullmatch(ready)):
+        return ready
+    raise ServicesError(f"ready in {place} must be a path that starts with /, not {ready!r}")
+
+
+def _find_program(service: Service, directory: Path, place: str) -> None:
+    program = service.arguments(fd=0, port=0)[0]
+    search = service.env.get("PATH") or parent_environment().get("PATH")
+    # A path with a slash is looked up where the command runs, a bare name on the PATH.
+    wanted = str(directory / program) if "/" in program else program
+    if shutil.which(wanted, path=search) is None:
+        raise ServicesError(f"command {program!r} in {place} is not found, or not executable")

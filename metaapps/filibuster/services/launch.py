@@ -1,0 +1,214 @@
+"""Start the services of a deployment, wait until all are ready, and end them again.
+
+The launcher listens for every service before it starts any and passes the listening sockets on.
+So no port is raced for, and services may call one another in any order from the first moment.
+"""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Final, Self
+
+from metaapps.filibuster.services.deployment import Deployment, Service, ServicesError
+from metaapps.filibuster.services.link import Event, Link, SupervisorGoneError
+from metaapps.filibuster.services.process import Process, end
+from metaapps.filibuster.services.supervisor import Order
+from metaapps.filibuster.settings import parent_environment
+
+HOST: Final = "127.0.0.1"
+READY_WITHIN: Final = 30.0
+
+_ANSWER_WITHIN: Final = 2.0
+_PAUSE: Final = 0.02
+_LAST_LINES: Final = 20
+
+
+class Running:
+    """The services of a deployment while they run; as a context manager, ends them on the way out.
+
+    `environment` maps FOO_URL and the like to the services' addresses, and `key` is the run's key.
+    They also end with this process, even if it is killed.
+    """
+
+    def __init__(self, link: Link, environment: Mapping[str, str], key: str, logs: Path) -> None:
+        self.environment = environment
+        self.key = key
+        self._link = link
+        self._logs = logs
+        self._started: dict[str, Process] = {}
+        self._ended: dict[str, str] = {}
+
+    @property
+    def supervisor(self) -> Process:
+        return self._link.process
+
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        return tuple(self._started.values())
+
+    def ended(self) -> Mapping[str, str]:
+        """Return the services that have ended by themselves, with how ("exit code 1")."""
+        self._listen(0.0)
+        return MappingProxyType(self._ended)
+
+    def stop(self) -> None:
+        """End every process of every service; harmless if they have ended."""
+        self._link.end()
+        # Nothing is left to do here, unless the supervisor itself was killed.
+        end(self.processes)
+
+    def detach(self) -> None:
+        """Let the services outlive this process; from now on they are not ours to stop."""
+        self._link.detach()
+        self._started.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _wait_started(self, services: tuple[Service, ...]) -> None:
+        while len(self._started) < len(services):
+            self._listen(READY_WITHIN)
+
+    def _wait_ready(self, service: Service, within: float) -> None:
+        port = int(self.environment[service.url_variable].rpartition(":")[2])
+        until = time.monotonic() + within
+        while not _answers(service, port):
+            self._listen(_PAUSE)
+            if self._ended:
+                name, how = next(iter(self._ended.items()))
+                raise ServicesError(
+                    f"service {name!r} ended with {how} before it was ready{self._output(name)}"
+                )
+            if time.monotonic() > until:
+                wanted = f"answer GET {service.ready or '/'}"
+                wanted += " with a status below 500" if service.ready else ""
+                raise ServicesError(
+                    f"service {service.name!r} did not {wanted} within {within:g} s"
+                    f"{self._output(service.name)}"
+                )
+
+    def _listen(self, within: float) -> None:
+        try:
+            for event in self._link.events(within):
+                self._note(event)
+        except SupervisorGoneError as error:
+            raise ServicesError(f"{error}, and the services with it") from error
+
+    def _note(self, event: Event) -> None:
+        if "started" in event:
+            name = event["started"]
+            self._started[name] = Process.of(name, event["pid"])
+        elif "failed" in event:
+            raise ServicesError(f"cannot start service {event['failed']!r}: {event['error']}")
+        else:
+            self._ended[event["ended"]] = _ending(event["code"])
+
+    def _output(self, name: str) -> str:
+        log = self._logs / f"{name}.log"
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+        if not lines:
+            return f"; it wrote nothing to {log}"
+        return f"; the end of {log}:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def start(
+    deployment: Deployment, key: str, log_dir: Path | str, *, ready_within: float = READY_WITHIN
+) -> Running:
+    """Start every service and return when each answers.
+
+    `key` is the run's key, which switches fault injection on in the services. What a service
+    writes goes to `<name>.log` in `log_dir`. Each service has `ready_within` seconds to answer
+    once those before it do; if one doesn't, or ends, all are ended and a ServicesError says what
+    it wrote last.
+    """
+    logs = Path(log_dir).absolute()
+    logs.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as listening:
+        sockets = {
+            service.name: listening.enter_context(_listening_socket())
+            for service in deployment.services
+        }
+        urls = MappingProxyType(
+            {
+                service.url_variable: f"http://{HOST}:{sockets[service.name].getsockname()[1]}"
+                for service in deployment.services
+            }
+        )
+        orders = [
+            _order(service, sockets[service.name], deployment.directory, urls, key, logs)
+            for service in deployment.services
+        ]
+        link = Link(logs / "supervisor.log", [order["fd"] for order in orders])
+        running = Running(link, urls, key, logs)
+        try:
+            link.order(orders)
+            running._wait_started(deployment.services)
+            # A service that ends must refuse connections, so its socket can't stay open here.
+            listening.close()
+            for service in deployment.services:
+                running._wait_ready(service, ready_within)
+        except BaseException:
+            running.stop()
+            raise
+    return running
+
+
+def _listening_socket() -> socket.socket:
+    return socket.create_server((HOST, 0), backlog=socket.SOMAXCONN)
+
+
+def _order(
+    service: Service,
+    listening: socket.socket,
+    directory: Path,
+    urls: Mapping[str, str],
+    key: str,
+    logs: Path,
+) -> Order:
+    fd, port = listening.fileno(), listening.getsockname()[1]
+    own = {"SERVICE_FD": str(fd), "BAGGAGE_SERVICE": service.name, "FILIBUSTER_KEY": key}
+    return Order(
+        name=service.name,
+        command=service.arguments(fd=fd, port=port),
+        directory=str(directory),
+        # Unbuffered, so that the log has the last words of a service that is ended.
+        environment={"PYTHONUNBUFFERED": "1", **parent_environment(), **urls, **service.env, **own},
+        fd=fd,
+        log=str(logs / f"{service.name}.log"),
+    )
+
+
+def _answers(service: Service, port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_WITHIN)
+    try:
+        connection.request("GET", service.ready or "/")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return service.ready is None or status < 500
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"
