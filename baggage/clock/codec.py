@@ -22,8 +22,8 @@ Heights here are relative to the node above, as in the paper. The last byte is f
 A tree has one encoding, and decoders accept no other bytes: whatever they accept encodes to the
 same bytes again.
 
-All functions are pure and safe in any thread. They recurse once per level, so they want
-`MAX_DEPTH` Python frames to spare, plus a few.
+All functions are pure and safe in any thread. They recurse once per level and no deeper than
+`MAX_DEPTH`, so a caller has that many Python frames to spare, and 20 more.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ paper's relative form is what `codec` writes.
 
 Every function returns normal trees and takes normal trees: no node has two equal leaves. They
 recurse once per level, so a caller keeps trees within `codec.MAX_DEPTH` (decoders do; an event
-tree is never deeper than the ids that grew it) and has that many Python frames to spare. All
-are pure, and safe in any thread.
+tree is never deeper than the ids that grew it) and has that many Python frames to spare, and 20
+more. All are pure, and safe in any thread.
 """
 
 from __future__ import annotations
@@ -150,11 +150,12 @@ def grow_event(identity: Id, event: Event) -> Event:
 
 
 def _fill(identity: Id, event: Event) -> Event:
-    """Raise owned parts as far as that makes the tree simpler; return `event` if it doesn't."""
-    if isinstance(event, int) or identity == NONE:
+    """Raise owned parts as far as that makes the tree simpler; return `event` if it doesn't.
+
+    A whole id isn't met here: a half that is owned whole is dealt with at its parent.
+    """
+    if isinstance(event, int) or isinstance(identity, int):
         return event
-    if isinstance(identity, int):
-        return event[3]
     own_left, own_right = identity
     _, left, right, _ = event
     new_left: Event

@@ -8,8 +8,8 @@ OPODIS 2008, section 5.
 
 Every function returns normal trees and takes normal trees: never `(0, 0)` or `(1, 1)`, at any
 level. They recurse once per level, so a caller keeps trees within `codec.MAX_DEPTH` (decoders
-do; only splitting deepens an id) and has that many Python frames to spare. All are pure, and
-safe in any thread.
+do; only splitting deepens an id) and has that many Python frames to spare, and 20 more. All are
+pure, and safe in any thread.
 """
 
 from __future__ import annotations

@@ -1,0 +1,99 @@
+"""Ids: splitting and summing as functions over [0, 1)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import combinations
+from math import ceil, log2
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baggage.clock import (
+    NONE,
+    SEED,
+    Id,
+    Point,
+    id_depth,
+    id_mass,
+    overlaps,
+    owns,
+    split_id,
+    split_id_n,
+    sum_id,
+)
+from tests.clock.histories import ids, points
+
+
+@given(ids)
+def test_a_split_is_disjoint_and_sums_up_to_the_id(identity: Id) -> None:
+    first, second = split_id(identity)
+    assert not overlaps(first, second)
+    assert sum_id(first, second) == identity
+    assert (first == NONE) == (second == NONE) == (identity == NONE)
+
+
+@given(ids, st.integers(1, 40))
+def test_an_n_way_split_is_disjoint_and_sums_up_to_the_id(identity: Id, parts: int) -> None:
+    shares = split_id_n(identity, parts)
+    assert len(shares) == parts
+    assert not any(overlaps(one, other) for one, other in combinations(shares, 2))
+    whole = NONE
+    for share in shares:
+        whole = sum_id(whole, share)
+    assert whole == identity
+    assert NONE not in shares or identity == NONE
+
+
+@given(ids, st.integers(1, 300))
+def test_an_n_way_split_adds_at_most_log_n_levels(identity: Id, parts: int) -> None:
+    deepest = max(map(id_depth, split_id_n(identity, parts)))
+    assert deepest <= id_depth(identity) + ceil(log2(parts))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 64, 256, 1000])
+def test_an_n_way_split_of_the_seed_is_as_flat_as_can_be(parts: int) -> None:
+    depths = {id_depth(share) for share in split_id_n(SEED, parts)}
+    assert max(depths) == ceil(log2(parts))
+    assert max(depths) - min(depths) <= 1
+
+
+@pytest.mark.parametrize("parts", [0, -1])
+def test_nothing_is_split_in_no_parts(parts: int) -> None:
+    with pytest.raises(ValueError, match=str(parts)):
+        split_id_n(SEED, parts)
+
+
+@given(ids, ids, points)
+def test_a_sum_owns_what_either_owns(one: Id, other: Id, point: Point) -> None:
+    assert owns(sum_id(one, other), point) == (owns(one, point) or owns(other, point))
+
+
+@given(ids, ids)
+def test_overlapping_ids_own_more_together_than_their_sum(one: Id, other: Id) -> None:
+    excess = id_mass(one) + id_mass(other) - id_mass(sum_id(one, other))
+    assert overlaps(one, other) == (excess > 0)
+
+
+@given(ids, ids, ids)
+def test_summing_is_idempotent_commutative_and_associative(one: Id, two: Id, three: Id) -> None:
+    assert sum_id(one, one) is one
+    assert sum_id(one, two) == sum_id(two, one)
+    assert sum_id(sum_id(one, two), three) == sum_id(one, sum_id(two, three))
+
+
+@pytest.mark.parametrize(
+    ("identity", "depth", "mass"),
+    [(0, 0, "0"), (1, 0, "1"), ((0, 1), 1, "1/2"), (((1, 0), (0, ((0, 1), 0))), 4, "5/16")],
+)
+def test_depth_and_mass(identity: Id, depth: int, mass: str) -> None:
+    assert id_depth(identity) == depth
+    assert id_mass(identity) == Fraction(mass)
+
+
+@pytest.mark.parametrize(
+    ("point", "owned"), [("", True), ("001", True), ("01", False), ("1", False), ("111", True)]
+)
+def test_a_point_belongs_to_the_interval_that_starts_there(point: Point, owned: bool) -> None:
+    assert owns(((1, 0), (0, (0, 1))), point) == owned
