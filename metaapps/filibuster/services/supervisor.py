@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, TypedDict
 
-GRACE: Final = 5.0
+GRACE: Final = 3.0
 """Seconds between asking a service to end and ending it."""
 
 DETACH: Final = b"d"
