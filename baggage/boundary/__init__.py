@@ -1,7 +1,13 @@
 """The waist: where instrumentations and meta-applications meet."""
 
 from baggage.boundary.adapter import Adapter, CannotEnact, Carrier
+from baggage.boundary.arrival import Arrival
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind
+from baggage.boundary.crossing import Crossing, deliver
+from baggage.boundary.departure import Departure
+from baggage.boundary.driver import Boundary
+from baggage.boundary.fork import Fork
+from baggage.boundary.homing import collect
 from baggage.boundary.metaapp import (
     PROCEED,
     Answer,
@@ -24,6 +30,7 @@ from baggage.boundary.outcome import (
     Returned,
     exception_name,
 )
+from baggage.boundary.policy import Policy
 
 __all__ = [
     "NO_FACTS",
@@ -31,16 +38,21 @@ __all__ = [
     "UNKNOWN_SITE",
     "Adapter",
     "Answer",
+    "Arrival",
+    "Boundary",
     "Call",
     "CallSite",
     "CannotEnact",
     "Carrier",
+    "Crossing",
+    "Departure",
     "Directive",
     "Endpoint",
     "Facts",
     "Fault",
     "FaultKind",
     "Flow",
+    "Fork",
     "Inject",
     "Interest",
     "Kind",
@@ -48,8 +60,11 @@ __all__ = [
     "Outcome",
     "OverflowSink",
     "PlainFacts",
+    "Policy",
     "Proceed",
     "Raised",
     "Returned",
+    "collect",
+    "deliver",
     "exception_name",
 ]

@@ -6,11 +6,11 @@ knows no meta-application.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
-from baggage.boundary.call import Call
-from baggage.boundary.outcome import Fault, Outcome, PlainFacts
-from baggage.boundary.outcome import Facts as Facts
+from baggage.boundary.call import Call, Kind
+from baggage.boundary.outcome import Facts, Fault
 
 
 class CannotEnact(Exception):
@@ -28,10 +28,26 @@ class Carrier(Protocol):
 
 
 class Adapter(Protocol):
-    """One library's side of the waist. `request` and `response` are the library's own objects."""
+    """One library's side of the waist. `request` and `response` are the library's own objects.
+
+    `kind` and `library` are those of its calls. `packages` are the top-level packages that stand
+    between the application and the hook, so that the call site is found beyond them.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of crossing that this adapter is for."""
+
+    @property
+    def library(self) -> str:
+        """The library's name, as in "requests"."""
+
+    @property
+    def packages(self) -> AbstractSet[str]:
+        """Top-level packages to skip in search of the call site."""
 
     def describe(self, request: Any) -> Call:
-        """Describe what is about to happen; `source`, `target` and `site` are the driver's to fill."""
+        """Describe what is about to happen; the driver fills in `source`, `target` and `site`."""
 
     def request_carrier(self, request: Any) -> Carrier | None:
         """Return where baggage travels with the request, None where it can't."""
@@ -43,7 +59,4 @@ class Adapter(Protocol):
         """Describe a response without reading a stream that the application has yet to read."""
 
     def enact(self, fault: Fault, request: Any) -> Any:
-        """Return or raise exactly what the library would; raise CannotEnact for an unknown fault."""
-
-
-__all__ = ["Adapter", "CannotEnact", "Carrier", "Facts", "Outcome", "PlainFacts"]
+        """Return or raise just what the library would; raise CannotEnact for an unknown fault."""

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 
 class Kind(Enum):
-    """The six ways to pass a boundary, in pairs: the first of a pair departs, the second arrives."""
+    """The six ways to pass a boundary, in pairs: the first departs, the second arrives."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -33,7 +33,7 @@ _DEPARTURES: Final = frozenset({Kind.CLIENT, Kind.PRODUCER, Kind.SPAWN})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a departure goes, or where an arrival came from. `port` 0 means that it is not known."""
+    """Where a departure goes, or where an arrival came from; `port` 0 is an unknown one."""
 
     host: str
     port: int = 0
@@ -61,8 +61,12 @@ class CallSite:
 
 UNKNOWN_SITE: Final = CallSite("?", "?")
 
-NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
-NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+_EMPTY: Final[MappingProxyType[str, Any]] = MappingProxyType({})
+
+
+def nothing() -> Mapping[str, Any]:
+    """Return the empty mapping that nobody can write to: a default for fields."""
+    return _EMPTY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +84,11 @@ class Call:
     library: str
     operation: str
     method: str = ""
-    arguments: Mapping[str, object] = NOTHING
+    arguments: Mapping[str, object] = field(default_factory=nothing)
     endpoint: Endpoint | None = None
     timeout: float | None = None
     payload: bytes | None = None
     source: str = ""
     target: str = ""
     site: CallSite = UNKNOWN_SITE
-    arrived: Mapping[str, str] = NO_HEADERS
+    arrived: Mapping[str, str] = field(default_factory=nothing)

@@ -6,11 +6,11 @@ A meta-application sees calls and outcomes, never a library's objects, and acts 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol, runtime_checkable
 
-from baggage.boundary.call import NO_HEADERS, Call, Kind
+from baggage.boundary.call import Call, Kind, nothing
 from baggage.boundary.outcome import Fault, Outcome
 from baggage.values import Key, Value
 
@@ -22,7 +22,8 @@ class Interest(Enum):
     AROUND = "around"
 
 
-NO_CHANGES: Final[Mapping[Key, Value]] = {}
+def _no_changes() -> Mapping[Key, Value]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Proceed:
     departure. `delay` is waited for by the driver before the crossing, in seconds.
     """
 
-    down: Mapping[Key, Value] = NO_CHANGES
-    headers: Mapping[str, str] = NO_HEADERS
+    down: Mapping[Key, Value] = field(default_factory=_no_changes)
+    headers: Mapping[str, str] = field(default_factory=nothing)
     delay: float = 0.0
 
 
@@ -70,7 +71,7 @@ class MetaApp(Protocol):
     """A tool that gives meaning to causal context, at every instrumented boundary.
 
     Methods are called from any thread or task, several at a time: keep state in flows and in the
-    baggage. Whatever they raise is logged and isolated from the application (raised in strict mode).
+    baggage. Whatever they raise is logged and kept from the application (raised in strict mode).
     """
 
     @property
@@ -86,7 +87,7 @@ class MetaApp(Protocol):
 
 @runtime_checkable
 class OverflowSink(Protocol):
-    """What a meta-application adds to be handed `home` values that found no room on the way home."""
+    """What a meta-application adds to get the `home` values that found no room on the way."""
 
     def overflow(self, key: Key, values: Sequence[Value]) -> None:
         """Take values of one of its `home` keys that the response can't or could not carry."""

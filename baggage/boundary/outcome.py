@@ -99,7 +99,7 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The crossing raised; `error` reaches the application untouched. See `Returned` for the rest."""
+    """The crossing raised; `error` reaches the application untouched. More at `Returned`."""
 
     error: BaseException
     target: str = ""

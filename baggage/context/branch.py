@@ -27,12 +27,13 @@ class Branch:
     is scratch space of meta-applications, by name; it never leaves the branch.
     """
 
-    __slots__ = ("_baggage", "_lock", "muted", "notes", "service")
+    __slots__ = ("_baggage", "_family", "_lock", "muted", "notes", "service")
 
     def __init__(self, baggage: Baggage = EMPTY, service: str = "", *, muted: bool = False) -> None:
         """Start a branch with `baggage`. A `muted` one is invisible to instrumentations."""
         self._baggage = baggage
         self._lock = Lock()
+        self._family: Family | None = None
         self.service = service
         self.muted = muted
         self.notes: dict[str, Any] = {}
@@ -41,6 +42,14 @@ class Branch:
     def baggage(self) -> Baggage:
         """What is carried at this moment."""
         return self._baggage
+
+    @property
+    def family(self) -> Family:
+        """The branches that were forked from this one and not joined."""
+        with self._lock:
+            if self._family is None:
+                self._family = Family()
+            return self._family
 
     def update(self, change: Callable[[Baggage], Baggage]) -> Baggage:
         """Replace the baggage by what `change` makes of it, and return that."""
@@ -56,14 +65,14 @@ class Branch:
         """Return the values under a key; see `Baggage.unpack`."""
         return self._baggage.unpack(key)
 
-    def split(self, service: str | None = None) -> Branch:
+    def split(self) -> Branch:
         """Fork: return a new branch that knows what this one knows; see `Baggage.split`."""
         with self._lock:
             self._baggage, theirs = self._baggage.split()
-        return Branch(theirs, self.service if service is None else service)
+        return Branch(theirs, self.service)
 
     def join(self, other: Branch | Baggage) -> None:
-        """Merge a branch, or baggage that came back; see `Baggage.join`. Joining twice is harmless."""
+        """Merge a branch, or what came back from one. Joining twice is harmless."""
         if other is self:
             return
         theirs = other.surrender() if isinstance(other, Branch) else other
@@ -78,6 +87,55 @@ class Branch:
             whole = self._baggage
             self._baggage = whole.peeked()
             return whole
+
+    def take_home(self) -> Baggage:
+        """Take the `home` values out of this branch; return baggage of them alone."""
+        with self._lock:
+            whole = self._baggage
+            self._baggage = whole.without_home()
+            return Baggage(home=whole.home) if whole.home else EMPTY
+
+
+class Family:
+    """The forked branches of one branch that nobody has joined yet; safe in any thread.
+
+    A child that has ended when its parent's scope closes is collected by it. A child that runs on
+    after that is on its own, and is told so when it ends.
+    """
+
+    __slots__ = ("_children", "_lock")
+
+    def __init__(self) -> None:
+        """Start without children."""
+        self._lock = Lock()
+        self._children: dict[Branch, bool] = {}
+
+    def add(self, child: Branch) -> None:
+        """Take up a child that is about to run."""
+        with self._lock:
+            self._children[child] = False
+
+    def ended(self, child: Branch) -> bool:
+        """Note that a child has ended; False if the parent's scope closed before."""
+        with self._lock:
+            if child not in self._children:
+                return False
+            if child.baggage.home:
+                self._children[child] = True
+            else:
+                del self._children[child]
+            return True
+
+    def forget(self, child: Branch) -> None:
+        """Let go of a child that was joined."""
+        with self._lock:
+            self._children.pop(child, None)
+
+    def release(self) -> list[Branch]:
+        """Let go of all children; return those that have ended."""
+        with self._lock:
+            children, self._children = self._children, {}
+        return [child for child, over in children.items() if over]
 
 
 _current: ContextVar[Branch | None] = ContextVar("baggage.branch", default=None)

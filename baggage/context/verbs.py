@@ -24,7 +24,7 @@ def remove(key: Key | str) -> None:
 def split() -> tuple[Branch, Branch]:
     """Fork the current branch of execution: return it, and a new one that knows the same past.
 
-    Run the other one's work within `attached(theirs)`, in any thread, and `join(theirs)` afterwards.
+    Run the other one's work within `attached(theirs)`, in any thread; `join(theirs)` afterwards.
     """
     mine = ensure()
     return mine, mine.split()

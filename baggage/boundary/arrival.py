@@ -1,0 +1,79 @@
+"""Arriving: the scope of one request, from the baggage that came to what goes home.
+
+An arrival opens a scope: a branch of its own, which ends with the request and leaks to no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from baggage.boundary import transport
+from baggage.boundary.adapter import Adapter, Carrier
+from baggage.boundary.call import Call
+from baggage.boundary.crossing import Crossing
+from baggage.boundary.homing import collect, take_home
+from baggage.boundary.metaapp import Proceed
+from baggage.context import Branch, enter, leave
+
+if TYPE_CHECKING:
+    from baggage.boundary.driver import Boundary
+
+
+class Arrival(Crossing):
+    """A crossing that opens a scope: within `scope`, take the steps, and `respond`; then `close`.
+
+    Where the response is known before it is sent, `respond` comes after `end`; where the response
+    streams, before it.
+    """
+
+    __slots__ = ("_aware", "branch")
+
+    def __init__(
+        self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None, branch: Branch
+    ) -> None:
+        """Prepare the scope of `branch`, which carries the baggage that arrived."""
+        super().__init__(boundary, adapter, request, call)
+        self.branch = branch
+        # Every instrumented hop signs what it sends. Whoever doesn't will not read what comes back.
+        self._aware = bool(branch.baggage.origin)
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Run a block in this arrival's branch. May be entered again, for the parts of a stream."""
+        token = enter(self.branch)
+        try:
+            yield
+        finally:
+            leave(token)
+
+    def proceed(self, directive: Proceed) -> None:
+        """Show the `down` keys of the flows to what runs in the scope."""
+        down = directive.down
+        self.branch.update(lambda carried: carried.with_down(down))
+
+    def respond(self, carrier: Carrier | None) -> None:
+        """Put what goes home on the response; what can't go that way is handed to its owners."""
+        with self._boundary.isolated():
+            collect(self.branch)
+            if carrier is None or not self._aware:
+                self._boundary.overflow(take_home(self.branch))
+                return
+            whole = self.branch.baggage
+            self.branch.take_home()
+            budget = self._boundary.policy.budget
+            left = transport.write(carrier, whole.returning(), origin=self.target, budget=budget)
+            self._boundary.overflow(left)
+
+    def close(self) -> None:
+        """End the scope: flows that have not ended, and `home` values that came too late."""
+        super().close()
+        with self._boundary.isolated():
+            collect(self.branch)
+            self._boundary.overflow(take_home(self.branch))
+
+    @property
+    def target(self) -> str:
+        """The name of the service that was arrived at: this one."""
+        return self.branch.service or self._boundary.policy.service

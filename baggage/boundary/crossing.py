@@ -1,0 +1,155 @@
+"""One passage over a boundary, step by step, and the drivers that take the steps.
+
+The steps are the same whichever way the passage goes: ask the flows, let it happen or not, tell the
+flows. What differs stands in the subclasses: `Departure`, `Arrival`, `Fork`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from baggage.boundary.adapter import Adapter, CannotEnact
+from baggage.boundary.call import Call
+from baggage.boundary.metaapp import PROCEED, Answer, Inject, Proceed
+from baggage.boundary.onion import Onion
+from baggage.boundary.outcome import NO_FACTS, Facts, Fault, Outcome, Raised, Returned
+
+if TYPE_CHECKING:
+    from baggage.boundary.driver import Boundary
+
+_log = logging.getLogger("baggage.boundary")
+T = TypeVar("T")
+# A flow may put another value in place of the library's; its type is the flow's to keep.
+Delivered = Any
+
+
+class Crossing:
+    """One passage: `begin`, then let it happen or not, then `end`; always `close`.
+
+    `call` is None where no meta-application is interested. Used by one branch of execution; the
+    steps may be taken in different threads, one after the other.
+    """
+
+    __slots__ = ("_adapter", "_boundary", "_onion", "_request", "call", "delay")
+
+    def __init__(
+        self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
+    ) -> None:
+        """Prepare; nothing happens yet."""
+        self._boundary, self._adapter, self._request = boundary, adapter, request
+        self._onion = Onion(strict=boundary.policy.strict)
+        self.call = call
+        self.delay = 0.0
+
+    def begin(self) -> Outcome | None:
+        """Ask the flows. Return the outcome if the passage is not to happen, else None.
+
+        `delay` is then to be waited for before it happens, in seconds.
+        """
+        directive = PROCEED
+        if self.call is not None:
+            asked = self._onion.begin(self._boundary.asked(self.call), self.call)
+            if isinstance(asked, Answer):
+                return asked.outcome
+            if isinstance(asked, Inject):
+                enacted = self.enact(asked.fault)
+                if enacted is not None:
+                    return enacted
+            else:
+                directive = asked
+        self.delay = directive.delay
+        with self._boundary.isolated():
+            self.proceed(directive)
+        return None
+
+    def proceed(self, directive: Proceed) -> None:
+        """Apply what the flows asked for, just before the passage happens."""
+
+    def answered(self, response: Any) -> Outcome:
+        """Return the outcome of a response."""
+        return Returned(response, self._facts(response), self.target)
+
+    def raised(self, error: BaseException) -> Outcome:
+        """Return the outcome of an exception."""
+        return Raised(error, self.target)
+
+    def enact(self, fault: Fault) -> Outcome | None:
+        """Return what the library does under a fault, None (logged) if the adapter can't say."""
+        try:
+            response = self._adapter.enact(fault, self._request)
+        except CannotEnact as error:
+            extra = {"fault": str(fault), "library": self._adapter.library, "reason": str(error)}
+            _log.warning("fault not enacted", extra=extra)
+            return None
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the fault itself
+            return Raised(error, self.target, fault)
+        return Returned(response, self._facts(response), self.target, fault)
+
+    def end(self, outcome: Outcome) -> Outcome:
+        """Send the outcome to the flows; return what the application shall see."""
+        return self._onion.end(outcome, self.enact)
+
+    def close(self) -> None:
+        """End the flows that have not ended."""
+        self._onion.close()
+
+    @property
+    def target(self) -> str:
+        """The name of the service on the other side, "" where it isn't known."""
+        return self.call.target if self.call is not None else ""
+
+    def _facts(self, response: Any) -> Facts:
+        with self._boundary.isolated():
+            return self._adapter.facts(response)
+        return NO_FACTS
+
+
+def drive(crossing: Crossing, happen: Callable[[], T]) -> T | Delivered:
+    """Take all steps around `happen`, in this thread; its own exceptions pass untouched."""
+    try:
+        outcome = crossing.begin()
+        if outcome is None:
+            if crossing.delay:
+                time.sleep(crossing.delay)
+            try:
+                response = happen()
+            except BaseException as error:
+                outcome = crossing.end(crossing.raised(error))
+                if isinstance(outcome, Raised) and outcome.error is error:
+                    raise
+                return deliver(outcome)
+            outcome = crossing.answered(response)
+        return deliver(crossing.end(outcome))
+    finally:
+        crossing.close()
+
+
+async def adrive(crossing: Crossing, happen: Callable[[], Awaitable[T]]) -> T | Delivered:
+    """Take all steps around `happen`, in this task; its own exceptions pass untouched."""
+    try:
+        outcome = crossing.begin()
+        if outcome is None:
+            if crossing.delay:
+                await asyncio.sleep(crossing.delay)
+            try:
+                response = await happen()
+            except BaseException as error:
+                outcome = crossing.end(crossing.raised(error))
+                if isinstance(outcome, Raised) and outcome.error is error:
+                    raise
+                return deliver(outcome)
+            outcome = crossing.answered(response)
+        return deliver(crossing.end(outcome))
+    finally:
+        crossing.close()
+
+
+def deliver(outcome: Outcome) -> Delivered:
+    """Return or raise what the application shall see."""
+    if isinstance(outcome, Raised):
+        raise outcome.error
+    return outcome.value

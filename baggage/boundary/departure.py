@@ -1,0 +1,50 @@
+"""Leaving a branch: a call to a callee that may bring something back.
+
+A departure opens no scope: what flows change for the callee, the caller does not see.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baggage.boundary import transport
+from baggage.boundary.crossing import Crossing
+from baggage.boundary.metaapp import Proceed
+from baggage.boundary.outcome import Outcome, Returned
+from baggage.context import branch, ensure
+from baggage.values import EMPTY
+
+
+class Departure(Crossing):
+    """A crossing that sends baggage along, and joins what comes back. See `Crossing`."""
+
+    __slots__ = ()
+
+    def proceed(self, directive: Proceed) -> None:
+        """Put baggage and foreign headers on the request."""
+        carrier = self._adapter.request_carrier(self._request)
+        if carrier is None:
+            return
+        for name, value in directive.headers.items():
+            carrier.set(name, value)
+        running = branch()
+        if running is None and not directive.down:
+            return
+        if not self._boundary.may_receive(self._adapter, self._request, self.call):
+            return
+        carried = (EMPTY if running is None else running.baggage).departing(directive.down)
+        policy = self._boundary.policy
+        source = (running.service if running is not None else "") or policy.service
+        transport.write(carrier, carried, origin=source, budget=policy.budget)
+
+    def answered(self, response: Any) -> Outcome:
+        """Return the outcome of a response, after joining the baggage that it brought."""
+        target = self.target
+        with self._boundary.isolated():
+            received = transport.read(self._adapter.response_carrier(response))
+            if received.origin:
+                target = received.origin
+                self._boundary.learn(self.call, target)
+                if received.home or not received.history.empty:
+                    ensure().join(received)
+        return Returned(response, self._facts(response), target)

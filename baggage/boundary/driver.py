@@ -1,0 +1,177 @@
+"""The waist itself: where instrumentations bring their crossings, and flows are asked.
+
+An instrumentation calls `call` or `acall` for what fits in one function, `arrive` for a server,
+`fork` for a new branch of execution, and `depart` for what is answered later or elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from baggage.boundary import transport
+from baggage.boundary.adapter import Adapter
+from baggage.boundary.arrival import Arrival
+from baggage.boundary.call import Call, Endpoint, Kind
+from baggage.boundary.crossing import adrive, drive
+from baggage.boundary.departure import Departure
+from baggage.boundary.fork import Fork
+from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
+from baggage.boundary.policy import EVERYWHERE, Policy
+from baggage.boundary.site import call_site
+from baggage.context import Branch, branch
+from baggage.values import Direction, Key, Value
+
+_log = logging.getLogger("baggage.boundary")
+_REMEMBERED_ENDPOINTS: Final = 4096
+T = TypeVar("T")
+
+
+class Boundary:
+    """All boundaries of one process, or of one test. Safe in any thread.
+
+    Meta-applications form an onion in the order of `apps`, the first one outermost.
+    """
+
+    def __init__(self, policy: Policy | None = None, apps: tuple[MetaApp, ...] = ()) -> None:
+        """Start with these meta-applications; later ones come by `register`."""
+        self.policy = policy or Policy()
+        self._apps = apps
+        self._interested: dict[tuple[Kind, str], tuple[MetaApp, ...]] = {}
+        self._services: dict[Endpoint, str] = {}
+
+    @property
+    def apps(self) -> tuple[MetaApp, ...]:
+        """The registered meta-applications, outermost first."""
+        return self._apps
+
+    def register(self, app: MetaApp) -> None:
+        """Add a meta-application, innermost; one of the same name is replaced in its place."""
+        names = [known.name for known in self._apps]
+        if app.name in names:
+            self._apps = tuple(app if known.name == app.name else known for known in self._apps)
+        else:
+            self._apps = (*self._apps, app)
+        self._interested = {}
+
+    def unregister(self, name: str) -> None:
+        """Remove a meta-application; none of that name is fine."""
+        self._apps = tuple(app for app in self._apps if app.name != name)
+        self._interested = {}
+
+    def configure(self, policy: Policy) -> None:
+        """Replace the policy, for crossings that begin from now on."""
+        self.policy = policy
+
+    def call(self, adapter: Adapter, request: Any, send: Callable[[], T]) -> T:
+        """Depart around `send`, in this thread."""
+        departure = self.depart(adapter, request)
+        return send() if departure is None else drive(departure, send)
+
+    async def acall(self, adapter: Adapter, request: Any, send: Callable[[], Awaitable[T]]) -> T:
+        """Depart around `await send()`, in this task."""
+        departure = self.depart(adapter, request)
+        return await send() if departure is None else await adrive(departure, send)
+
+    def depart(self, adapter: Adapter, request: Any) -> Departure | None:
+        """Prepare a departure; None where there is nothing to carry and nobody to ask."""
+        running = branch()
+        if running is not None and running.muted:
+            return None
+        apps = self.interested(adapter.kind, adapter.library)
+        if running is None and not apps:
+            return None
+        return Departure(self, adapter, request, self._describe(adapter, request) if apps else None)
+
+    def arrive(self, adapter: Adapter, request: Any, service: str = "") -> Arrival | None:
+        """Prepare an arrival at `service` ("" for the process's own); None where it's muted."""
+        running = branch()
+        if running is not None and running.muted:
+            return None
+        arrived = Branch(service=service or self.policy.service)
+        with self.isolated():
+            received = transport.read(adapter.request_carrier(request))
+            arrived.update(lambda _: received)
+        call = None
+        if self.interested(adapter.kind, adapter.library):
+            call = self._describe(adapter, request)
+            call = call and replace(call, source=arrived.service)
+        return Arrival(self, adapter, request, call, arrived)
+
+    def fork(self, adapter: Adapter, request: Any) -> Fork | None:
+        """Prepare a fork; None where it's muted."""
+        running = branch()
+        if running is not None and running.muted:
+            return None
+        kinds = (adapter.kind, Kind.RUN)
+        wanted = any(self.interested(kind, adapter.library) for kind in kinds)
+        return Fork(self, adapter, request, self._describe(adapter, request) if wanted else None)
+
+    def interested(self, kind: Kind, library: str) -> tuple[MetaApp, ...]:
+        """Return the meta-applications to ask at such crossings, outermost first."""
+        cached = self._interested.get((kind, library))
+        if cached is None:
+            cached = tuple(app for app in self._apps if self._interest(app, kind, library))
+            self._interested[(kind, library)] = cached
+        return cached
+
+    def asked(self, call: Call) -> tuple[MetaApp, ...]:
+        """Return the meta-applications to ask about a call."""
+        return self.interested(call.kind, call.library)
+
+    def may_receive(self, adapter: Adapter, request: Any, call: Call | None) -> bool:
+        """Say whether the policy lets a request carry baggage."""
+        if self.policy.hosts == EVERYWHERE:
+            return True
+        endpoint = (call or adapter.describe(request)).endpoint
+        return endpoint is not None and self.policy.may_receive(endpoint.host)
+
+    def learn(self, call: Call | None, service: str) -> None:
+        """Remember which service answers at an endpoint, for calls that are never sent."""
+        if call is None or call.endpoint is None or call.target == service:
+            return
+        if len(self._services) < _REMEMBERED_ENDPOINTS:
+            self._services[call.endpoint] = service
+
+    def overflow(self, home: Mapping[str, Sequence[Value]]) -> None:
+        """Hand `home` values that have no way home to the meta-applications that own them."""
+        for name, values in home.items():
+            key = Key(name, direction=Direction.HOME)
+            owner = next((a for a in self._apps if name.startswith(f"{a.name}.")), None)
+            if isinstance(owner, OverflowSink):
+                with self.isolated():
+                    owner.overflow(key, values)
+            else:
+                _log.warning("values lost", extra={"key": name, "count": len(values)})
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Keep what goes wrong in a block from the application; raise it in strict mode."""
+        try:
+            yield
+        except Exception:
+            if self.policy.strict:
+                raise
+            _log.exception("propagation failed")
+
+    def _interest(self, app: MetaApp, kind: Kind, library: str) -> bool:
+        with self.isolated():
+            return app.interest(kind, library) is not Interest.NONE
+        return False
+
+    def _describe(self, adapter: Adapter, request: Any) -> Call | None:
+        with self.isolated():
+            call = adapter.describe(request)
+            running = branch()
+            service = running.service if running is not None else ""
+            target = self._services.get(call.endpoint, "") if call.endpoint is not None else ""
+            return replace(
+                call,
+                source=service or self.policy.service,
+                target=call.target or target,
+                site=call_site(adapter.packages) if adapter.kind.departs else call.site,
+            )
+        return None

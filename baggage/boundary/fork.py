@@ -1,0 +1,100 @@
+"""Forking: a branch of execution starts another one in this process (threads, pools, tasks).
+
+The parent splits, the child runs in its own branch, and whoever waits for it joins it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from baggage.boundary.adapter import Adapter
+from baggage.boundary.call import Call, Kind
+from baggage.boundary.crossing import Crossing, drive
+from baggage.boundary.homing import collect, take_home
+from baggage.boundary.metaapp import Proceed
+from baggage.boundary.outcome import Outcome, Returned
+from baggage.context import Branch, branch, ensure, enter, leave
+from baggage.values import EMPTY
+
+if TYPE_CHECKING:
+    from baggage.boundary.driver import Boundary
+
+T = TypeVar("T")
+
+
+class Fork(Crossing):
+    """One fork: `start` in the parent, `run` in the child, `join` by whoever waits for it.
+
+    These happen in this order, each in any thread; `join` any number of times, by anyone.
+    """
+
+    __slots__ = ("_child", "_parent")
+
+    def __init__(
+        self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
+    ) -> None:
+        """Prepare; nothing is split yet."""
+        super().__init__(boundary, adapter, request, call)
+        self._parent = branch()
+        self._child = Branch()
+
+    def start(self, launch: Callable[[], T]) -> T:
+        """Split, and launch the child by `launch`."""
+        return drive(self, launch)
+
+    def proceed(self, directive: Proceed) -> None:
+        """Split the parent's branch: the child knows what it knows."""
+        if self._parent is not None:
+            self._child = self._parent.split()
+            self._parent.family.add(self._child)
+        if directive.down:
+            self._child.update(lambda carried: carried.with_down(directive.down))
+
+    def answered(self, response: Any) -> Outcome:
+        """Return the outcome of a launch, which brings nothing back yet."""
+        return Returned(response)
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do the child's work in its own branch. What `work` raises passes through."""
+        token = enter(self._child)
+        try:
+            return drive(_Run(self._boundary, self._adapter, self._request, self._arriving()), work)
+        finally:
+            with self._boundary.isolated():
+                self._ended()
+            leave(token)
+
+    def join(self) -> None:
+        """Merge what the child knows into the branch of the caller, who has waited for it."""
+        if self._parent is not None:
+            self._parent.family.forget(self._child)
+        if self._child.baggage is not EMPTY:
+            ensure().join(self._child)
+
+    def _arriving(self) -> Call | None:
+        if self.call is None:
+            return None
+        arriving = replace(self.call, kind=Kind.RUN)
+        return arriving if self._boundary.asked(arriving) else None
+
+    def _ended(self) -> None:
+        collect(self._child)
+        if self._parent is None or not self._parent.family.ended(self._child):
+            self._boundary.overflow(take_home(self._child))
+
+
+class _Run(Crossing):
+    """The child's side: the branch is there already, and what flows change shows in it."""
+
+    __slots__ = ()
+
+    def proceed(self, directive: Proceed) -> None:
+        """Show the `down` keys of the flows to the child's work."""
+        if directive.down:
+            ensure().update(lambda carried: carried.with_down(directive.down))
+
+    def answered(self, response: Any) -> Outcome:
+        """Return the outcome of the work's result."""
+        return Returned(response)

@@ -1,0 +1,81 @@
+"""Where in the application a crossing starts: the innermost frame that is the application's own.
+
+A place is named by module and function, never by a path or a line, so that it is the same on
+every machine and survives edits elsewhere. Tools, the standard library and installed packages are
+skipped.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from baggage.boundary.call import UNKNOWN_SITE, CallSite
+
+_OURS: Final = frozenset({"baggage", "metaapps"})
+_DEEPEST: Final = 200
+
+
+class _Owner(Enum):
+    APPLICATION = 0
+    INSTALLED = 1
+    STANDARD = 2
+
+
+def call_site(library: AbstractSet[str] = frozenset()) -> CallSite:
+    """Return the call site of whoever is calling.
+
+    An application that is itself installed as a package is found too, as the innermost frame that
+    is neither ours, nor the standard library's, nor of the packages in `library`.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    installed: FrameType | None = None
+    skipped = _OURS | library
+    for _ in range(_DEEPEST):
+        if frame is None:
+            break
+        name = str(frame.f_globals.get("__name__", "?"))
+        if name.partition(".")[0] not in skipped:
+            owner = _owner(frame.f_code.co_filename)
+            if owner is _Owner.APPLICATION:
+                return _site(frame, name)
+            if owner is _Owner.INSTALLED and installed is None:
+                installed = frame
+        frame = frame.f_back
+    if installed is None:
+        return UNKNOWN_SITE
+    return _site(installed, str(installed.f_globals.get("__name__", "?")))
+
+
+def _site(frame: FrameType, name: str) -> CallSite:
+    if name == "__main__":
+        spec = frame.f_globals.get("__spec__")
+        name = spec.name if spec is not None else Path(frame.f_code.co_filename).stem
+    return CallSite(name, frame.f_code.co_qualname, frame.f_lineno)
+
+
+@lru_cache(maxsize=4096)
+def _owner(filename: str) -> _Owner:
+    if filename.startswith("<frozen"):
+        return _Owner.STANDARD
+    path = filename.replace("\\", "/")
+    if "/site-packages/" in path or "/dist-packages/" in path:
+        return _Owner.INSTALLED
+    if any(path.startswith(prefix) for prefix in _STANDARD_PREFIXES):
+        return _Owner.STANDARD
+    return _Owner.APPLICATION
+
+
+def _standard_prefixes() -> tuple[str, ...]:
+    found = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    found.add(str(Path(sysconfig.__file__).parent))
+    return tuple(f"{path}/".replace("\\", "/") for path in found if path)
+
+
+_STANDARD_PREFIXES: Final = _standard_prefixes()

@@ -1,0 +1,50 @@
+"""Baggage on carriers: the `baggage` header, both ways.
+
+What arrives comes from strangers: garbage is dropped with one log line, and the request goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from baggage.boundary.adapter import Carrier
+from baggage.values import EMPTY, Baggage, BaggageError, Value, fit
+from baggage.wire import NAME, WireError, armour, compose, room_for, split_members, unarmour
+
+_log = logging.getLogger("baggage.boundary")
+
+
+def read(carrier: Carrier | None) -> Baggage:
+    """Return the baggage that came with a message, with its foreign members; EMPTY without any."""
+    header = None if carrier is None else carrier.get(NAME)
+    if not header:
+        return EMPTY
+    ours, foreign = split_members(header)
+    if ours is None:
+        return Baggage(foreign=foreign) if foreign else EMPTY
+    try:
+        return replace(Baggage.deserialize(unarmour(ours)), foreign=foreign)
+    except (BaggageError, WireError) as error:
+        _log.warning("baggage dropped", extra={"reason": str(error), "size": len(header)})
+        return Baggage(foreign=foreign)
+
+
+def write(
+    carrier: Carrier, baggage: Baggage, *, origin: str, budget: int
+) -> Mapping[str, tuple[Value, ...]]:
+    """Set the header, within `budget` bytes; return the `home` values that found no room.
+
+    Foreign members that the message has already, from the application or another tool, stay; those
+    that came with our baggage go along only where it has none.
+    """
+    present = carrier.get(NAME)
+    foreign = split_members(present)[1] if present else baggage.foreign
+    fitted = fit(baggage, room_for(foreign, budget), origin)
+    if fitted.dropped or fitted.home:
+        dropped = [*fitted.dropped, *fitted.home]
+        _log.warning("baggage over budget", extra={"dropped": dropped, "budget": budget})
+    if fitted.blob or foreign:
+        carrier.set(NAME, compose(armour(fitted.blob) if fitted.blob else None, foreign))
+    return fitted.home
