@@ -50,8 +50,7 @@ class Tracing:
     """Gives each crossing between services a span. Without `report` it has no interest in any.
 
     With `share` a server's span has the id of the client's span that it answers. `ids` returns
-    that many random bytes; `now` tells µs since 1970, `ticks` tells ns that only ever increase;
-    `current` tells where this branch of execution stands.
+    that many random bytes; `now` tells µs since 1970, `ticks` tells ns that only ever increase.
     """
 
     name: Final = NAME
@@ -64,14 +63,12 @@ class Tracing:
         ids: Callable[[int], bytes] = os.urandom,
         now: Callable[[], int] = _microseconds,
         ticks: Callable[[], int] = time.perf_counter_ns,
-        current: Callable[[], Position | None] = _current,
     ) -> None:
         self._report: Final = report
         self._share: Final = share
         self._ids: Final = ids
         self._now: Final = now
         self._ticks: Final = ticks
-        self._current: Final = current
 
     def interest(self, kind: Kind, library: str) -> Interest:
         """Ask for crossings between services; branches within one inherit where they stand."""
@@ -84,7 +81,8 @@ class Tracing:
         timestamp, begin = self._now(), self._ticks()
         outcome: Outcome | None = None
         try:
-            outcome = yield Proceed(down={SPAN: position.encode()})
+            handed = position.sending() if call.kind is Kind.CLIENT else position
+            outcome = yield Proceed(down={SPAN: handed.encode()})
         finally:
             # Without an outcome nobody saw the end, so there is no duration.
             duration = max(1, (self._ticks() - begin) // 1000) if outcome is not None else 0
@@ -94,11 +92,12 @@ class Tracing:
 
     def _place(self, kind: Kind) -> tuple[Position, bool]:
         """Return where a crossing's span stands, and whether it shares the id of its caller's."""
-        current = self._current()
+        current = _current()
         if current is None:
             return Position.root(self._id(TRACE_BYTES), self._id(SPAN_BYTES)), False
-        if kind is Kind.SERVER and self._share:
-            return current, True
+        # What no call sent is the position of the caller itself, whose departure nobody traced.
+        if kind is Kind.SERVER and self._share and current.sent:
+            return current.standing(), True
         return current.child(self._id(SPAN_BYTES)), False
 
     def _id(self, size: int) -> bytes:

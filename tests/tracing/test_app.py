@@ -129,10 +129,10 @@ def test_without_a_place_for_spans_it_asks_for_nothing() -> None:
 def test_a_call_from_nowhere_begins_a_trace(traced: Traced) -> None:
     flow, sent = traced.begin(CLIENT)
     finish(flow, OK)
-    assert sent == Position.root((1).to_bytes(16, "big"), (2).to_bytes(8, "big"))
+    assert sent.standing() == Position.root((1).to_bytes(16, "big"), (2).to_bytes(8, "big"))
     assert traced.spans == [
         Span(
-            position=sent,
+            position=sent.standing(),
             kind=Kind.CLIENT,
             name="GET /items",
             timestamp=1_000_000,
@@ -183,16 +183,27 @@ def test_siblings_in_threads_have_one_parent(traced: Traced) -> None:
 
 def test_a_server_shares_the_id_of_its_call(traced: Traced) -> None:
     with context.attached(standing(ELSEWHERE)):
+        flow, sent = traced.begin(CLIENT)
+        finish(flow, OK)
+    with context.attached(standing(sent)):
         flow, stands = traced.begin(SERVER)
         finish(flow, OK)
-    assert stands == ELSEWHERE
-    assert traced.spans[0].position == ELSEWHERE
-    assert traced.spans[0].shared
+    client, server = traced.spans
+    assert sent.sent
+    assert stands == server.position == client.position
+    assert (client.shared, server.shared) == (False, True)
+
+
+def test_a_server_does_not_share_what_no_call_sent(traced: Traced) -> None:
+    with context.attached(standing(ELSEWHERE)):
+        span = traced.cross(SERVER)
+    assert span.position.parent_id == ELSEWHERE.span_id
+    assert not span.shared
 
 
 def test_a_server_that_does_not_share_is_its_calls_child() -> None:
     traced = Traced(share=False)
-    with context.attached(standing(ELSEWHERE)):
+    with context.attached(standing(ELSEWHERE.sending())):
         _, stands = traced.begin(SERVER)
         span = traced.cross(SERVER)
     assert stands.parent_id == span.position.parent_id == ELSEWHERE.span_id
@@ -200,7 +211,7 @@ def test_a_server_that_does_not_share_is_its_calls_child() -> None:
 
 
 def test_a_consumer_never_shares(traced: Traced) -> None:
-    with context.attached(standing(ELSEWHERE)):
+    with context.attached(standing(ELSEWHERE.sending())):
         span = traced.cross(Call(kind=Kind.CONSUMER, library="any", operation="any"))
     assert span.position.parent_id == ELSEWHERE.span_id
     assert not span.shared
@@ -258,7 +269,7 @@ def test_an_injected_fault_is_told(traced: Traced, outcome: Outcome) -> None:
 def test_a_crossing_whose_end_nobody_saw_has_no_duration(traced: Traced) -> None:
     flow, sent = traced.begin(CLIENT)
     flow.close()
-    assert [(span.position, span.duration) for span in traced.spans] == [(sent, 0)]
+    assert [(span.position, span.duration) for span in traced.spans] == [(sent.standing(), 0)]
 
 
 def test_no_crossing_is_shorter_than_a_microsecond() -> None:

@@ -15,7 +15,8 @@ def ids(size: int) -> st.SearchStrategy[bytes]:
 @st.composite
 def positions(draw: st.DrawFn) -> Position:
     root = Position.root(draw(ids(16)), draw(ids(8)), sampled=draw(st.booleans()))
-    return root.child(draw(ids(8))) if draw(st.booleans()) else root
+    position = root.child(draw(ids(8))) if draw(st.booleans()) else root
+    return position.sending() if draw(st.booleans()) else position
 
 
 @given(positions())
@@ -64,4 +65,5 @@ def test_ids_of_zeros_are_no_ids() -> None:
 def test_a_child_is_in_the_same_trace_below_its_parent(position: Position, span: bytes) -> None:
     child = position.child(span)
     assert (child.trace_id, child.sampled) == (position.trace_id, position.sampled)
+    assert not child.sent
     assert (child.span_id, child.parent_id) == (span.hex(), position.span_id)
