@@ -143,16 +143,14 @@ def grow_event(identity: Id, event: Event) -> Event:
             raise ClockError("an id that owns nothing can't record an event")
         return event + 1 if isinstance(event, int) else event[3]
     filled = _fill(identity, event)
-    # Identity is only the quick way: an equal height may be another int object.
-    if filled is not event and filled != event:
-        return filled
-    return _grow(identity, event)[1]
+    return _grow(identity, event)[1] if filled is event else filled
 
 
 def _fill(identity: Id, event: Event) -> Event:
-    """Raise owned parts as far as that makes the tree simpler; return `event` if it doesn't.
+    """Raise owned parts as far as that makes the tree simpler; return `event` itself if it doesn't.
 
-    A whole id isn't met here: a half that is owned whole is dealt with at its parent.
+    A whole id isn't met here: a half that is owned whole is dealt with at its parent. Such a half
+    is the same object if it isn't raised, because `max` returns the first of equal arguments.
     """
     if isinstance(event, int) or isinstance(identity, int):
         return event

@@ -116,3 +116,19 @@ events: st.SearchStrategy[Event] = st.recursive(
 )
 
 points: st.SearchStrategy[Point] = st.text("01", max_size=12).map(lambda bits: bits.rstrip("0"))
+
+
+def deep_id(depth: int) -> Id:
+    """Return the id of the last of 2**depth equal intervals."""
+    identity: Id = 1
+    for _ in range(depth):
+        identity = (0, identity)
+    return identity
+
+
+def deep_event(depth: int) -> Event:
+    """Return the tree that is 1 in the last of 2**depth equal intervals, and 0 elsewhere."""
+    event: Event = 1
+    for _ in range(depth):
+        event = node(0, event)
+    return event

@@ -20,14 +20,13 @@ from baggage.clock import (
     decode_id,
     encode_event,
     encode_id,
-    event_depth,
     event_nodes,
     split_id_n,
     stamp_bits,
     sum_id,
 )
 from baggage.clock.event import node
-from tests.clock.histories import events, ids
+from tests.clock.histories import deep_event, deep_id, events, ids
 
 ID_VECTORS: list[tuple[Id, str]] = [
     (0, "000"),
@@ -163,20 +162,6 @@ def test_damaged_bytes_are_refused_or_canonical(encoded: bytes, data: st.DataObj
     assert_refused_or_canonical(bytes(damaged))
 
 
-def deep_id(depth: int) -> Id:
-    identity: Id = 1
-    for _ in range(depth):
-        identity = (0, identity)
-    return identity
-
-
-def deep_event(depth: int) -> Event:
-    event: Event = 1
-    for _ in range(depth):
-        event = node(0, event)
-    return event
-
-
 def test_depth_is_limited_both_ways() -> None:
     assert decode_id(encode_id(deep_id(MAX_DEPTH))) == deep_id(MAX_DEPTH)
     assert decode_event(encode_event(deep_event(MAX_DEPTH))) == deep_event(MAX_DEPTH)
@@ -257,9 +242,9 @@ def test_more_bytes_than_any_tree_has_are_refused_unread() -> None:
         decode_id(b"")
 
 
-def test_the_largest_tree_with_the_greatest_heights_is_not_too_long() -> None:
-    leaves: list[Event] = [MAX_HEIGHT - at for at in range(MAX_NODES // 2)]
-    while len(leaves) > 1:
-        leaves = [node(left, right) for left, right in zip(leaves[::2], leaves[1::2], strict=True)]
-    assert event_depth(leaves[0]) == 11
-    assert decode_event(encode_event(leaves[0])) == leaves[0]
+def test_the_largest_tree_with_great_heights_is_not_too_long() -> None:
+    level: list[Event] = [node(0, MAX_HEIGHT - at) for at in range(MAX_NODES // 4)]
+    while len(level) > 1:
+        level = [node(left, right) for left, right in zip(level[::2], level[1::2], strict=True)]
+    assert event_nodes(level[0]) == MAX_NODES - 1
+    assert decode_event(encode_event(level[0])) == level[0]

@@ -105,10 +105,13 @@ def test_growing_deepens_a_tree_no_further_than_the_id(identity: Id, event: Even
 
 
 def test_equal_heights_that_are_different_objects_are_no_change() -> None:
-    low, high = 10**20, 10**20 + 1
-    identity = (SEED, (SEED, NONE))
-    event = node(int(str(low)), node(int(str(low)), int(str(high))))
-    assert relative(grow_event(identity, event)) == paper_event(identity, relative(event))
+    for identity in ((SEED, (NONE, SEED)), ((SEED, NONE), SEED)):
+        inner = node(int("1" * 20), int("2" * 20))
+        other = node(int("2" * 20), int("1" * 20))
+        event = node(int("1" * 20), inner) if identity[0] == SEED else node(other, int("1" * 20))
+        grown = grow_event(identity, event)
+        assert grown != event
+        assert relative(grown) == paper_event(identity, relative(event))
 
 
 def test_nothing_grows_without_an_id() -> None:

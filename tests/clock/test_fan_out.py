@@ -37,8 +37,8 @@ from baggage.clock import (
     split_id_n,
     sum_id,
 )
-from baggage.clock.event import node
-from tests.clock.test_codec import deep_event, deep_id
+from baggage.clock.event import highest, lowest, node
+from tests.clock.histories import deep_event, deep_id
 
 PACKAGE = str(Path(baggage.clock.__file__).parent)
 
@@ -171,12 +171,19 @@ def test_a_tree_with_itself_or_with_a_height_outside_its_own_takes_a_few_calls()
     assert calls(lambda: leq(tree, tree)) == 1
     assert calls(lambda: join_event(tree, tree)) == 1
     assert calls(lambda: sum_id(whole, whole)) == 1
-    for level in (0, 100):
+    for level in (0, lowest(tree), highest(tree), 100):
         assert calls(lambda level=level: join_event(tree, level)) <= 2  # type: ignore[misc]
         assert calls(lambda level=level: join_event(level, tree)) <= 2  # type: ignore[misc]
         assert calls(lambda level=level: leq(tree, level)) <= 2  # type: ignore[misc]
         assert calls(lambda level=level: leq(level, tree)) <= 2  # type: ignore[misc]
     assert calls(lambda: new_dot(SEED, 7)) <= 3
+
+
+def test_trees_that_only_touch_are_not_looked_into() -> None:
+    low, high = node(node(1, 2), node(3, 4)), node(node(4, 5), node(6, 7))
+    assert calls(lambda: join_event(low, high)) == calls(lambda: join_event(high, low)) == 1
+    assert join_event(low, high) is join_event(high, low) is high
+    assert calls(lambda: leq(low, high)) <= 2
 
 
 def test_a_height_outside_leaves_the_tree_itself_or_only_the_height() -> None:
