@@ -165,7 +165,7 @@ def failed_trace(spans: list[dict[str, object]]) -> list[dict[str, object]]:
     """Return the spans of the first trace that has an injected fault."""
     for span in spans:
         tags = span.get("tags")
-        if isinstance(tags, dict) and any("fault" in tag for tag in tags):
+        if isinstance(tags, dict) and "fault.injected" in tags:
             return [other for other in spans if other["traceId"] == span["traceId"]]
     raise UnexpectedError(f"no trace in {TRACES} has a fault")
 

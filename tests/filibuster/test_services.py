@@ -308,6 +308,7 @@ def test_stopping_twice_is_harmless(two: Deployment, tmp_path: Path) -> None:
     running = start(two, "k", tmp_path)
     running.stop()
     running.stop()
+    assert not running.ended()
     assert not running.supervisor.running
 
 

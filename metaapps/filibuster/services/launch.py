@@ -24,6 +24,7 @@ from metaapps.filibuster.settings import parent_environment
 
 HOST: Final = "127.0.0.1"
 READY_WITHIN: Final = 30.0
+SUPERVISOR_LOG: Final = "_supervisor.log"  # no service's name starts like this
 
 _ANSWER_WITHIN: Final = 2.0
 _PAUSE: Final = 0.02
@@ -54,7 +55,7 @@ class Running:
         return tuple(self._started.values())
 
     def ended(self) -> Mapping[str, str]:
-        """Return the services that have ended by themselves, with how ("exit code 1")."""
+        """Return the services that ended by themselves before `stop`, with how ("exit code 1")."""
         self._listen(0.0)
         return MappingProxyType(self._ended)
 
@@ -107,7 +108,7 @@ class Running:
             for event in self._link.events(within):
                 self._note(event)
         except SupervisorGoneError as error:
-            raise ServicesError(f"{error}, and the services with it") from error
+            raise ServicesError(f"{error}; see {self._logs / SUPERVISOR_LOG}") from error
 
     def _note(self, event: Event) -> None:
         if "started" in event:
@@ -153,7 +154,7 @@ def start(
             _order(service, sockets[service.name], deployment.directory, urls, key, logs)
             for service in deployment.services
         ]
-        link = Link(logs / "supervisor.log", [order["fd"] for order in orders])
+        link = Link(logs / SUPERVISOR_LOG, [order["fd"] for order in orders])
         running = Running(link, urls, key, logs)
         try:
             link.order(orders)

@@ -64,8 +64,11 @@ class Link:
         self._write(json.dumps(list(orders)).encode() + b"\n")
 
     def events(self, within: float) -> list[Event]:
-        """Return what was reported, waiting at most `within` seconds for something to be."""
-        if not select.select([self._reports], [], [], within)[0]:
+        """Return what was reported, waiting at most `within` seconds for something to be.
+
+        Raises SupervisorGoneError if there is nobody to report any more, except after the end.
+        """
+        if self._reports.closed or not select.select([self._reports], [], [], within)[0]:
             return []
         received = os.read(self._reports.fileno(), 65536)
         if not received:
