@@ -25,7 +25,7 @@ FACES = ("cli", "instrumentation", "assertions", "pytest_plugin", "drop_in", "te
 SKELETON = [
     *(f"baggage.{layer}.{module}" for layer in LAYERS for module in ("one", "two")),
     *(f"metaapps.filibuster.{face}" for face in FACES),
-    "baggage.instrument.patching",
+    "baggage.instrument._patching",
     "metaapps.filibuster.wire",
     "metaapps.filibuster.plan",
     "metaapps.filibuster.clip",
@@ -39,7 +39,7 @@ ALLOWED = [
     ("baggage.values.one", "baggage.clock"),
     ("baggage.values.one", "baggage.wire"),
     ("baggage.instrument.one", "baggage.boundary.one"),
-    ("baggage.instrument.one", "baggage.instrument.patching"),
+    ("baggage.instrument.one", "baggage.instrument._patching"),
     ("baggage.instrument.one", "requests"),
     ("baggage.runtime.one", "baggage.instrument.two"),
     ("baggage.testing.one", "baggage"),
@@ -75,7 +75,7 @@ FORBIDDEN = [
     ("metaapps.tracing.cli", "metaapps.filibuster.plan"),
     # instrumentations from one another
     ("baggage.instrument.one", "baggage.instrument.two"),
-    ("baggage.instrument.patching", "baggage.instrument.one"),
+    ("baggage.instrument._patching", "baggage.instrument.one"),
     # past the waist, or to a face, from inside a meta-application
     ("metaapps.filibuster.plan", "baggage"),
     ("metaapps.filibuster.plan", "baggage.instrument.one"),
