@@ -68,6 +68,11 @@ def child(parent: bytes, frame: Frame) -> bytes:
     return digest.digest()
 
 
+def ask(parent: bytes, position: int) -> bytes:
+    """Return the index of a question that stands at `position` within the index `parent`."""
+    return blake2b(parent + position.to_bytes(8, "big"), digest_size=DIGEST_SIZE).digest()
+
+
 def _parts(frame: Frame) -> tuple[str, ...]:
     if isinstance(frame, BranchFrame):
         return ("branch", str(frame.number))

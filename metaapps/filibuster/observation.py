@@ -18,6 +18,11 @@ from metaapps.filibuster.plan import Plan
 NO_CLOCK: Final[Mapping[str, int]] = MappingProxyType({})
 
 
+def _no_clock() -> Mapping[str, int]:
+    # Python 3.11 refuses it as a plain default, since it can't be hashed there.
+    return NO_CLOCK
+
+
 class Role(Enum):
     """What an observation tells of: a call, a branch that was started, a question of the test."""
 
@@ -57,8 +62,8 @@ class Observation:
     occurrence: int = 0
     payload: bytes | None = None
     timeout: float | None = None
-    clock: Mapping[str, int] = field(default=NO_CLOCK, hash=False)
-    origin: Mapping[str, int] = field(default=NO_CLOCK, hash=False)
+    clock: Mapping[str, int] = field(default_factory=_no_clock, hash=False)
+    origin: Mapping[str, int] = field(default_factory=_no_clock, hash=False)
     raised: str | None = None
     status: int | None = None
     ok: bool = True

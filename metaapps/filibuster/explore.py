@@ -1,0 +1,240 @@
+"""The search: which plans there are, in which order they are judged, and when to stop.
+
+Pure: running a plan, predicting one and choosing faults for a call are handed in.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import count
+from typing import Final
+
+from baggage.boundary import Fault
+from metaapps.filibuster.catalogue import Catalogue
+from metaapps.filibuster.finding import Finding, FindingKind
+from metaapps.filibuster.observation import Execution, Observation
+from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
+from metaapps.filibuster.reduce import Prediction, Reducer
+from metaapps.filibuster.tree import Tree, build, canonical_key, describe
+
+FaultKey = tuple[tuple[float, ...], int, bytes]
+"""What sorts a planned fault: its call's canonical key, its place in the catalogue, its index."""
+
+
+class StopReason(Enum):
+    """Why the search ended."""
+
+    COMPLETE = "complete"
+    """Every plan has been judged."""
+    FAULT_FREE_FAILED = "fault-free execution failed"
+    """The functional test fails without any fault, so that failing under faults says nothing."""
+    NO_CALLS = "no calls"
+    """No service made a call: there is nothing to fail. The test's own calls don't count."""
+    NO_FAULTS = "no faults"
+    """Calls were made, but the catalogue has no fault for any of them."""
+    FIRST_FAILURE = "first failure"
+    """An execution failed, and that was to be enough."""
+    MAX_FAULTS = "most faults per execution"
+    """Every plan of so many faults has been judged; there are plans of more."""
+    MAX_EXECUTIONS = "most executions"
+    """So many executions have run, and another plan needs one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where to stop early; None is no limit. Executions count the fault-free one."""
+
+    fail_fast: bool = False
+    max_faults: int | None = None
+    max_executions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A plan was run, as the `number`th from 1. `remaining` counts the known plans to judge."""
+
+    number: int
+    execution: Execution
+    findings: tuple[Finding, ...]
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A plan was not run: the executions numbered `predicted_by` show what would come of it."""
+
+    plan: Plan
+    execution: Execution
+    predicted_by: tuple[int, ...]
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The search ended; `remaining` plans were known and not judged."""
+
+    ran: int
+    pruned: int
+    remaining: int
+    stopped_because: StopReason
+
+
+Event = Ran | Pruned | Done
+Run = Callable[[Plan], Execution]
+
+NO_LIMITS: Final = Limits()
+
+
+def explore(
+    run: Run,
+    catalogue: Catalogue,
+    reducer: Reducer,
+    limits: Limits = NO_LIMITS,
+) -> Iterator[Event]:
+    """Judge plans in canonical order, running those that the reducer can't predict.
+
+    Fault-free first, then by number of faults, then by the faults in the order of their calls,
+    each by its call (callee before caller, then position) and its place in the catalogue. Each
+    plan is judged at its turn, against all executions before it; `run` is called then. What `run`
+    raises ends the search. The last event is `Done`.
+    """
+    return _Search(run, catalogue, reducer, limits).events()
+
+
+def planned_fault(call: Observation, fault: Fault) -> PlannedFault:
+    """Return a fault at an observed call, with its label for people."""
+    return PlannedFault(call.index, fault, call.target, f"{describe(call)}: {fault}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A plan to judge, and what sorts its faults."""
+
+    plan: Plan
+    keys: tuple[FaultKey, ...] = ()
+
+
+class _Frontier:
+    """Plans that are known and not judged, in canonical order; each plan enters once."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, tuple[FaultKey, ...], int, Plan]] = []
+        self._seen: set[frozenset[tuple[bytes, Fault]]] = set()
+        self._serial = count()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, candidate: _Candidate) -> None:
+        key = candidate.plan.key
+        if key not in self._seen:
+            self._seen.add(key)
+            size = len(candidate.plan.faults)
+            item = (size, candidate.keys, next(self._serial), candidate.plan)
+            heapq.heappush(self._heap, item)
+
+    def pop(self) -> _Candidate:
+        _, keys, _, plan = heapq.heappop(self._heap)
+        return _Candidate(plan, keys)
+
+
+class _Search:
+    def __init__(self, run: Run, catalogue: Catalogue, reducer: Reducer, limits: Limits) -> None:
+        self._run = run
+        self._catalogue = catalogue
+        self._reducer = reducer
+        self._limits = limits
+        self._frontier = _Frontier()
+        self._ran = 0
+        self._pruned = 0
+        self._withheld = 0
+
+    def events(self) -> Iterator[Event]:
+        self._frontier.add(_Candidate(FAULT_FREE))
+        while self._frontier:
+            candidate = self._frontier.pop()
+            prediction = self._reducer.predict(candidate.plan)
+            if prediction is not None:
+                yield self._prune(candidate, prediction)
+                continue
+            if self._ran == self._limits.max_executions:
+                yield self._done(StopReason.MAX_EXECUTIONS, unjudged=1)
+                return
+            event, tree = self._execute(candidate)
+            yield event
+            reason = self._reason_to_stop(event.execution, tree)
+            if reason is not None:
+                yield self._done(reason)
+                return
+        yield self._done(StopReason.MAX_FAULTS if self._withheld else StopReason.COMPLETE)
+
+    def _prune(self, candidate: _Candidate, prediction: Prediction) -> Pruned:
+        self._pruned += 1
+        execution = prediction.execution
+        self._grow(candidate, execution, build(execution.observations))
+        return Pruned(candidate.plan, execution, prediction.predicted_by, self._remaining)
+
+    def _execute(self, candidate: _Candidate) -> tuple[Ran, Tree]:
+        execution = self._run(candidate.plan)
+        self._ran += 1
+        tree = build(execution.observations)
+        learnt = self._reducer.learn(self._ran, execution, tree)
+        findings = (*_missed(candidate.plan, execution), *tree.findings, *learnt)
+        if execution.passed or candidate.plan.faults:
+            self._grow(candidate, execution, tree)
+        return Ran(self._ran, execution, findings, self._remaining), tree
+
+    def _reason_to_stop(self, execution: Execution, tree: Tree) -> StopReason | None:
+        if self._ran == 1:
+            if not execution.passed:
+                return StopReason.FAULT_FREE_FAILED
+            if not self._remaining:
+                inside = any(not call.by_test for call in tree.calls)
+                return StopReason.NO_FAULTS if inside else StopReason.NO_CALLS
+        if self._limits.fail_fast and not execution.passed:
+            return StopReason.FIRST_FAILURE
+        return None
+
+    def _grow(self, candidate: _Candidate, execution: Execution, tree: Tree) -> None:
+        """Add the plans with one more fault, at the calls from the last failed one on."""
+        fired = execution.fired
+        base = _only(candidate, fired)
+        full = len(base.plan.faults) == self._limits.max_faults
+        last = max((tree.paths[index] for index in fired if index in tree.paths), default=())
+        for call in tree.calls:
+            if call.by_test or call.injected is not None or tree.paths[call.index] <= last:
+                continue
+            faults = self._catalogue.faults_for(call)
+            if full:
+                self._withheld += len(faults)
+                continue
+            key = canonical_key(tree.paths[call.index])
+            for place, fault in enumerate(faults):
+                plan = base.plan.with_fault(planned_fault(call, fault))
+                self._frontier.add(_Candidate(plan, (*base.keys, (key, place, call.index))))
+
+    @property
+    def _remaining(self) -> int:
+        return len(self._frontier) + self._withheld
+
+    def _done(self, reason: StopReason, unjudged: int = 0) -> Done:
+        return Done(self._ran, self._pruned, self._remaining + unjudged, reason)
+
+
+def _missed(plan: Plan, execution: Execution) -> Iterator[Finding]:
+    fired = execution.fired
+    for planned in plan.faults:
+        if planned.index not in fired:
+            text = f"{planned.label or planned.index.hex()} was planned and did not happen"
+            yield Finding(FindingKind.MISSED, planned.index, text)
+
+
+def _only(candidate: _Candidate, fired: frozenset[bytes]) -> _Candidate:
+    """Return the part of a plan that really happened: only that can have more faults after it."""
+    pairs = zip(candidate.plan.faults, candidate.keys, strict=True)
+    kept = [(planned, key) for planned, key in pairs if planned.index in fired]
+    plan = replace(candidate.plan, faults=tuple(planned for planned, _ in kept))
+    return _Candidate(plan, tuple(key for _, key in kept))
