@@ -5,20 +5,27 @@ A departure opens no scope: what flows change for the callee, the caller does no
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from baggage.boundary import transport
-from baggage.boundary.crossing import Crossing
+from baggage.boundary.crossing import Crossing, drive
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Returned
 from baggage.context import branch, ensure
 from baggage.values import EMPTY
+
+T = TypeVar("T")
 
 
 class Departure(Crossing):
     """A crossing that sends baggage along, and joins what comes back. See `Crossing`."""
 
     __slots__ = ()
+
+    def drive(self, send: Callable[[], T]) -> T:
+        """Take all steps around `send`, in this thread."""
+        return drive(self, send)
 
     def proceed(self, directive: Proceed) -> None:
         """Put baggage and foreign headers on the request."""

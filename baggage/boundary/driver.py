@@ -16,7 +16,7 @@ from baggage.boundary import transport
 from baggage.boundary.adapter import Adapter
 from baggage.boundary.arrival import Arrival
 from baggage.boundary.call import Call, Endpoint, Kind
-from baggage.boundary.crossing import adrive, drive
+from baggage.boundary.crossing import adrive
 from baggage.boundary.departure import Departure
 from baggage.boundary.fork import Fork
 from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
@@ -69,7 +69,7 @@ class Boundary:
     def call(self, adapter: Adapter, request: Any, send: Callable[[], T]) -> T:
         """Depart around `send`, in this thread."""
         departure = self.depart(adapter, request)
-        return send() if departure is None else drive(departure, send)
+        return send() if departure is None else departure.drive(send)
 
     async def acall(self, adapter: Adapter, request: Any, send: Callable[[], Awaitable[T]]) -> T:
         """Depart around `await send()`, in this task."""

@@ -25,7 +25,7 @@ FACES = ("cli", "instrumentation", "assertions", "pytest_plugin", "drop_in", "te
 SKELETON = [
     *(f"baggage.{layer}.{module}" for layer in LAYERS for module in ("one", "two")),
     *(f"metaapps.filibuster.{face}" for face in FACES),
-    "baggage.instrument._patching",
+    "baggage.instrumentation._patching",
     "metaapps.filibuster.wire",
     "metaapps.filibuster.plan",
     "metaapps.filibuster.clip",
@@ -38,10 +38,10 @@ ALLOWED = [
     ("baggage", "baggage.context.one"),
     ("baggage.values.one", "baggage.clock"),
     ("baggage.values.one", "baggage.wire"),
-    ("baggage.instrument.one", "baggage.boundary.one"),
-    ("baggage.instrument.one", "baggage.instrument._patching"),
-    ("baggage.instrument.one", "requests"),
-    ("baggage.runtime.one", "baggage.instrument.two"),
+    ("baggage.instrumentation.one", "baggage.boundary.one"),
+    ("baggage.instrumentation.one", "baggage.instrumentation._patching"),
+    ("baggage.instrumentation.one", "requests"),
+    ("baggage.runtime.one", "baggage.instrumentation.two"),
     ("baggage.testing.one", "baggage"),
     ("baggage.testing.one", "hypothesis"),
     ("baggage.wire.one", "google.protobuf.message"),
@@ -66,7 +66,7 @@ FORBIDDEN = [
     ("baggage.wire.two", "baggage.clock.two"),
     # the API, from below it
     ("baggage.runtime.one", "baggage"),
-    ("baggage.instrument.one", "baggage"),
+    ("baggage.instrumentation.one", "baggage"),
     ("baggage.clock.two", "baggage"),
     # meta-applications from baggage, or from one another
     ("baggage.runtime.one", "metaapps.tracing.span"),
@@ -74,11 +74,11 @@ FORBIDDEN = [
     ("metaapps.filibuster.plan", "metaapps.tracing.span"),
     ("metaapps.tracing.cli", "metaapps.filibuster.plan"),
     # instrumentations from one another
-    ("baggage.instrument.one", "baggage.instrument.two"),
-    ("baggage.instrument._patching", "baggage.instrument.one"),
+    ("baggage.instrumentation.one", "baggage.instrumentation.two"),
+    ("baggage.instrumentation._patching", "baggage.instrumentation.one"),
     # past the waist, or to a face, from inside a meta-application
     ("metaapps.filibuster.plan", "baggage"),
-    ("metaapps.filibuster.plan", "baggage.instrument.one"),
+    ("metaapps.filibuster.plan", "baggage.instrumentation.one"),
     ("metaapps.filibuster.plan", "baggage.runtime.one"),
     ("metaapps.filibuster.plan", "baggage.testing.one"),
     ("metaapps.filibuster.plan", "metaapps.filibuster.cli"),

@@ -1,0 +1,199 @@
+"""WSGI in the waist's terms, for any framework that speaks it. Serving is in `_wsgi_server`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_DIGEST_SIZE: Final = 8
+_WHOLE: Final = 1 << 20
+"""Bodies of at most so many bytes are taken whole, where somebody asks for a digest."""
+
+
+@dataclass(slots=True)
+class Response:
+    """What a WSGI application answers: mutable until its headers are sent."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: Iterable[bytes] = ()
+
+    @property
+    def code(self) -> int:
+        """The status code."""
+        return int(self.status.split(" ", 1)[0])
+
+    def length(self) -> int | None:
+        """Return the body's stated length in bytes, None for a stream."""
+        for name, value in self.headers:
+            if name.lower() == "content-length" and value.isdecimal():
+                return int(value)
+        return 0 if self.code in (204, 304) else None
+
+
+class _EnvironHeaders:
+    """Request headers by lower-case name."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Environ) -> None:
+        self._environ = environ
+
+    def get(self, name: str) -> str | None:
+        value: str | None = self._environ.get(_variable(name))
+        return value
+
+    def set(self, name: str, value: str) -> None:
+        self._environ[_variable(name)] = value
+
+
+class _ResponseHeaders:
+    """Response headers that have not been sent."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    def get(self, name: str) -> str | None:
+        found = [value for key, value in self._response.headers if key.lower() == name]
+        return ",".join(found) if found else None
+
+    def set(self, name: str, value: str) -> None:
+        kept = [(key, old) for key, old in self._response.headers if key.lower() != name]
+        self._response.headers = [*kept, (name, value)]
+
+
+class _Facts:
+    """What a response says; a body that streams is left alone."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int | None:
+        return self._response.code
+
+    @property
+    def ok(self) -> bool:
+        return self._response.code < 400
+
+    def digest(self) -> bytes | None:
+        body = self._whole()
+        return None if body is None else blake2b(body, digest_size=_DIGEST_SIZE).digest()
+
+    def size(self) -> int | None:
+        return self._response.length()
+
+    def _whole(self) -> bytes | None:
+        response = self._response
+        length = response.length()
+        if length is None or length > _WHOLE:
+            return None
+        if not isinstance(response.body, _Whole):
+            response.body = _Whole(response.body)
+        return response.body.content
+
+
+class _Whole:
+    """A body that was taken whole from the application, which is closed as WSGI demands."""
+
+    def __init__(self, body: Iterable[bytes]) -> None:
+        self.content = b"".join(body)
+        self._close = getattr(body, "close", None)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([self.content])
+
+    def close(self) -> None:
+        if self._close is not None:
+            self._close()
+
+
+class WsgiAdapter:
+    """The server side of HTTP, under the name of the framework that is instrumented."""
+
+    kind = Kind.SERVER
+    packages: frozenset[str] = frozenset()
+
+    def __init__(self, library: str) -> None:
+        """Name the library."""
+        self.library = library
+
+    def describe(self, request: Environ) -> Call:
+        """Describe the request by method and raw path."""
+        method = request.get("REQUEST_METHOD", "GET")
+        path = quote(request.get("SCRIPT_NAME", "") + request.get("PATH_INFO", "")) or "/"
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation=f"{method} {path}",
+            method=method.lower(),
+            arguments={"path": path, "query": request.get("QUERY_STRING", "")},
+            endpoint=Endpoint(request.get("REMOTE_ADDR") or "", _port(request)),
+            arrived=_Arrived(request),
+        )
+
+    def request_carrier(self, request: Environ) -> _EnvironHeaders:
+        """Return the request's headers."""
+        return _EnvironHeaders(request)
+
+    def response_carrier(self, response: Response) -> _ResponseHeaders:
+        """Return the response's headers."""
+        return _ResponseHeaders(response)
+
+    def facts(self, response: Response) -> Facts:
+        """Describe the response."""
+        return _Facts(response)
+
+    def enact(self, fault: Fault, request: Environ) -> Response:
+        """Answer with a status; other faults a server can't make by itself."""
+        if fault.kind is not FaultKind.STATUS or fault.status is None:
+            raise CannotEnact(f"{self.library} knows no fault {fault}")
+        known = fault.status in HTTPStatus._value2member_map_
+        phrase = HTTPStatus(fault.status).phrase if known else "Unknown"
+        body = fault.body or b""
+        headers = [("Content-Length", str(len(body)))]
+        return Response(f"{fault.status} {phrase}", headers, [body])
+
+
+def _port(environ: Environ) -> int:
+    port = str(environ.get("REMOTE_PORT") or "")
+    return int(port) if port.isdecimal() else 0
+
+
+class _Arrived(Mapping[str, str]):
+    """A view of the request's headers, by lower-case name."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Environ) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        value: str = self._environ[_variable(name)]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        for variable in self._environ:
+            if variable.startswith("HTTP_"):
+                yield variable[5:].lower().replace("_", "-")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _variable(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")

@@ -1,0 +1,177 @@
+"""Serving WSGI: one request as an arrival.
+
+The application's `start_response` is held back until its first bytes, so that what the whole
+request brings home still finds a place in the headers. A body of a stated length ends the arrival
+before it is sent; a stream keeps the scope open to its end, and is not read ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from baggage.boundary import Arrival, Boundary, Outcome, deliver
+from baggage.context import enter
+from baggage.instrumentation._wsgi import Application, Environ, Response, StartResponse, WsgiAdapter
+
+T = TypeVar("T")
+
+
+def serve(
+    boundary: Boundary,
+    adapter: WsgiAdapter,
+    application: Application,
+    environ: Environ,
+    start_response: StartResponse,
+    service: str = "",
+) -> Iterable[bytes]:
+    """Run one request of a WSGI application as an arrival at `service`."""
+    arrival = boundary.arrive(adapter, environ, service)
+    if arrival is None:
+        return application(environ, start_response)
+    exchange = _Exchange(adapter, arrival, start_response)
+    return exchange.run(application, environ)
+
+
+class _Exchange:
+    """One request and its response, in a context of its own.
+
+    Nothing that the request sets there can leak to the worker's next one.
+    """
+
+    def __init__(
+        self, adapter: WsgiAdapter, arrival: Arrival, start_response: StartResponse
+    ) -> None:
+        self._adapter, self._arrival = adapter, arrival
+        self._start_response = start_response
+        self._response: Response | None = None
+        self._write: Callable[[bytes], Any] | None = None
+        self._ended = False
+        self._context = copy_context()
+        self._context.run(enter, arrival.branch)
+
+    def within(self, step: Callable[..., T], *args: Any) -> T:
+        """Run a step of the application in the request's scope."""
+        return self._context.run(step, *args)
+
+    def run(self, application: Application, environ: Environ) -> Iterable[bytes]:
+        """Run the application; return the body to send."""
+        try:
+            return self.within(self._run, application, environ)
+        except BaseException:
+            self._arrival.close()
+            raise
+
+    def finish(self) -> None:
+        """End the arrival, if the response's end hasn't yet, and close the scope."""
+        response = self._response
+        if not self._ended and response is not None:
+            self._ended = True
+            self._arrival.end(self._arrival.answered(response))
+        self._arrival.close()
+
+    def fail(self, error: BaseException) -> None:
+        """End the arrival with what a stream raised."""
+        if not self._ended:
+            self._ended = True
+            self._arrival.end(self._arrival.raised(error))
+
+    def send_headers(self) -> Callable[[bytes], Any]:
+        """Call the server's `start_response`, once, with what goes home; return its `write`."""
+        if self._write is None:
+            response = self._response
+            if response is None:
+                raise RuntimeError(
+                    "the WSGI application sent a body before it called start_response"
+                )
+            self._arrival.respond(self._adapter.response_carrier(response))
+            self._write = self._start_response(response.status, response.headers)
+        return self._write
+
+    def _run(self, application: Application, environ: Environ) -> Iterable[bytes]:
+        outcome = self._arrival.begin()
+        if outcome is not None:
+            return self._whole(self._arrival.end(outcome))
+        try:
+            body = application(environ, self._hold)
+        except BaseException as error:
+            outcome = self._end_with(error)
+            if deliverable(outcome) is error:
+                raise
+            return self._whole(outcome)
+        response = self._response
+        if response is None or response.length() is None or self._write is not None:
+            return _Body(self, body)
+        response.body = body
+        self._ended = True
+        return self._whole(self._arrival.end(self._arrival.answered(response)))
+
+    def _end_with(self, error: BaseException) -> Outcome:
+        self._ended = True
+        return self._arrival.end(self._arrival.raised(error))
+
+    def _whole(self, outcome: Outcome) -> Iterable[bytes]:
+        """Send the headers of a response whose body is known; return the body."""
+        self._ended = True
+        self._response = response = deliver(outcome)
+        self.send_headers()
+        return _Body(self, response.body)
+
+    def _hold(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], Any]:
+        """Stand in for the server's `start_response`."""
+        if self._write is not None:
+            # Headers are out already: the server decides, as WSGI says.
+            return self._start_response(status, headers, exc_info)  # type: ignore[no-any-return]
+        self._response = Response(status, list(headers))
+        return self._write_through
+
+    def _write_through(self, data: bytes) -> Any:
+        """Stand in for the server's `write`, which old applications call instead of returning."""
+        return self.send_headers()(data)
+
+
+def deliverable(outcome: Outcome) -> object:
+    """Return the exception or the response of an outcome."""
+    return getattr(outcome, "error", None) or getattr(outcome, "value", None)
+
+
+class _Body:
+    """A response's body: each step runs in the request's scope."""
+
+    def __init__(self, exchange: _Exchange, body: Iterable[bytes]) -> None:
+        self._exchange, self._body = exchange, body
+        self._chunks: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return self._exchange.within(self._step)
+
+    def close(self) -> None:
+        """Close the application's body, then the scope."""
+        self._exchange.within(self._close)
+
+    def _step(self) -> bytes:
+        try:
+            if self._chunks is None:
+                self._chunks = iter(self._body)
+            chunk = next(self._chunks, None)
+        except BaseException as error:
+            self._exchange.fail(error)
+            raise
+        self._exchange.send_headers()
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def _close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._exchange.finish()

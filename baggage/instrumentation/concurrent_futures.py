@@ -1,0 +1,67 @@
+"""concurrent.futures: a submitted call is a branch, forked at the submit, joined at the result.
+
+Hooked at the submit, so that a warm pool's worker carries what the submitter knows, not what the
+worker's first job did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+from baggage.boundary import Boundary, Fork
+from baggage.context import suppressed
+from baggage.instrumentation._forking import ForkAdapter
+from baggage.instrumentation._patching import Switch, wrap
+
+_FORK: Final = "_baggage_fork"
+
+
+def instrument(boundary: Boundary, switch: Switch) -> None:
+    """Wrap thread pools and futures, once."""
+
+    def submit(
+        wrapped: Callable[..., Future[Any]],
+        pool: ThreadPoolExecutor,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Future[Any]:
+        fork = boundary.fork(_ADAPTER, pool)
+        if fork is None or not args:
+            return wrapped(*args, **kwargs)
+        work, *rest = args
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            return fork.run(lambda: work(*args, **kwargs))
+
+        def launch() -> Future[Any]:
+            # A worker that this submit starts is the pool's, not a branch of the submitter.
+            with suppressed():
+                return wrapped(run, *rest, **kwargs)
+
+        future = fork.start(launch)
+        vars(future)[_FORK] = fork
+        return future
+
+    def read(
+        wrapped: Callable[..., Any],
+        future: Future[Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            fork: Fork | None = vars(future).get(_FORK)
+            if fork is not None and future.done():
+                fork.join()
+
+    wrap(ThreadPoolExecutor, "submit", switch, submit)
+    wrap(Future, "result", switch, read)
+    wrap(Future, "exception", switch, read)
+
+
+_ADAPTER: Final = ForkAdapter(
+    "concurrent.futures", "ThreadPoolExecutor.submit", frozenset({"concurrent"})
+)

@@ -1,0 +1,178 @@
+"""requests: every verb and spelling, by the one method that all of them end in.
+
+`HTTPAdapter.send` is called once for each hop of a redirect, and raises the library's own
+exceptions. Retries that urllib3 makes below it share one crossing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+
+from baggage.boundary import Boundary, Call, Endpoint, Facts, Fault, Kind
+from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._requests_faults import enact
+
+_DIGEST_SIZE: Final = 8
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def instrument(boundary: Boundary, switch: Switch) -> None:
+    """Wrap requests, once."""
+
+    def send(
+        wrapped: Callable[..., Response],
+        adapter: HTTPAdapter,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Response:
+        departure = boundary.depart(_ADAPTER, sending := _sending(adapter, *args, **kwargs))
+        if departure is None:
+            return wrapped(*args, **kwargs)
+        if departure.call is None or sending.stream:
+            return departure.drive(lambda: wrapped(*args, **kwargs))
+        return departure.drive(lambda: _whole(wrapped(*args, **kwargs)))
+
+    wrap(HTTPAdapter, "send", switch, send)
+
+
+def _whole(response: Response) -> Response:
+    """Read the body of a response that isn't streamed, which Session.send would do next.
+
+    Done here, a connection that breaks in the middle of a body is part of the call's outcome. The
+    body of a redirect is left to Session.send, which forgives what goes wrong with it.
+    """
+    if not response.is_redirect:
+        response.content  # noqa: B018 - reads and keeps the body
+    return response
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One call of `HTTPAdapter.send`."""
+
+    adapter: HTTPAdapter
+    request: PreparedRequest
+    stream: bool
+    timeout: Any
+
+
+def _sending(
+    adapter: HTTPAdapter,
+    request: PreparedRequest,
+    stream: bool = False,
+    timeout: Any = None,
+    *_: Any,
+    **__: Any,
+) -> Sending:
+    return Sending(adapter, request, stream, timeout)
+
+
+class _Headers:
+    """The headers of a request or of a response."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: CaseInsensitiveDict[str]) -> None:
+        self._headers = headers
+
+    def get(self, name: str) -> str | None:
+        value: str | bytes | None = self._headers.get(name)
+        return value.decode("latin-1") if isinstance(value, bytes) else value
+
+    def set(self, name: str, value: str) -> None:
+        self._headers[name] = value
+
+
+class _ResponseFacts:
+    """What a response says. A body that the application streams is left alone."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int | None:
+        return self._response.status_code
+
+    @property
+    def ok(self) -> bool:
+        return self._response.status_code < 400
+
+    def digest(self) -> bytes | None:
+        if self._response.is_redirect:
+            read = self._response.headers["location"].encode()
+        elif _is_read(self._response):
+            read = self._response.content
+        else:
+            return None
+        return blake2b(read, digest_size=_DIGEST_SIZE).digest()
+
+    def size(self) -> int | None:
+        return len(self._response.content) if _is_read(self._response) else None
+
+
+def _is_read(response: Response) -> bool:
+    return getattr(response, "_content", False) is not False
+
+
+class _Adapter:
+    kind = Kind.CLIENT
+    library = "requests"
+    packages = frozenset({"requests", "urllib3"})
+
+    def describe(self, request: Sending) -> Call:
+        prepared = request.request
+        url = urlsplit(str(prepared.url))
+        method = str(prepared.method)
+        path = url.path or "/"
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation=f"{method} {path}",
+            method=method.lower(),
+            arguments={"url": prepared.url},
+            endpoint=Endpoint(url.hostname or "", url.port or _PORTS.get(url.scheme, 0)),
+            timeout=_seconds(request.timeout),
+            payload=_payload(f"{method} {path}?{url.query}", prepared.body),
+        )
+
+    def request_carrier(self, request: Sending) -> _Headers:
+        return _Headers(request.request.headers)
+
+    def response_carrier(self, response: Response) -> _Headers:
+        return _Headers(response.headers)
+
+    def facts(self, response: Response) -> Facts:
+        return _ResponseFacts(response)
+
+    def enact(self, fault: Fault, request: Sending) -> Response:
+        response = enact(fault, request.adapter, request.request, _seconds(request.timeout))
+        return response if request.stream else _whole(response)
+
+
+_ADAPTER: Final = _Adapter()
+
+
+def _seconds(timeout: Any) -> float | None:
+    """Return the time that a call waits for an answer, in any of the forms that requests takes."""
+    if isinstance(timeout, tuple):
+        timeout = timeout[-1] if timeout[-1] is not None else timeout[0]
+    timeout = getattr(timeout, "read_timeout", timeout)
+    return float(timeout) if isinstance(timeout, int | float) else None
+
+
+def _payload(target: str, body: object) -> bytes | None:
+    if isinstance(body, str):
+        body = body.encode()
+    if body is not None and not isinstance(body, bytes):
+        return None
+    return blake2b(target.encode() + b"\0" + (body or b""), digest_size=_DIGEST_SIZE).digest()

@@ -1,0 +1,62 @@
+"""threading: a thread is a branch, forked where it is started and joined where it is waited for.
+
+Hooked at the start, not at `run`, so that subclasses that override `run`, and timers, are covered.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from baggage.boundary import Boundary, Fork
+from baggage.instrumentation._forking import ForkAdapter
+from baggage.instrumentation._patching import Switch, wrap
+
+_FORK: Final = "_baggage_fork"
+
+
+def instrument(boundary: Boundary, switch: Switch) -> None:
+    """Wrap threads, once."""
+
+    def start(
+        wrapped: Callable[[], None],
+        thread: threading.Thread,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        fork = boundary.fork(_ADAPTER, thread)
+        if fork is None or thread.ident is not None:
+            return wrapped(*args, **kwargs)
+        _run_in(fork, thread)
+        return fork.start(lambda: wrapped(*args, **kwargs))
+
+    def join(
+        wrapped: Callable[..., None],
+        thread: threading.Thread,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        wrapped(*args, **kwargs)
+        fork: Fork | None = vars(thread).get(_FORK)
+        if fork is not None and not thread.is_alive():
+            fork.join()
+
+    wrap(threading.Thread, "start", switch, start)
+    wrap(threading.Thread, "join", switch, join)
+
+
+def _run_in(fork: Fork, thread: threading.Thread) -> None:
+    """Have the thread run in the fork's branch, whatever its class says `run` is."""
+    run = thread.run
+
+    def run_in_branch() -> None:
+        # Gone before the work starts: the thread must not keep itself alive through it.
+        vars(thread).pop("run", None)
+        fork.run(run)
+
+    vars(thread)[_FORK] = fork
+    vars(thread)["run"] = run_in_branch
+
+
+_ADAPTER: Final = ForkAdapter("threading", "Thread.start", frozenset({"threading"}))

@@ -1,0 +1,16 @@
+"""The composition root."""
+
+from baggage.runtime.api import PROCESS, instrument, register, uninstrument, unregister
+from baggage.runtime.runtime import Runtime, UnknownLibrary
+from baggage.runtime.settings import Settings
+
+__all__ = [
+    "PROCESS",
+    "Runtime",
+    "Settings",
+    "UnknownLibrary",
+    "instrument",
+    "register",
+    "uninstrument",
+    "unregister",
+]

@@ -1,0 +1,43 @@
+"""What is there to be wired: instrumentations of this distribution, meta-applications of any."""
+
+from __future__ import annotations
+
+import logging
+import pkgutil
+from collections.abc import Iterator
+from importlib import metadata
+
+import baggage.instrumentation
+from baggage.boundary import MetaApp
+
+_log = logging.getLogger("baggage.runtime")
+GROUP = "baggage.metaapps"
+
+
+def instrumentations() -> dict[str, str]:
+    """Return the module of each instrumentation, by the name of the library that it is for.
+
+    The names are the modules' own, with "." for "_": nothing is imported.
+    """
+    found = pkgutil.iter_modules(baggage.instrumentation.__path__)
+    names = [module.name for module in found if not module.name.startswith("_")]
+    return {name.replace("_", "."): f"{baggage.instrumentation.__name__}.{name}" for name in names}
+
+
+def metaapps(wanted: frozenset[str] | None) -> Iterator[MetaApp]:
+    """Make the installed meta-applications, or those of the wanted names.
+
+    An entry point names something to call without arguments that returns a meta-application. One
+    that fails is logged and left out.
+    """
+    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
+        if wanted is not None and entry.name not in wanted:
+            continue
+        try:
+            app = entry.load()()
+            if not isinstance(app, MetaApp):
+                raise TypeError(f"{entry.value} makes {app!r}, which is no meta-application")
+        except Exception as error:  # noqa: BLE001 - isolates what others wrote
+            _log.error("meta-application left out", exc_info=error, extra={"metaapp": entry.name})
+        else:
+            yield app

@@ -1,0 +1,117 @@
+"""The composition root: one process's boundary, its meta-applications and its instrumentations.
+
+This is the one place that knows all sides. `baggage.instrument()` and its siblings act on the
+process's runtime; a test may make one of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from importlib import import_module
+from threading import Lock
+from typing import Any
+
+import wrapt
+
+from baggage.boundary import Boundary, MetaApp
+from baggage.context import Branch, branch, enter
+from baggage.instrumentation._patching import Switch
+from baggage.runtime import discovery
+from baggage.runtime.settings import Settings, read_settings
+from baggage.values import Baggage, BaggageError
+from baggage.wire import WireError, unarmour
+
+_log = logging.getLogger("baggage.runtime")
+
+
+class UnknownLibrary(ValueError):
+    """A library was named that no instrumentation is for."""
+
+
+class Runtime:
+    """The wiring of one process. Safe in any thread; every method may be called again."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Start unwired; without `settings` the process's own are read at the first use."""
+        self._given = settings
+        self._lock = Lock()
+        self._started = False
+        self._switches: dict[str, Switch] = {}
+        self.boundary = Boundary()
+
+    def register(self, app: MetaApp) -> None:
+        """Add a meta-application; see `Boundary.register`."""
+        if not isinstance(app, MetaApp):
+            raise TypeError(f"{app!r} is no meta-application: it lacks name, interest or around")
+        self.boundary.register(app)
+
+    def unregister(self, name: str) -> None:
+        """Remove a meta-application."""
+        self.boundary.unregister(name)
+
+    def instrument(self, *libraries: str, service: str | None = None) -> None:
+        """Instrument these libraries, now or as soon as they are imported; all known ones if none.
+
+        The first call reads the settings, registers the installed meta-applications and takes up
+        the baggage that the process was started with. `service` names this process.
+        """
+        known = discovery.instrumentations()
+        for name in libraries:
+            if name not in known:
+                raise UnknownLibrary(f"no instrumentation for {name!r}: there are {sorted(known)}")
+        with self._lock:
+            settings = self._start()
+        if service is not None:
+            self.boundary.configure(replace(self.boundary.policy, service=service))
+        if settings.disabled:
+            return
+        for name in libraries or known:
+            self._switch_on(name, known[name])
+
+    def uninstrument(self, *libraries: str) -> None:
+        """Switch instrumentations off: these, or all."""
+        for name in libraries or tuple(self._switches):
+            if name in self._switches:
+                self._switches[name].on = False
+
+    def active(self) -> tuple[str, ...]:
+        """Return the libraries whose instrumentation is switched on, imported or not."""
+        return tuple(sorted(name for name, switch in self._switches.items() if switch.on))
+
+    def _start(self) -> Settings:
+        settings = self._given or read_settings()
+        if self._started:
+            return settings
+        self._started, self._given = True, settings
+        self.boundary.configure(settings.policy)
+        taken = {app.name for app in self.boundary.apps}
+        for app in discovery.metaapps(settings.metaapps):
+            if app.name not in taken:
+                self.boundary.register(app)
+        inherit(settings.inherited)
+        return settings
+
+    def _switch_on(self, library: str, module: str) -> None:
+        with self._lock:
+            switch = self._switches.get(library)
+            if switch is not None:
+                switch.on = True
+                return
+            switch = self._switches[library] = Switch()
+
+        def imported(_: Any) -> None:
+            with self.boundary.isolated():
+                import_module(module).instrument(self.boundary, switch)
+
+        wrapt.register_post_import_hook(imported, library)
+
+
+def inherit(armoured: str) -> None:
+    """Take up the baggage that this process was started with, if nothing is carried yet."""
+    if not armoured or branch() is not None:
+        return
+    try:
+        enter(Branch(Baggage.deserialize(unarmour(armoured))))
+    except (BaggageError, WireError) as error:
+        _log.warning("baggage dropped", extra={"reason": str(error), "source": "environment"})
