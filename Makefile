@@ -21,8 +21,10 @@ WORKERS ?= auto
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url $(if $(UPGRADE),--upgrade)
 PROTOC := $(BIN)/python -m grpc_tools.protoc --proto_path=proto
-UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# Where uv can't be had, or can't reach what pip reaches, pip takes longer and does the same.
+INSTALL := install() { test -x $(BIN)/uv && $(UV_INSTALL) "$$@" || $(PIP_INSTALL) "$$@"; }; install
 
 .PHONY: help demo test lint lock bench soak proto clean
 
@@ -59,10 +61,10 @@ lock: $(VENV)/dev.stamp ## pin what pyproject.toml asks for (UPGRADE=1 takes the
 clean: ## remove the virtual environment, caches and builds
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
-	find baggage metaapps tests examples benchmarks tools -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# Each stamp is newer than what it was made from. A lock with hashes is installed by uv, or by pip
-# where uv can't be had; then the project itself, editable, without dependencies or downloads.
+# Each stamp is newer than what it was made from. A lock is installed by hash; then the project itself,
+# editable, without dependencies or downloads.
 
 $(VENV)/python.stamp: requirements/uv.txt
 	$(if $(shell "$(PYTHON)" -c "$(NEW_ENOUGH)" 2>&1 || echo no),$(error $(TOO_OLD)))
@@ -81,8 +83,7 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/python.stamp
 
 define install
 @echo "installing $(1)"
-@$(UV_INSTALL) --require-hashes -r $(1) || $(PIP_INSTALL) --require-hashes -r $(1)
-@$(UV_INSTALL) --no-deps --no-build-isolation --editable . \
-	|| $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+@$(INSTALL) --require-hashes -r $(1)
+@$(INSTALL) --no-deps --no-build-isolation --editable .
 @touch $@
 endef

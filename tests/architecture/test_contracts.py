@@ -19,7 +19,7 @@ from tests.architecture import tree
 
 Import = tuple[str, str]
 
-LAYERS = ("clock", "wire", "values", "context", "boundary", "instrument", "runtime", "testing")
+LAYERS = ("clock", "wire", "values", "context", "boundary", "instrumentation", "runtime", "testing")
 FACES = ("cli", "instrumentation", "assertions", "pytest_plugin", "drop_in", "testcase")
 
 SKELETON = [
