@@ -12,10 +12,12 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from baggage.values.errors import BaggageError
-from baggage.values.history import Contributions, History
-from baggage.values.keys import DEFAULT_PRIORITY, Direction, Key, Type, Value
+from baggage.values.history import Contribution, History, priority_of, type_of
+from baggage.values.keys import Direction, Key, Type, Value, encoded
+from baggage.wire import DEFAULT_PRIORITY
 
-_INT_BITS: Final = 63
+_LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
+_KNOWN_TYPES: Final = {int(type): type for type in Type}
 
 
 class Carried(NamedTuple):
@@ -25,11 +27,10 @@ class Carried(NamedTuple):
     priority: int = DEFAULT_PRIORITY
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """The set of values of a `home` key, by digest."""
 
-    by_digest: Mapping[bytes, Value] = field(default_factory=dict)
+    by_digest: Mapping[bytes, Value]
     priority: int = DEFAULT_PRIORITY
 
 
@@ -42,7 +43,8 @@ class Baggage:
     value itself; pickling goes through bytes, and leaves the right to write behind.
 
     `origin` is the service whose bytes these were, "" for none. `foreign` are the other members of
-    a W3C `baggage` header, which travel down with ours.
+    a W3C `baggage` header, which travel down with ours. `received` is what came, without its
+    origin, for as long as nothing else has to go out.
     """
 
     history: History = field(default_factory=History)
@@ -64,19 +66,36 @@ class Baggage:
     def unpack(self, key: Key | str) -> tuple[Value, ...]:
         """Return the values under a key; () without any.
 
-        A bag's values come in an order that is the same everywhere: by height of their dots, which
-        is the order of packing on one branch. Of LAST there is at most one; among concurrent ones
-        every branch sees the same.
+        They come in an order that is the same everywhere: a bag's by height of their dots, which is
+        the order of packing on one branch; those of a `home` key by digest, which says nothing. Of
+        LAST there is at most one; among concurrent ones every branch sees the same.
         """
         known = self._resolve(key)
+        if known.direction is Direction.BOTH:
+            siblings = self.siblings(known)
+            return siblings[-1:] if known.type is Type.LAST else siblings
         if known.direction is Direction.DOWN:
             carried = self.down.get(known.name)
             return () if carried is None else (carried.value,)
-        if known.direction is Direction.HOME:
-            gathered = self.home.get(known.name)
-            return () if gathered is None else tuple(gathered.by_digest.values())
-        entry = self.history.entries.get(known.name)
-        return () if entry is None else _read(entry, known.type)
+        gathered = self.home.get(known.name)
+        return () if gathered is None else tuple(v for _, v in sorted(gathered.by_digest.items()))
+
+    def siblings(self, key: Key | str) -> tuple[Value, ...]:
+        """Return all that merges by causal history under a key, in the order of `unpack`.
+
+        More than one under a key of type LAST is a conflict: they were packed concurrently, and
+        `unpack` shows the last.
+        """
+        entry = self.history.entries.get(key.name if isinstance(key, Key) else key)
+        return () if entry is None else tuple(entry[dot].value for dot in sorted(entry))
+
+    def complete(self, key: Key | str) -> bool:
+        """Say whether nothing under a key was left out on the way for lack of room.
+
+        If something was, `unpack` may show too few values, or some that had been removed.
+        """
+        known = self._resolve(key)
+        return self.history.knows(known.name, known.priority)
 
     def pack(self, key: Key | str, value: Value) -> Baggage:
         """Return baggage with one more value under a key (LAST, DOWN: with this one instead).
@@ -85,17 +104,20 @@ class Baggage:
         64 bits, text must be encodable.
         """
         known = self._resolve(key)
-        check_value(value)
         if known.direction is Direction.DOWN:
             return self.with_down({known: value})
+        check_value(value)
         if known.direction is Direction.HOME:
             return self._with_home(known, value)
-        history = self.history.pack(known.name, value, known.type, known.priority)
-        return replace(self, history=history, received=None)
+        contribution = Contribution(value, known.type, known.priority)
+        supersede = known.type is Type.LAST
+        return self._with(self.history.pack(known.name, contribution, supersede=supersede))
 
     def remove(self, key: Key | str) -> Baggage:
-        """Return baggage without what is visible under a key."""
-        name = self._resolve(key).name
+        """Return baggage without what is visible under a key, whichever way it travels."""
+        name = key.name if isinstance(key, Key) else key
+        if name not in self.history.entries and name not in self.down and name not in self.home:
+            return self
         down = {other: carried for other, carried in self.down.items() if other != name}
         home = {other: gathered for other, gathered in self.home.items() if other != name}
         history = self.history.remove(name)
@@ -110,9 +132,10 @@ class Baggage:
         if n < 2:
             raise BaggageError(f"a split makes at least 2 branches, not {n!r}")
         first, *others = self.history.split(n)
+        away = self.without_home()
         return (
-            replace(self, history=first, received=None),
-            *(replace(self, history=h, home={}, received=None) for h in others),
+            replace(self, history=first),
+            *(replace(away, history=history) for history in others),
         )
 
     def join(self, other: Baggage) -> Baggage:
@@ -122,21 +145,25 @@ class Baggage:
         foreign members stay this side's.
         """
         history = self.history.join(other.history)
+        if not other.home or other is self:
+            return self if history is self.history else self._with(history)
         home = dict(self.home)
         for name, gathered in other.home.items():
             held = home.get(name)
-            merged = {**held.by_digest, **gathered.by_digest} if held else gathered.by_digest
-            home[name] = Gathered(merged, gathered.priority)
+            home[name] = gathered if held is None else _united(held, gathered)
         return replace(self, history=history, home=home, received=None)
 
     def with_down(self, changes: Mapping[Key, Value]) -> Baggage:
-        """Return baggage with other values of these `down` keys."""
+        """Return baggage with other values of these `down` keys; raises as `pack` does."""
         if not changes:
             return self
         down = dict(self.down)
         for key, value in changes.items():
+            if key.direction is not Direction.DOWN:
+                raise BaggageError(f"{key.name!r} is no `down` key")
+            check_value(value)
             down[key.name] = Carried(value, key.priority)
-        return replace(self, down=down, received=None)
+        return Baggage(self.history, down, self.home, self.origin, self.foreign)
 
     def peeked(self) -> Baggage:
         """Return the same knowledge without the right to write under its ids."""
@@ -144,14 +171,12 @@ class Baggage:
 
     def departing(self, changes: Mapping[Key, Value] | None = None) -> Baggage:
         """Return what a callee gets: no ids, no `home` values, `down` keys as changed."""
-        if not (changes or self.home or self.history.own):
-            return self
-        copy = replace(self, history=self.history.peek(), home={}, received=None)
-        return copy.with_down(changes) if changes else copy
+        departing = self.without_home().peeked()
+        return departing.with_down(changes) if changes else departing
 
     def returning(self) -> Baggage:
         """Return what a caller gets back: no ids, no `down` keys, no foreign members."""
-        return replace(self, history=self.history.peek(), down={}, foreign=(), received=None)
+        return Baggage(self.history.peek(), home=self.home, origin=self.origin)
 
     def without_home(self) -> Baggage:
         """Return baggage whose `home` values were handed to somebody else."""
@@ -160,7 +185,8 @@ class Baggage:
     def serialize(self, budget: int | None = None) -> bytes:
         """Return the bytes of what another process may have of this (no ids); see `budget.fit`.
 
-        Bytes that came and were not touched go out as they came.
+        What finds no room in `budget` bytes is left out. Bytes that came and were not touched go
+        out as they came.
         """
         from baggage.values.budget import fit
 
@@ -175,7 +201,7 @@ class Baggage:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle through bytes, so that the right to write stays behind."""
-        return Baggage.deserialize, (self.departing().serialize(),)
+        return _restored, (self.serialize(), self.origin, self.foreign)
 
     def __copy__(self) -> Baggage:
         """Return the value itself: a copy that could write with the same ids must not exist."""
@@ -185,10 +211,14 @@ class Baggage:
         """Return the value itself, as `copy` does."""
         return self
 
+    def _with(self, history: History) -> Baggage:
+        return Baggage(history, self.down, self.home, self.origin, self.foreign)
+
     def _with_home(self, key: Key, value: Value) -> Baggage:
-        held = self.home.get(key.name, Gathered())
-        gathered = Gathered({**held.by_digest, digest_of(value): value}, key.priority)
-        return replace(self, home={**self.home, key.name: gathered}, received=None)
+        gathered = Gathered({digest_of(value): value}, key.priority)
+        held = self.home.get(key.name)
+        home = {**self.home, key.name: gathered if held is None else _united(held, gathered)}
+        return replace(self, home=home, received=None)
 
     def _resolve(self, key: Key | str) -> Key:
         """Return a declared key as it is; a name stands for what is under it, else for a bag."""
@@ -199,7 +229,9 @@ class Baggage:
         if key in self.home:
             return Key(key, direction=Direction.HOME, priority=self.home[key].priority)
         entry = self.history.entries.get(key)
-        return Key(key) if entry is None else Key(key, entry.type, priority=entry.priority)
+        if entry is None:
+            return Key(key)
+        return Key(key, _KNOWN_TYPES.get(type_of(entry), Type.BAG), priority=priority_of(entry))
 
 
 EMPTY: Final = Baggage()
@@ -212,13 +244,10 @@ def check_value(value: Value) -> None:
         raise BaggageError(
             f"can't pack {value!r}: pack bytes, str, int, float or bool, not {kind.__name__}"
         )
-    if kind is int and int(value).bit_length() > _INT_BITS:
+    if isinstance(value, str):
+        encoded(value)
+    elif isinstance(value, int) and not _LEAST <= value <= _GREATEST:
         raise BaggageError(f"can't pack {value!r}: an int must fit 64 bits")
-    if kind is str:
-        try:
-            str(value).encode()
-        except UnicodeEncodeError as error:
-            raise BaggageError(f"can't pack {value!r}: it has no UTF-8 form") from error
 
 
 def digest_of(value: Value) -> bytes:
@@ -227,7 +256,10 @@ def digest_of(value: Value) -> bytes:
     return blake2b(raw, digest_size=8, person=type(value).__name__.encode()).digest()
 
 
-def _read(entry: Contributions, type: Type) -> tuple[Value, ...]:
-    if type is Type.LAST:
-        return (entry.by_dot[max(entry.by_dot)],)
-    return tuple(entry.by_dot[dot] for dot in sorted(entry.by_dot))
+def _united(a: Gathered, b: Gathered) -> Gathered:
+    return Gathered({**a.by_digest, **b.by_digest}, min(a.priority, b.priority))
+
+
+def _restored(blob: bytes, origin: str, foreign: tuple[str, ...]) -> Baggage:
+    """Return what was pickled. Its bytes have no origin: they are not from another service."""
+    return replace(Baggage.deserialize(blob), origin=origin, foreign=foreign)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
-from baggage.values.baggage import EMPTY, Baggage, Carried, Gathered
+from baggage.clock import ClockError
+from baggage.values.baggage import Baggage
 from baggage.values.codec import to_wire
-from baggage.values.history import Contributions, History, Marker
-from baggage.values.keys import MAX_NAME, Value
-from baggage.wire import encode
+from baggage.values.history import History, Marker
+from baggage.values.keys import Value
+from baggage.wire import MAX_BYTES, WireBaggage, WireEntry, encode, sealed, size_of
 
-_MARKER_ROOM: Final = MAX_NAME + 12
-_NOTHING_KNOWN: Final = History(over=Marker(0, ""))
+_NOTHING: Final = Marker(0, "")
+"""Before all keys: nothing is known of any."""
+
+# A marker without its name, and what the length of one block may grow by.
+_MARKER_ROOM: Final = 10
+_BLOCK_ROOM: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +35,25 @@ class Fitted:
 def fit(baggage: Baggage, budget: int | None = None, origin: str = "") -> Fitted:
     """Return the bytes of `baggage` within `budget` bytes, written by the service `origin`.
 
-    Where not everything fits, keys are left out from the end of the order (priority, name): those
-    that merge are dropped whole, and the message is marked, so that a join knows what it doesn't
-    know; `home` values are left out one by one. Stamps are kept whole or not at all.
+    None stands for the longest message that is read, and nothing longer is written. Where not
+    everything fits, keys are left out from the end of the order (priority, name): those that merge
+    are dropped whole, and the message is marked, so that a join knows what it doesn't know; `home`
+    values are left out one by one. Stamps are kept whole or not at all.
     """
-    received = baggage.received
-    if received is not None and baggage.origin == origin and len(received) <= (budget or len(received)):
-        return Fitted(received)
-    blob = encode(to_wire(baggage, origin))
-    if budget is None or len(blob) <= budget:
-        return Fitted(blob)
-    return _Trimming(baggage, budget, origin).result()
+    room = MAX_BYTES if budget is None else min(budget, MAX_BYTES)
+    # An origin that is in what came can be replaced by another, but not taken out.
+    if baggage.received is not None and (origin or not baggage.origin):
+        forwarded = sealed(baggage.received, origin)
+        if len(forwarded) <= room:
+            return Fitted(forwarded)
+    try:
+        whole = to_wire(baggage, origin)
+        dropped: tuple[str, ...] = ()
+    except ClockError:
+        whole = to_wire(replace(baggage, history=History(over=_NOTHING)), origin)
+        dropped = tuple(sorted(baggage.history.entries))
+    blob = encode(whole)
+    return Fitted(blob, dropped=dropped) if len(blob) <= room else _trimmed(whole, room, dropped)
 
 
 class _Rank(IntEnum):
@@ -49,80 +62,93 @@ class _Rank(IntEnum):
     HOME = 2
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Item:
-    """One thing that stays or goes."""
+class _Item(NamedTuple):
+    """What stays or goes as one, in the order in which room is given out; entries by root."""
 
     priority: int
     name: str
     rank: _Rank
-    digest: bytes = b""
-    alone: Baggage = field(default=EMPTY, compare=False)
+    number: int
+    entries: tuple[tuple[int, WireEntry], ...]
+
+    def size(self) -> int:
+        """Return how many bytes this takes."""
+        return sum(size_of(entry) for _, entry in self.entries)
 
 
-class _Trimming:
-    """One pass over the items in order, taking what fits."""
-
-    def __init__(self, baggage: Baggage, budget: int, origin: str) -> None:
-        self._whole, self._budget, self._origin = baggage, budget, origin
-        history = replace(baggage.history, entries={})
-        if self._size(history) + _MARKER_ROOM > budget:
-            history = _NOTHING_KNOWN
-        self._history = history
-        self._room = budget - self._size(history) - _MARKER_ROOM
-        self._entries: dict[str, Contributions] = {}
-        self._down: dict[str, Carried] = {}
-        self._home: dict[str, Gathered] = {}
-        self._lost: dict[str, list[Value]] = defaultdict(list)
-        self._dropped: list[str] = []
-
-    def result(self) -> Fitted:
-        for item in sorted(_items(self._whole)):
-            self._take(item) if self._admits(item) else self._leave(item)
-        kept = Baggage(
-            replace(self._history, entries=self._entries), self._down, self._home, self._origin
-        )
-        blob = encode(to_wire(kept, self._origin))
-        lost = {name: tuple(values) for name, values in self._lost.items()}
-        return Fitted(blob if len(blob) <= self._budget else b"", lost, tuple(self._dropped))
-
-    def _size(self, history: History) -> int:
-        return len(encode(to_wire(Baggage(history), self._origin)))
-
-    def _admits(self, item: _Item) -> bool:
-        if item.rank is _Rank.BOTH and not self._history.knows(item.name, item.priority):
-            return False
-        cost = len(encode(to_wire(item.alone, "")))
-        if cost > self._room:
-            return False
-        self._room -= cost
-        return True
-
-    def _take(self, item: _Item) -> None:
-        self._entries.update(item.alone.history.entries)
-        self._down.update(item.alone.down)
-        for name, gathered in item.alone.home.items():
-            held = self._home.get(name, Gathered())
-            merged = {**held.by_digest, **gathered.by_digest}
-            self._home[name] = Gathered(merged, gathered.priority)
-
-    def _leave(self, item: _Item) -> None:
-        if item.rank is _Rank.HOME:
-            self._lost[item.name].extend(item.alone.unpack(item.name))
-            return
-        self._dropped.append(item.name)
-        if item.rank is _Rank.BOTH and self._history.knows(item.name, item.priority):
-            self._history = replace(self._history, over=Marker(item.priority, item.name))
+def _trimmed(whole: WireBaggage, budget: int, dropped: tuple[str, ...]) -> Fitted:
+    items = sorted(_items(whole))
+    frame, room = _framed(whole, budget, items)
+    kept: list[_Item] = []
+    left: list[_Item] = []
+    # From the first key on that merges and is dropped, all of them are.
+    dropping = not frame.blocks
+    for item in items:
+        size = item.size()
+        if size > room or (dropping and item.rank is _Rank.BOTH):
+            left.append(item)
+            dropping = dropping or item.rank is _Rank.BOTH
+        else:
+            kept.append(item)
+            room -= size
+    blob = encode(_filled(frame, kept, left))
+    return Fitted(
+        blob if len(blob) <= budget else b"",
+        _values(left),
+        (*dropped, *dict.fromkeys(item.name for item in left if item.rank is not _Rank.HOME)),
+    )
 
 
-def _items(baggage: Baggage) -> Iterator[_Item]:
-    for name, carried in baggage.down.items():
-        yield _Item(carried.priority, name, _Rank.DOWN, alone=Baggage(down={name: carried}))
-    for name, entry in baggage.history.entries.items():
-        seen = {dot.root: 0 for dot in entry.by_dot}
-        alone = Baggage(History(seen, entries={name: entry}))
-        yield _Item(entry.priority, name, _Rank.BOTH, alone=alone)
-    for name, gathered in baggage.home.items():
-        for digest, value in gathered.by_digest.items():
-            one = Gathered({digest: value}, gathered.priority)
-            yield _Item(gathered.priority, name, _Rank.HOME, digest, Baggage(home={name: one}))
+def _items(whole: WireBaggage) -> Iterator[_Item]:
+    merging: dict[str, list[tuple[int, WireEntry]]] = defaultdict(list)
+    for block in whole.blocks:
+        for entry in block.entries:
+            merging[entry.key].append((block.root, entry))
+    for name, entries in merging.items():
+        # See `history.priority_of`.
+        priority = min(entry.priority for _, entry in entries)
+        yield _Item(priority, name, _Rank.BOTH, 0, tuple(entries))
+    for rank, alone in ((_Rank.DOWN, whole.down), (_Rank.HOME, whole.home)):
+        for number, entry in enumerate(alone):
+            yield _Item(entry.priority, entry.key, rank, number, ((0, entry),))
+
+
+def _framed(whole: WireBaggage, budget: int, items: Iterable[_Item]) -> tuple[WireBaggage, int]:
+    """Return the message without entries, and the room for them beside it.
+
+    If there is no room for the stamps, it has none, and says that it knows nothing.
+    """
+    blocks = tuple(block._replace(entries=()) for block in whole.blocks)
+    frame = WireBaggage(blocks, whole.over, origin=whole.origin)
+    names = (item.name for item in items if item.rank is _Rank.BOTH)
+    growth = _MARKER_ROOM + max((len(name.encode()) for name in names), default=0)
+    room = budget - len(encode(frame)) - growth - _BLOCK_ROOM * len(blocks)
+    if room >= 0:
+        return frame, room
+    frame = WireBaggage(over=_NOTHING, origin=whole.origin)
+    return frame, budget - len(encode(frame))
+
+
+def _filled(frame: WireBaggage, kept: Iterable[_Item], left: Iterable[_Item]) -> WireBaggage:
+    by_root: dict[int, list[WireEntry]] = defaultdict(list)
+    for root, entry in _entries(kept, _Rank.BOTH):
+        by_root[root].append(entry)
+    markers = [Marker(item.priority, item.name) for item in left if item.rank is _Rank.BOTH]
+    return WireBaggage(
+        tuple(block._replace(entries=tuple(by_root[block.root])) for block in frame.blocks),
+        min((*markers, *(() if frame.over is None else (frame.over,))), default=None),
+        tuple(entry for _, entry in _entries(kept, _Rank.DOWN)),
+        tuple(entry for _, entry in _entries(kept, _Rank.HOME)),
+        frame.origin,
+    )
+
+
+def _entries(items: Iterable[_Item], rank: _Rank) -> Iterator[tuple[int, WireEntry]]:
+    return (placed for item in items if item.rank is rank for placed in item.entries)
+
+
+def _values(left: Iterable[_Item]) -> Mapping[str, tuple[Value, ...]]:
+    values: dict[str, list[Value]] = defaultdict(list)
+    for _, entry in _entries(left, _Rank.HOME):
+        values[entry.key].append(entry.value)
+    return {name: tuple(lost) for name, lost in values.items()}

@@ -1,41 +1,60 @@
-"""Baggage values to and from the wire's tuples. What to leave out for lack of room is `budget`'s."""
+"""Baggage values to and from the wire's tuples.
+
+Belongs here: what the parts of a message mean, and which of them can't be. Does not: what to leave
+out for lack of room (`budget`).
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Final
+from collections.abc import Iterable, Mapping
 
-from baggage.clock import ClockError, Event, decode_event, encode_event, join_event
-from baggage.values.baggage import Baggage, Carried, Gathered, check_value, digest_of
+from baggage.clock import (
+    MAX_HEIGHT,
+    ClockError,
+    Event,
+    covered,
+    decode_event,
+    encode_event,
+    join_event,
+)
+from baggage.values.baggage import EMPTY, Baggage, Carried, Gathered, digest_of
 from baggage.values.errors import BaggageError
-from baggage.values.history import Contributions, Dot, History, Marker
-from baggage.values.keys import Key, Type, Value
-from baggage.wire import WireBaggage, WireBlock, WireEntry, WireError, decode
+from baggage.values.history import Contribution, Dot, Entry, History, Marker, Roots
+from baggage.values.keys import Value
+from baggage.wire import (
+    MAX_PRIORITY,
+    WireBaggage,
+    WireBlock,
+    WireEntry,
+    WireError,
+    decode,
+    unsealed,
+)
+
 
 def read(blob: bytes) -> Baggage:
     """Return the baggage in `blob`; BaggageError, and nothing else, for what is none."""
+    if not blob:
+        return EMPTY
     try:
-        return replace(_from_wire(decode(blob)), received=bytes(blob))
+        wire = decode(blob)
+        return _from_wire(wire, unsealed(bytes(blob), wire.origin))
     except (WireError, ClockError) as error:
         raise BaggageError(f"can't read baggage: {error}") from error
 
 
 def to_wire(baggage: Baggage, origin: str) -> WireBaggage:
+    """Return the message of baggage; raise `ClockError` if a stamp is beyond the wire's limits."""
     history = baggage.history
     by_root: dict[int, list[WireEntry]] = defaultdict(list)
-    for name in sorted(history.entries):
-        entry = history.entries[name]
-        for dot in sorted(entry.by_dot):
-            by_root[dot.root].append(
-                WireEntry(
-                    name, entry.by_dot[dot], dot.height, dot.point, entry.type, entry.priority
-                )
-            )
+    for name, entry in sorted(history.entries.items()):
+        for dot in sorted(entry):
+            value, type, priority = entry[dot]
+            by_root[dot.root].append(WireEntry(name, value, dot.height, dot.point, type, priority))
     blocks = tuple(
-        WireBlock(root, _tree(history.seen[root]), tuple(by_root[root]))
-        for root in sorted(history.seen)
+        WireBlock(root, _tree(event), tuple(by_root[root]))
+        for root, event in sorted(history.seen.items())
     )
     down = tuple(
         WireEntry(name, carried.value, priority=carried.priority)
@@ -46,52 +65,62 @@ def to_wire(baggage: Baggage, origin: str) -> WireBaggage:
         for name, gathered in sorted(baggage.home.items())
         for _, value in sorted(gathered.by_digest.items())
     )
-    over = None if history.over is None else (history.over.priority, history.over.key)
-    return WireBaggage(blocks, over, down, home, origin)
+    return WireBaggage(blocks, history.over, down, home, origin)
 
 
 def _tree(event: Event) -> int | bytes:
     return event if isinstance(event, int) else encode_event(event)
 
 
-def _from_wire(wire: WireBaggage) -> Baggage:
-    seen: dict[int, Event] = {}
-    for block in wire.blocks:
-        tree = block.tree if isinstance(block.tree, int) else decode_event(block.tree)
-        seen[block.root] = join_event(seen[block.root], tree) if block.root in seen else tree
+def _from_wire(wire: WireBaggage, received: bytes) -> Baggage:
+    seen = _seen(wire.blocks)
     over = None if wire.over is None else Marker(*wire.over)
-    history = History(seen, {}, dict(_contributions(wire)), over)
-    down = {}
-    for entry in wire.down:
-        down[_checked(entry).key] = Carried(entry.value, entry.priority)
-    home: dict[str, Gathered] = {}
-    for entry in wire.home:
-        held = home.get(_checked(entry).key)
-        values = dict(held.by_digest) if held else {}
-        values[digest_of(entry.value)] = entry.value
-        home[entry.key] = Gathered(values, entry.priority)
-    return Baggage(history, down, home, wire.origin)
+    history = History(seen, {}, _entries(wire.blocks, seen), over)
+    down = {entry.key: Carried(entry.value, entry.priority) for entry in wire.down}
+    return Baggage(history, down, _home(wire.home), wire.origin, received=received)
 
 
-def _contributions(wire: WireBaggage) -> Iterator[tuple[str, Contributions]]:
-    by_key: dict[str, dict[Dot, Value]] = defaultdict(dict)
-    described: dict[str, tuple[int, int]] = {}
-    for block in wire.blocks:
-        for entry in block.entries:
-            by_key[_checked(entry).key][Dot(entry.height, block.root, entry.point)] = entry.value
-            described[entry.key] = entry.type, entry.priority
-    for name, by_dot in by_key.items():
-        number, priority = described[name]
-        # A type that this version doesn't know is carried, and shown, as a bag.
-        yield name, Contributions(Type(number) if number in _TYPES else Type.BAG, priority, by_dot)
+def _seen(blocks: Iterable[WireBlock]) -> Roots:
+    trees: dict[int, list[Event]] = defaultdict(list)
+    for block in blocks:
+        trees[block.root].append(_event(block.tree))
+    return {root: _joined(events) for root, events in trees.items()}
 
 
-_TYPES: Final = frozenset(int(type) for type in Type)
+def _event(tree: int | bytes) -> Event:
+    if isinstance(tree, bytes):
+        return decode_event(tree)
+    if tree > MAX_HEIGHT:
+        raise ClockError(f"the height {tree} is greater than {MAX_HEIGHT}")
+    return tree
 
 
-def _checked(entry: WireEntry) -> WireEntry:
-    try:
-        Key(entry.key, priority=entry.priority)
-    except ValueError as error:
-        raise WireError(str(error)) from error
-    return entry
+def _joined(events: list[Event]) -> Event:
+    """Join event trees in pairs: one after the other would cost the square of their number."""
+    while len(events) > 1:
+        odd = events[len(events) // 2 * 2 :]
+        pairs = zip(events[::2], events[1::2], strict=False)
+        events = [join_event(one, other) for one, other in pairs] + odd
+    return events[0]
+
+
+def _entries(blocks: Iterable[WireBlock], seen: Roots) -> Mapping[str, Entry]:
+    entries: dict[str, dict[Dot, Contribution]] = {}
+    for block in blocks:
+        event = seen[block.root]
+        for key, value, height, point, type, priority in block.entries:
+            # Else it would survive its own removal, or get in the way of a dot still to come.
+            if not height or not covered(event, point, height):
+                raise WireError(f"a value under {key!r} that was never packed")
+            contribution = Contribution(value, type, priority)
+            entries.setdefault(key, {})[Dot(height, block.root, point)] = contribution
+    return entries
+
+
+def _home(entries: Iterable[WireEntry]) -> Mapping[str, Gathered]:
+    values: dict[str, dict[bytes, Value]] = defaultdict(dict)
+    priorities: dict[str, int] = {}
+    for entry in entries:
+        values[entry.key][digest_of(entry.value)] = entry.value
+        priorities[entry.key] = min(entry.priority, priorities.get(entry.key, MAX_PRIORITY))
+    return {name: Gathered(by_digest, priorities[name]) for name, by_digest in values.items()}

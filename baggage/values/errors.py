@@ -1,5 +1,10 @@
-"""The one error that baggage values raise."""
+"""The one error of this package.
+
+Belongs here: `BaggageError`. Does not: what callers do about it.
+"""
+
+from __future__ import annotations
 
 
 class BaggageError(ValueError):
-    """A value that can't be packed, or bytes that are not baggage."""
+    """A key or value that can't be packed, a verb that can't be done, or bytes of no baggage."""

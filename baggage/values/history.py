@@ -1,39 +1,55 @@
 """Values that merge by causal history: the rules R1 to R5 of `docs/semantics.md`.
 
 A `History` is what one branch knows of the keys that travel both ways. It is immutable, apart from
-the pen in it. Its joins look at dots alone, never at types or values.
+the pen in it. Its splits and joins look at dots alone, never at types or values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from baggage.clock import (
     MAX_DEPTH,
-    NONE,
+    MAX_HEIGHT,
     SEED,
     ZERO,
     Event,
     Id,
-    height,
+    covered,
     id_depth,
     join_event,
+    leq,
     new_dot,
     split_id_n,
     sum_id,
 )
-from baggage.values.keys import Type, Value
+from baggage.values.keys import Value
 from baggage.values.pen import Pen, new_root
 
 
 class Dot(NamedTuple):
-    """The identity of one contribution: absolute `height` at `point` in the universe `root`."""
+    """The identity of one contribution: absolute `height` at `point` in the universe `root`.
+
+    Dots sort as LAST and bags want it: what was packed later on a branch is higher.
+    """
 
     height: int
     root: int
     point: str
+
+
+class Contribution(NamedTuple):
+    """What was packed once, with the type and priority that its key had there.
+
+    They belong to the contribution, not to the key, so that joins stay exact where services
+    disagree about a key.
+    """
+
+    value: Value
+    type: int
+    priority: int
 
 
 class Marker(NamedTuple):
@@ -43,28 +59,30 @@ class Marker(NamedTuple):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Contributions:
-    """What was packed under one key, by dot."""
+Entry: TypeAlias = Mapping[Dot, Contribution]
+"""What is visible under one key. Never empty."""
 
-    type: Type
-    priority: int
-    by_dot: Mapping[Dot, Value]
+Roots: TypeAlias = Mapping[int, Event]
+Ids: TypeAlias = Mapping[int, Id]
 
-
-Roots = Mapping[int, Event]
-NO_IDS: Final[Mapping[int, Id]] = {}
+_NO_IDS: Final[Ids] = {}
+_NO_ENTRY: Final[Entry] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """What was seen (`seen`), what may be raised (`own`), and the contributions that are visible."""
+    """What was seen, what may be raised, and what is visible.
+
+    `seen` holds an event tree for each root, and covers the dots of all `entries`. `own` holds ids,
+    for roots in `seen`, which whoever takes the `pen` may write with. `over` is where knowledge
+    ends.
+    """
 
     seen: Roots = field(default_factory=dict)
-    own: Mapping[int, Id] = field(default_factory=dict)
-    entries: Mapping[str, Contributions] = field(default_factory=dict)
+    own: Ids = field(default_factory=dict)
+    entries: Mapping[str, Entry] = field(default_factory=dict)
     over: Marker | None = None
-    pen: Pen | None = None
+    pen: Pen | None = field(default=None, repr=False)
 
     @property
     def empty(self) -> bool:
@@ -74,31 +92,28 @@ class History:
     def covers(self, dot: Dot) -> bool:
         """Say whether the event that made `dot` was seen (R2)."""
         event = self.seen.get(dot.root)
-        return event is not None and height(event, dot.point) >= dot.height
+        return event is not None and covered(event, dot.point, dot.height)
 
     def knows(self, key: str, priority: int) -> bool:
         """Say whether a missing contribution under `key` means anything: not behind the marker."""
         return self.over is None or (priority, key) < self.over
 
-    def pack(self, key: str, value: Value, type: Type, priority: int) -> History:
-        """Add a contribution under a new dot (R1, R3); LAST supersedes all that is visible."""
-        seen, own, root = self._writable()
-        event, point, at = new_dot(own[root], seen.get(root, ZERO))
-        dot = Dot(at, root, point)
-        held = self.entries.get(key)
-        kept = held.by_dot if held is not None and type is not Type.LAST else {}
-        entry = Contributions(type, priority, {**kept, dot: value})
+    def pack(self, key: str, contribution: Contribution, *, supersede: bool) -> History:
+        """Add a contribution under a new dot (R1); `supersede` what is visible (R3)."""
+        own, root = self._writable()
+        event, point, height = new_dot(own[root], self.seen.get(root, ZERO))
+        kept = _NO_ENTRY if supersede else self.entries.get(key, _NO_ENTRY)
+        entry = {**kept, Dot(height, root, point): contribution}
         return History(
-            {**seen, root: event}, own, {**self.entries, key: entry}, self.over, Pen()
+            {**self.seen, root: event}, own, {**self.entries, key: entry}, self.over, Pen()
         )
 
     def remove(self, key: str) -> History:
-        """Drop what is visible under a key. Needs no dot: what was seen is the tombstone."""
+        """Drop what is visible under a key. Needs no dot: what was seen is the tombstone (R3)."""
         if key not in self.entries:
             return self
-        own = self._take()
         entries = {name: entry for name, entry in self.entries.items() if name != key}
-        return History(self.seen, own, entries, self.over, Pen() if own else None)
+        return _owning(self._take(), self.seen, entries, self.over)
 
     def split(self, n: int) -> tuple[History, ...]:
         """Return `n` branches that know the same past (R4).
@@ -110,60 +125,64 @@ class History:
         own = self._take()
         root = next(iter(own), None)
         if root is None or id_depth(own[root]) + n.bit_length() > MAX_DEPTH:
-            parts: tuple[Id, ...] = (own[root] if root is not None else NONE, *[NONE] * (n - 1))
+            first, others = own, [_NO_IDS] * (n - 1)
         else:
-            parts = split_id_n(own[root], n)
-        return tuple(
-            self._owning(_owned(root, part, own if first else NO_IDS))
-            for first, part in ((index == 0, part) for index, part in enumerate(parts))
-        )
+            part, *parts = split_id_n(own[root], n)
+            first = {**own, root: part}
+            others = [{root: part} for part in parts]
+        return tuple(_owning(ids, self.seen, self.entries, self.over) for ids in (first, *others))
 
     def peek(self) -> History:
         """Return what another process may have of this: all that was seen, no right to write."""
-        return self if not self.own else self._owning(NO_IDS)
+        return _owning(_NO_IDS, self.seen, self.entries, self.over) if self.own else self
 
     def join(self, other: History) -> History:
         """Merge two branches (R5). A side whose pen is gone contributes what it saw, but no ids."""
+        over = min((side.over for side in (self, other) if side.over is not None), default=None)
         if other is self or other.empty:
-            return self._absorbing(other)
-        own = _sum_ids(self._take(), other._take())
-        seen = _join_seen(self.seen, other.seen)
-        entries = {}
-        for key in self.entries.keys() | other.entries.keys():
-            merged = _merge(key, self, other)
-            if merged is not None:
-                entries[key] = merged
-        over = min(filter(None, (self.over, other.over)), default=None)
-        return History(seen, own, entries, over, Pen() if own else None)
+            if over == self.over:
+                return self
+            return _owning(self._take(), self.seen, self.entries, over)
+        own = _summed(self._take(), other._take())
+        return _owning(own, _joined(self.seen, other.seen), _merged(self, other), over)
 
-    def _absorbing(self, other: History) -> History:
-        over = min(filter(None, (self.over, other.over)), default=None)
-        if over == self.over:
-            return self
-        own = self._take()
-        return History(self.seen, own, self.entries, over, Pen() if own else None)
+    def removed(self, key: str, dot: Dot, contribution: Contribution) -> bool:
+        """Say of a contribution that isn't here whether it was seen, so that it must be gone."""
+        return self.knows(key, contribution.priority) and self.covers(dot)
 
-    def _owning(self, own: Mapping[int, Id]) -> History:
-        return History(self.seen, own, self.entries, self.over, Pen() if own else None)
-
-    def _take(self) -> Mapping[int, Id]:
+    def _take(self) -> Ids:
         """Take the pen; return the ids that came with it, none if it was gone."""
-        return self.own if self.pen is not None and self.pen.take() else NO_IDS
+        return self.own if self.pen is not None and self.pen.take() else _NO_IDS
 
-    def _writable(self) -> tuple[Roots, Mapping[int, Id], int]:
+    def _writable(self) -> tuple[Ids, int]:
+        """Take the pen; return ids that one can write with, and the root whose id to use (R1)."""
         own = self._take()
-        if own:
-            return self.seen, own, next(iter(own))
+        root = next(iter(own), None)
+        # Only a hostile peer, who claims to have seen it, brings an event tree to its end.
+        if root is not None and leq(self.seen[root], MAX_HEIGHT - 1):
+            return own, root
         root = new_root()
-        return self.seen, {root: SEED}, root
+        return {root: SEED, **own}, root
 
 
-def _owned(root: int | None, part: Id, others: Mapping[int, Id]) -> Mapping[int, Id]:
-    rest = {name: identity for name, identity in others.items() if name != root}
-    return {root: part, **rest} if root is not None and part != NONE else rest
+def type_of(entry: Entry) -> int:
+    """Return the number of the type that an entry's values merge by; the greatest counts."""
+    return max(contribution.type for contribution in entry.values())
 
 
-def _sum_ids(a: Mapping[int, Id], b: Mapping[int, Id]) -> Mapping[int, Id]:
+def priority_of(entry: Entry) -> int:
+    """Return the priority of an entry: that of its most important contribution.
+
+    Then a marker is never behind what was dropped at it, whatever others think of the priority.
+    """
+    return min(contribution.priority for contribution in entry.values())
+
+
+def _owning(own: Ids, seen: Roots, entries: Mapping[str, Entry], over: Marker | None) -> History:
+    return History(seen, own, entries, over, Pen() if own else None)
+
+
+def _summed(a: Ids, b: Ids) -> Ids:
     if not b:
         return a
     summed = dict(a)
@@ -172,32 +191,33 @@ def _sum_ids(a: Mapping[int, Id], b: Mapping[int, Id]) -> Mapping[int, Id]:
     return summed
 
 
-def _join_seen(a: Roots, b: Roots) -> Roots:
+def _joined(a: Roots, b: Roots) -> Roots:
+    if a is b:
+        return a
     joined = dict(a)
     for root, event in b.items():
         joined[root] = join_event(joined[root], event) if root in joined else event
     return joined
 
 
-def _merge(key: str, a: History, b: History) -> Contributions | None:
-    """Return the contributions under one key that survive a join."""
-    left, right = a.entries.get(key), b.entries.get(key)
-    either = left or right
-    if either is None:
-        return None
-    mine: Mapping[Dot, Value] = left.by_dot if left else {}
-    theirs: Mapping[Dot, Value] = right.by_dot if right else {}
-    b_knows, a_knows = b.knows(key, either.priority), a.knows(key, either.priority)
-    kept = {
-        dot: value
-        for dot, value in mine.items()
-        if dot in theirs or not b_knows or not b.covers(dot)
+def _merged(a: History, b: History) -> Mapping[str, Entry]:
+    """Return the entries that survive a join."""
+    if a.entries is b.entries:
+        return a.entries
+    merged = {}
+    for key in (*a.entries, *(key for key in b.entries if key not in a.entries)):
+        mine, theirs = a.entries.get(key, _NO_ENTRY), b.entries.get(key, _NO_ENTRY)
+        kept = mine if mine is theirs else _survivors(key, (a, mine), (b, theirs))
+        if kept:
+            merged[key] = kept
+    return merged
+
+
+def _survivors(key: str, a: tuple[History, Entry], b: tuple[History, Entry]) -> Entry:
+    """Return what each of two sides holds under one key, and the other has not removed."""
+    return {
+        dot: contribution
+        for (_, held), (other, others) in ((a, b), (b, a))
+        for dot, contribution in held.items()
+        if dot in others or not other.removed(key, dot, contribution)
     }
-    for dot, value in theirs.items():
-        if dot not in mine and (not a_knows or not a.covers(dot)):
-            kept[dot] = value
-    if not kept:
-        return None
-    type_ = max(side.type for side in (left, right) if side)
-    priority = min(side.priority for side in (left, right) if side)
-    return Contributions(type_, priority, kept)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, TypeAlias
 
-Value = bytes | str | int | float | bool
+from baggage.values.errors import BaggageError
+from baggage.wire import DEFAULT_PRIORITY, MAX_NAME, MAX_PRIORITY
+
+Value: TypeAlias = bytes | str | int | float | bool
 """What can be packed."""
 
 
@@ -21,7 +24,7 @@ class Type(IntEnum):
 
 
 class Direction(IntEnum):
-    """Which way a key travels; see `docs/semantics.md`. The numbers are the wire's."""
+    """Which way a key travels; see `docs/semantics.md`."""
 
     BOTH = 0
     DOWN = 1
@@ -30,9 +33,6 @@ class Direction(IntEnum):
 
 Bag: Final = Type.BAG
 Last: Final = Type.LAST
-
-DEFAULT_PRIORITY: Final = 100
-MAX_NAME: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class Key:
 
     def __post_init__(self) -> None:
         """Refuse names and priorities that the wire can't carry."""
-        if not self.name or len(self.name.encode()) > MAX_NAME:
-            raise ValueError(f"a key's name takes 1 to {MAX_NAME} bytes, not {self.name!r}")
-        if not 0 <= self.priority < 1 << 16:
-            raise ValueError(f"a priority goes from 0 to 65535, not {self.priority!r}")
+        if not self.name or len(encoded(self.name)) > MAX_NAME:
+            raise BaggageError(f"a key's name takes 1 to {MAX_NAME} bytes, not {self.name!r}")
+        if not 0 <= self.priority <= MAX_PRIORITY:
+            raise BaggageError(f"a priority goes from 0 to {MAX_PRIORITY}, not {self.priority!r}")
 
 
 def key(
@@ -64,7 +64,20 @@ def key(
     direction: Direction | str = Direction.BOTH,
     priority: int = DEFAULT_PRIORITY,
 ) -> Key:
-    """Declare a key. `direction` may be spelled "both", "down" or "home"."""
+    """Declare a key. `direction` may be spelled "both", "down" or "home".
+
+    Raise `BaggageError` for a name, direction or priority that there can't be.
+    """
     if isinstance(direction, str):
+        if direction.upper() not in Direction.__members__:
+            raise BaggageError(f"a key goes 'both' ways, 'down' or 'home', not {direction!r}")
         direction = Direction[direction.upper()]
     return Key(name, type, direction, priority)
+
+
+def encoded(text: str) -> bytes:
+    """Return text as UTF-8; raise `BaggageError` if it has no such form."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise BaggageError(f"{text!r} has no UTF-8 form") from error

@@ -9,17 +9,26 @@ from baggage.wire.header import (
     unarmour,
 )
 from baggage.wire.messages import (
+    DEFAULT_PRIORITY,
     MAX_BYTES,
+    MAX_NAME,
+    MAX_PRIORITY,
     WireBaggage,
     WireBlock,
     WireEntry,
     WireError,
     decode,
     encode,
+    sealed,
+    size_of,
+    unsealed,
 )
 
 __all__ = [
+    "DEFAULT_PRIORITY",
     "MAX_BYTES",
+    "MAX_NAME",
+    "MAX_PRIORITY",
     "NAME",
     "WireBaggage",
     "WireBlock",
@@ -30,6 +39,9 @@ __all__ = [
     "decode",
     "encode",
     "room_for",
+    "sealed",
+    "size_of",
     "split_members",
     "unarmour",
+    "unsealed",
 ]

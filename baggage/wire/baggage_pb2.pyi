@@ -14,11 +14,11 @@ class Baggage(_message.Message):
     HOME_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     blocks: _containers.RepeatedCompositeFieldContainer[Block]
-    over: Marker
+    over: _containers.RepeatedCompositeFieldContainer[Marker]
     down: _containers.RepeatedCompositeFieldContainer[Entry]
     home: _containers.RepeatedCompositeFieldContainer[Entry]
     origin: str
-    def __init__(self, blocks: _Optional[_Iterable[_Union[Block, _Mapping]]] = ..., over: _Optional[_Union[Marker, _Mapping]] = ..., down: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., home: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., origin: _Optional[str] = ...) -> None: ...
+    def __init__(self, blocks: _Optional[_Iterable[_Union[Block, _Mapping]]] = ..., over: _Optional[_Iterable[_Union[Marker, _Mapping]]] = ..., down: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., home: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., origin: _Optional[str] = ...) -> None: ...
 
 class Marker(_message.Message):
     __slots__ = ("priority", "key")
@@ -29,18 +29,16 @@ class Marker(_message.Message):
     def __init__(self, priority: _Optional[int] = ..., key: _Optional[str] = ...) -> None: ...
 
 class Block(_message.Message):
-    __slots__ = ("root", "flat", "tree", "own", "entries")
+    __slots__ = ("root", "flat", "tree", "entries")
     ROOT_FIELD_NUMBER: _ClassVar[int]
     FLAT_FIELD_NUMBER: _ClassVar[int]
     TREE_FIELD_NUMBER: _ClassVar[int]
-    OWN_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     root: int
     flat: int
     tree: bytes
-    own: bytes
     entries: _containers.RepeatedCompositeFieldContainer[Entry]
-    def __init__(self, root: _Optional[int] = ..., flat: _Optional[int] = ..., tree: _Optional[bytes] = ..., own: _Optional[bytes] = ..., entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ...) -> None: ...
+    def __init__(self, root: _Optional[int] = ..., flat: _Optional[int] = ..., tree: _Optional[bytes] = ..., entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ...) -> None: ...
 
 class Entry(_message.Message):
     __slots__ = ("key", "raw", "text", "integer", "real", "truth", "height", "point", "type", "priority")
