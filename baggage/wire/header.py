@@ -1,14 +1,15 @@
 """The W3C `baggage` header: one member of ours beside foreign ones.
 
-Foreign members pass through as they came, properties, order and white space inside included. See
-https://www.w3.org/TR/baggage/ for the grammar; the limits are the ones that it names.
+Foreign members pass through as they came, with properties, percent signs, order, and white space
+inside. See https://www.w3.org/TR/baggage/ for the grammar; the limits are the ones that it names.
 """
 
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from baggage.wire.messages import WireError
@@ -19,34 +20,35 @@ MAX_MEMBERS: Final = 64
 MAX_HEADER: Final = 8192
 # aiohttp and gunicorn refuse longer values, gRPC refuses metadata in all at random from 8 KiB on.
 SAFE_HEADER: Final = 7680
+_PREFIX: Final = f"{MEMBER}="
+# Anything else, a line break above all, would make a client refuse the whole request.
+_SENDABLE: Final = re.compile(r"[\t -~]+")
 
 
 def split_members(header: str) -> tuple[str | None, tuple[str, ...]]:
     """Return the value of our member (None without one) and the foreign members.
 
-    A header over the limits of the standard loses its foreign members from the end. Of several
-    members of ours the first counts.
+    A header over the limits of the standard loses whole foreign members from the end; members that
+    no header can hold are lost, too. Of several members of ours the first counts.
     """
     ours: str | None = None
     foreign: list[str] = []
-    room = MAX_HEADER
+    room = MAX_HEADER + 1
     for part in header.split(","):
         member = part.strip(" \t")
         name, equals, value = member.partition("=")
         if equals and name.rstrip(" \t") == MEMBER:
             ours = value.partition(";")[0].strip(" \t") if ours is None else ours
-        elif member and len(foreign) < MAX_MEMBERS - 1 and len(member) + 1 <= room:
-            foreign.append(member)
+        elif _SENDABLE.fullmatch(member):
             room -= len(member) + 1
+            if room >= 0 and len(foreign) < MAX_MEMBERS:
+                foreign.append(member)
     return ours, tuple(foreign)
 
 
 def compose(ours: str | None, foreign: Iterable[str]) -> str:
     """Return the header's value, foreign members first; "" where there is nothing to send."""
-    members = list(foreign)
-    if ours is not None:
-        members.append(f"{MEMBER}={ours}")
-    return ",".join(members)
+    return ",".join([*foreign, *(() if ours is None else (_PREFIX + ours,))])
 
 
 def armour(blob: bytes) -> str:
@@ -66,7 +68,13 @@ def unarmour(text: str) -> bytes:
     return blob
 
 
-def room_for(foreign: Iterable[str], budget: int) -> int:
-    """Return how many bytes our message may have beside these members, within `budget` bytes."""
-    taken = sum(len(member) + 1 for member in foreign) + len(MEMBER) + 1
-    return max(0, min(budget, SAFE_HEADER - taken) * 3 // 4)
+def room_for(foreign: Collection[str], budget: int) -> int:
+    """Return how many bytes our message may have; 0 where the others leave no room for a member.
+
+    The member, with its name, takes at most `budget` bytes, and no more than is safe in a header
+    with these others. (OpenTelemetry drops members longer than 4,096 bytes.)
+    """
+    if len(foreign) >= MAX_MEMBERS:
+        return 0
+    safe = SAFE_HEADER - sum(len(member) + 1 for member in foreign)
+    return max(0, min(budget, safe) - len(_PREFIX)) * 3 // 4
