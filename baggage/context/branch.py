@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from baggage.values import EMPTY, Baggage, Key, Value
@@ -22,9 +22,10 @@ _log = logging.getLogger("baggage.context")
 class Branch:
     """One branch of execution and the baggage that it carries now.
 
-    Owned by whoever runs in it. All methods are safe in any thread: they replace the baggage under
-    a lock. `service` is the name of the service that runs here, "" for the process's own. `notes`
-    is scratch space of meta-applications, by name; it never leaves the branch.
+    Owned by whoever runs in it. All methods are safe in any thread, and in signal handlers and
+    finalizers: they replace the baggage under a lock. `service` is the name of the service that
+    runs here, "" for the process's own. `notes` is scratch space of meta-applications, by name; it
+    never leaves the branch.
     """
 
     __slots__ = ("_baggage", "_family", "_lock", "muted", "notes", "service")
@@ -32,7 +33,7 @@ class Branch:
     def __init__(self, baggage: Baggage = EMPTY, service: str = "", *, muted: bool = False) -> None:
         """Start a branch with `baggage`. A `muted` one is invisible to instrumentations."""
         self._baggage = baggage
-        self._lock = Lock()
+        self._lock = RLock()
         self._family: Family | None = None
         self.service = service
         self.muted = muted
@@ -54,8 +55,12 @@ class Branch:
     def update(self, change: Callable[[Baggage], Baggage]) -> Baggage:
         """Replace the baggage by what `change` makes of it, and return that."""
         with self._lock:
-            self._baggage = change(self._baggage)
-            return self._baggage
+            before = self._baggage
+            after = change(before)
+            if self._baggage is not before:  # by a signal handler or finalizer that ran meanwhile
+                after = after.join(self._baggage)
+            self._baggage = after
+            return after
 
     def pack(self, key: Key | str, value: Value) -> None:
         """Add a value; see `Baggage.pack`."""
@@ -69,7 +74,7 @@ class Branch:
         """Fork: return a new branch that knows what this one knows; see `Baggage.split`."""
         with self._lock:
             self._baggage, theirs = self._baggage.split()
-        return Branch(theirs, self.service)
+        return Branch(theirs, self.service, muted=self.muted)
 
     def join(self, other: Branch | Baggage) -> None:
         """Merge a branch, or what came back from one. Joining twice is harmless."""
@@ -107,7 +112,7 @@ class Family:
 
     def __init__(self) -> None:
         """Start without children."""
-        self._lock = Lock()
+        self._lock = RLock()
         self._children: dict[Branch, bool] = {}
 
     def add(self, child: Branch) -> None:
@@ -176,12 +181,15 @@ def leave(token: Token[Branch | None]) -> None:
 
 @contextmanager
 def attached(carried: Branch | Baggage) -> Iterator[Branch]:
-    """Run a block in a branch: the given one, or a new one that carries the given baggage.
+    """Run a block in a branch: the given one, or a new one of the same service.
 
     Yields the branch: `baggage.join(branch)` afterwards brings home what the block packed. A
     generator must not hold the block open across a `yield`.
     """
-    running = carried if isinstance(carried, Branch) else Branch(carried)
+    running = carried
+    if isinstance(running, Baggage):
+        around = _current.get()
+        running = Branch(running, "" if around is None else around.service)
     token = _current.set(running)
     try:
         yield running
