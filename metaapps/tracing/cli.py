@@ -28,7 +28,13 @@ class _Refused(click.ClickException):
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Look at the traces that services write where TRACING_FILE says."""
+    r"""Look at the traces that services write where TRACING_FILE says.
+
+    \b
+    Example:
+      TRACING_FILE=trace.json python shop.py
+      tracing show trace.json
+    """
 
 
 @main.command()
