@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import count
+from itertools import count, islice
 from typing import Final
 
 from baggage.boundary import Fault
@@ -84,6 +84,8 @@ class Done:
 
 Event = Ran | Pruned | Done
 Run = Callable[[Plan], Execution]
+LookAhead = Callable[[Iterator[Plan]], None]
+"""Is shown the plans that will likely be run next, in order, as far as it cares to read."""
 
 NO_LIMITS: Final = Limits()
 
@@ -93,6 +95,7 @@ def explore(
     catalogue: Catalogue,
     reducer: Reducer,
     limits: Limits = NO_LIMITS,
+    look_ahead: LookAhead | None = None,
 ) -> Iterator[Event]:
     """Judge plans in canonical order, running those that the reducer can't predict.
 
@@ -100,8 +103,11 @@ def explore(
     each by its call (callee before caller, then position) and its place in the catalogue. Each
     plan is judged at its turn, against all executions before it; `run` is called then. What `run`
     raises ends the search. The last event is `Done`.
+
+    `look_ahead` is called before every `run`, with plans that a worker may run already; what it
+    does changes no event. It must have read them before it returns.
     """
-    return _Search(run, catalogue, reducer, limits).events()
+    return _Search(run, catalogue, reducer, limits, look_ahead).events()
 
 
 def planned_fault(call: Observation, fault: Fault) -> PlannedFault:
@@ -128,6 +134,12 @@ class _Frontier:
     def __len__(self) -> int:
         return len(self._heap)
 
+    def __iter__(self) -> Iterator[Plan]:
+        """Yield the plans in canonical order, and keep them."""
+        heap = self._heap.copy()
+        while heap:
+            yield heapq.heappop(heap)[3]
+
     def add(self, candidate: _Candidate) -> None:
         key = candidate.plan.key
         if key not in self._seen:
@@ -142,11 +154,19 @@ class _Frontier:
 
 
 class _Search:
-    def __init__(self, run: Run, catalogue: Catalogue, reducer: Reducer, limits: Limits) -> None:
+    def __init__(
+        self,
+        run: Run,
+        catalogue: Catalogue,
+        reducer: Reducer,
+        limits: Limits,
+        look_ahead: LookAhead | None,
+    ) -> None:
         self._run = run
         self._catalogue = catalogue
         self._reducer = reducer
         self._limits = limits
+        self._look_ahead = look_ahead
         self._frontier = _Frontier()
         self._ran = 0
         self._pruned = 0
@@ -178,6 +198,8 @@ class _Search:
         return Pruned(candidate.plan, execution, prediction.predicted_by, self._remaining)
 
     def _execute(self, candidate: _Candidate) -> tuple[Ran, Tree]:
+        if self._look_ahead is not None:
+            self._look_ahead(self._upcoming())
         execution = self._run(candidate.plan)
         self._ran += 1
         tree = build(execution.observations)
@@ -186,6 +208,11 @@ class _Search:
         if execution.passed or candidate.plan.faults:
             self._grow(candidate, execution, tree)
         return Ran(self._ran, execution, findings, self._remaining), tree
+
+    def _upcoming(self) -> Iterator[Plan]:
+        unpredicted = (plan for plan in self._frontier if self._reducer.predict(plan) is None)
+        limit = self._limits.max_executions
+        return unpredicted if limit is None else islice(unpredicted, limit - self._ran - 1)
 
     def _reason_to_stop(self, execution: Execution, tree: Tree) -> StopReason | None:
         if self._ran == 1:

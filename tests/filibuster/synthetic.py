@@ -182,5 +182,7 @@ class Application:
             self.test(Scope(world, "test", ROOT, by_test=True))
             failure = None
         except (AssertionError, Broken) as error:
-            failure = Failure(f"{type(error).__name__}: {error}")
+            # One line: pytest adds others to the assertions of its own modules.
+            line = str(error).partition("\n")[0]
+            failure = Failure(f"{type(error).__name__}: {line}")
         return Execution(plan, tuple(world.observations), failure)

@@ -1,0 +1,144 @@
+"""An execution's tree, from observations in any state of disorder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaapps.filibuster.finding import FindingKind
+from metaapps.filibuster.index import ROOT
+from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.tree import build, canonical_key, describe
+
+
+def call(name: str, parent: str = "", position: int = 0) -> Observation:
+    return Observation(
+        role=Role.CALL,
+        index=name.encode().rjust(16, b"."),
+        parent=parent.encode().rjust(16, b".") if parent else ROOT,
+        position=position,
+        operation=f"GET /{name}",
+    )
+
+
+def kinds(observations: list[Observation]) -> list[FindingKind]:
+    return [finding.kind for finding in build(observations).findings]
+
+
+SOUND = [
+    call("a"),
+    call("b", "a", 0),
+    call("c", "a", 1),
+    call("d", "c", 0),
+    call("e", position=1),
+]
+
+
+def names(observations: tuple[Observation, ...]) -> str:
+    return "".join(o.index.decode().strip(".") for o in observations)
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 5))
+def test_the_tree_does_not_depend_on_the_order_or_repetition_of_reports(
+    random: Random, repeated: int
+) -> None:
+    reports = SOUND + SOUND[:repeated]
+    random.shuffle(reports)
+    assert build(reports) == build(SOUND)
+    assert names(build(reports).preorder) == "abcde"
+    assert build(reports).findings == ()
+
+
+def test_callees_sort_before_their_callers_and_then_by_position() -> None:
+    tree = build(SOUND)
+    ordered = sorted(tree.preorder, key=lambda o: canonical_key(tree.paths[o.index]))
+    assert names(tuple(ordered)) == "bdcae"
+
+
+def test_an_orphan_is_found_once_with_all_that_lies_below_it() -> None:
+    observations = [call("a"), call("c", "lost"), call("d", "c"), call("e", "d")]
+    tree = build(observations)
+    assert [(f.kind, f.index) for f in tree.findings] == [
+        (FindingKind.ORPHANED, observations[1].index)
+    ]
+    assert not tree.whole
+    assert names(tree.preorder) == "a"
+
+
+def test_events_that_enclose_one_another_are_orphans() -> None:
+    observations = [call("a"), call("b", "c"), call("c", "b"), call("d", "d")]
+    assert kinds(observations) == [FindingKind.ORPHANED, FindingKind.ORPHANED]
+
+
+def test_different_observations_with_one_index_are_an_ambiguous_group_and_not_used() -> None:
+    twice = [replace(call("b", "a", 1), target=name) for name in ("x", "y")]
+    observations = [call("a"), call("f", "a", 0), *twice, call("c", "a", 2), call("d", "b")]
+    tree = build(observations)
+    assert [f.kind for f in tree.findings] == [FindingKind.DUPLICATED]
+    assert names(tree.preorder) == "afc"
+    assert tree.flaws == {observations[0].index: 1}
+    assert tree.whole
+
+
+def test_an_observation_that_claims_to_be_the_test_is_not_used() -> None:
+    impostor = replace(call("a"), index=ROOT)
+    assert kinds([impostor, call("b")]) == [FindingKind.DUPLICATED]
+
+
+def test_a_gap_and_a_position_held_twice_are_found() -> None:
+    gap = build([call("a"), call("b", position=2)])
+    assert [f.kind for f in gap.findings] == [FindingKind.INCOMPLETE]
+    assert gap.flaws == {ROOT: 1}
+    assert names(gap.preorder) == "ab"
+    twice = build([call("a"), call("b"), call("c", position=1)])
+    assert [f.kind for f in twice.findings] == [FindingKind.INCOMPLETE]
+    assert twice.flaws == {ROOT: 0}
+    assert names(twice.preorder) == "abc"
+
+
+def test_an_absurd_position_takes_no_time() -> None:
+    assert build([call("a"), call("b", position=2**60)]).flaws == {ROOT: 1}
+
+
+def test_calls_may_be_nested_deeper_than_python_recurses() -> None:
+    chain = [call("0")] + [call(str(n), str(n - 1)) for n in range(1, 3000)]
+    assert len(build(chain).preorder) == 3000
+
+
+def test_nothing_observed_is_an_empty_tree() -> None:
+    tree = build([])
+    assert (tree.preorder, tree.findings) == ((), ())
+
+
+def test_a_call_is_described_by_who_asks_whom_for_what() -> None:
+    assert describe(replace(call("x"), source="foo", target="bar")) == "foo → bar GET /x"
+    assert describe(call("x")) == "test → GET /x"
+    assert describe(replace(call("x"), source="a", occurrence=2)) == "a → GET /x #2"
+
+
+_INDEX = st.integers(0, 5).map(lambda n: bytes(15) + bytes([n]))
+
+
+@given(
+    st.lists(
+        st.builds(
+            Observation,
+            role=st.sampled_from(Role),
+            index=_INDEX,
+            parent=_INDEX,
+            position=st.integers(0, 4),
+        ),
+        max_size=12,
+    )
+)
+def test_whatever_is_reported_is_placed_or_found(observations: list[Observation]) -> None:
+    tree = build(observations)
+    placed = {o.index for o in tree.preorder}
+    if not tree.findings:
+        assert placed == {o.index for o in observations}
+    for parent, flaw in tree.flaws.items():
+        sure = [o.position for o in tree.within(parent)[:flaw]]
+        assert sure == list(range(flaw))
