@@ -2,6 +2,7 @@
 
 from baggage.wire.header import (
     NAME,
+    SAFE_HEADER,
     armour,
     compose,
     room_for,
@@ -30,6 +31,7 @@ __all__ = [
     "MAX_NAME",
     "MAX_PRIORITY",
     "NAME",
+    "SAFE_HEADER",
     "WireBaggage",
     "WireBlock",
     "WireEntry",
