@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,19 +30,19 @@ class _Refused(click.ClickException):
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""Look at the traces that services write where TRACING_FILE says.
+    """Look at the traces that services write where TRACING_FILE says.
 
     \b
     Example:
       TRACING_FILE=trace.json python shop.py
       tracing show trace.json
-    """
+    """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def show(file: Path) -> None:
-    r"""Print the traces of FILE, each as a tree of who called whom.
+    """Print the traces of FILE, each as a tree of who called whom.
 
     FILE is a Zipkin v2 JSON array, as services write it that run with TRACING_FILE set. Faults that
     were injected, and errors, stand at the end of a line.
@@ -49,7 +51,7 @@ def show(file: Path) -> None:
     Example:
       TRACING_FILE=trace.json python shop.py
       tracing show trace.json
-    """
+    """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
     try:
         found = traces(read(file))
     except (OSError, TraceFileError) as error:
@@ -68,6 +70,8 @@ def show(file: Path) -> None:
 def _console() -> Console:
     from rich.console import Console  # a fifth of a second that --help can do without
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # not every terminal has a µ
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
@@ -97,7 +101,7 @@ def _role(span: Span) -> str:
     kind = "local" if span.kind is None else span.kind.value
     if span.kind is None or not span.kind.departs:
         return kind
-    return f"{kind} → {_name(span.remote)}"
+    return f"{kind} -> {_name(span.remote)}"
 
 
 def _name(peer: Peer) -> str:

@@ -77,10 +77,10 @@ def test_a_trace_is_shown_as_a_tree(path: Path) -> None:
     assert result.output.splitlines() == [
         "trace 0af7651916cd43dd8448eb211c80319c  4 spans, 2 services, 1.50 s",
         "  shop  get /  (server)  1.50 s",
-        "    shop  get /items  (client → catalog)  3 ms",
+        "    shop  get /items  (client -> catalog)  3 ms",
         "      catalog  get /items  (server)  2.5 ms  error: 503",
         (
-            "        catalog  get /stock  (client → 127.0.0.1:99)  unfinished  fault: timeout"
+            "        catalog  get /stock  (client -> 127.0.0.1:99)  unfinished  fault: timeout"
             "  error: requests.exceptions.ReadTimeout"
         ),
     ]
@@ -133,7 +133,17 @@ def test_a_missing_file_gives_one_line_and_code_2(tmp_path: Path) -> None:
     )
 
 
-def test_help_has_an_example() -> None:
-    result = run("show", "--help")
+def test_a_terminal_without_unicode_will_do(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    TraceFile(path).report(Span(position=ROOT, name="é", duration=5))
+    result = CliRunner(charset="ascii").invoke(main, ["show", str(path)])
     assert result.exit_code == 0
-    assert "  tracing show trace.json\n" in result.output
+    assert result.output.splitlines()[1] == "  ?  ?  (local)  5 ?s"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["show", "--help"]])
+def test_help_has_an_example(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 0
+    assert "  Example:\n    TRACING_FILE=trace.json python shop.py\n" in result.output
+    assert "    tracing show trace.json\n" in result.output

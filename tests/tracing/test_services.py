@@ -81,7 +81,7 @@ class Refuse:
 def served(app: Flask) -> Iterator[str]:
     """Serve an application in a thread; yields its address."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.port}/"
