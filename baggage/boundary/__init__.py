@@ -31,6 +31,7 @@ from baggage.boundary.outcome import (
     exception_name,
 )
 from baggage.boundary.policy import Policy
+from baggage.boundary.transport import read_header, write_header
 
 __all__ = [
     "NO_FACTS",
@@ -67,4 +68,6 @@ __all__ = [
     "collect",
     "deliver",
     "exception_name",
+    "read_header",
+    "write_header",
 ]

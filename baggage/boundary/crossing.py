@@ -59,6 +59,7 @@ class Crossing:
                 enacted = self.enact(asked.fault)
                 if enacted is not None:
                     return enacted
+                directive = asked.otherwise
             else:
                 directive = asked
         self.delay = directive.delay

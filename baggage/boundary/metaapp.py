@@ -40,11 +40,19 @@ class Proceed:
     delay: float = 0.0
 
 
+PROCEED: Final = Proceed()
+
+
 @dataclass(frozen=True, slots=True)
 class Inject:
-    """Let the library fail in this way; the callee is never contacted."""
+    """Let the library fail in this way; the callee is never contacted.
+
+    Where the library knows no such fault the crossing goes on as `otherwise` says, and the outcome
+    tells: its `injected` is None.
+    """
 
     fault: Fault
+    otherwise: Proceed = PROCEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +70,6 @@ What it returns replaces the outcome: another outcome, a fault to enact although
 answer, or None to leave it as it is. State lives in locals. A flow is always finished or closed,
 so a `finally` in it always runs.
 """
-
-PROCEED: Final = Proceed()
 
 
 @runtime_checkable

@@ -10,9 +10,16 @@ import logging
 from collections.abc import Callable, Sequence
 
 from baggage.boundary.call import Call
-from baggage.boundary.metaapp import Answer, Directive, Flow, Inject, MetaApp, Proceed
+from baggage.boundary.metaapp import (
+    PROCEED,
+    Answer,
+    Directive,
+    Flow,
+    Inject,
+    MetaApp,
+    Proceed,
+)
 from baggage.boundary.outcome import Fault, Outcome, Raised, Returned
-from baggage.values import Key, Value
 
 _log = logging.getLogger("baggage.boundary")
 
@@ -35,18 +42,16 @@ class Onion:
 
     def begin(self, apps: Sequence[MetaApp], call: Call) -> Directive:
         """Start a flow of each, until one decides that the callee is not contacted."""
-        down: dict[Key, Value] = {}
-        headers: dict[str, str] = {}
-        delay = 0.0
+        merged = PROCEED
         for app in apps:
             directive = self._start(app, call)
-            if isinstance(directive, Inject | Answer):
+            if isinstance(directive, Answer):
                 return directive
+            if isinstance(directive, Inject):
+                return Inject(directive.fault, _merge(merged, directive.otherwise))
             if directive is not None:
-                down.update(directive.down)
-                headers.update(directive.headers)
-                delay += directive.delay
-        return Proceed(down, headers, delay)
+                merged = _merge(merged, directive)
+        return merged
 
     def end(self, outcome: Outcome, enact: Enact) -> Outcome:
         """Send the outcome to each flow, which may replace it for those outside of it."""
@@ -99,3 +104,12 @@ class Onion:
         if self._strict:
             raise error
         _log.error("meta-application failed", exc_info=error, extra={"metaapp": app.name})
+
+
+def _merge(outer: Proceed, inner: Proceed) -> Proceed:
+    """Return what both ask for; the inner one, who is asked later, has the last word."""
+    if outer is PROCEED:
+        return inner
+    return Proceed(
+        {**outer.down, **inner.down}, {**outer.headers, **inner.headers}, outer.delay + inner.delay
+    )

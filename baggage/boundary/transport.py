@@ -11,7 +11,16 @@ from dataclasses import replace
 
 from baggage.boundary.adapter import Carrier
 from baggage.values import EMPTY, Baggage, BaggageError, Value, fit
-from baggage.wire import NAME, WireError, armour, compose, room_for, split_members, unarmour
+from baggage.wire import (
+    NAME,
+    SAFE_HEADER,
+    WireError,
+    armour,
+    compose,
+    room_for,
+    split_members,
+    unarmour,
+)
 
 _log = logging.getLogger("baggage.boundary")
 
@@ -19,8 +28,11 @@ _log = logging.getLogger("baggage.boundary")
 def read(carrier: Carrier | None) -> Baggage:
     """Return the baggage that came with a message, with its foreign members; EMPTY without any."""
     header = None if carrier is None else carrier.get(NAME)
-    if not header:
-        return EMPTY
+    return read_header(header) if header else EMPTY
+
+
+def read_header(header: str) -> Baggage:
+    """Return the baggage in the value of a `baggage` header; garbage is dropped and logged."""
     ours, foreign = split_members(header)
     if ours is None:
         return Baggage(foreign=foreign) if foreign else EMPTY
@@ -48,3 +60,9 @@ def write(
     if fitted.blob or foreign:
         carrier.set(NAME, compose(armour(fitted.blob) if fitted.blob else None, foreign))
     return fitted.home
+
+
+def write_header(baggage: Baggage, *, origin: str = "", budget: int = SAFE_HEADER) -> str:
+    """Return the value of a `baggage` header, for a child process's environment or a command."""
+    fitted = fit(baggage.departing(), room_for(baggage.foreign, budget), origin)
+    return compose(armour(fitted.blob), baggage.foreign)

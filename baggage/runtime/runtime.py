@@ -6,7 +6,6 @@ process's runtime; a test may make one of its own.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from importlib import import_module
 from threading import Lock
@@ -14,15 +13,11 @@ from typing import Any
 
 import wrapt
 
-from baggage.boundary import Boundary, MetaApp
+from baggage.boundary import Boundary, MetaApp, read_header
 from baggage.context import Branch, branch, enter
 from baggage.instrumentation._patching import Switch
 from baggage.runtime import discovery
 from baggage.runtime.settings import Settings, read_settings
-from baggage.values import Baggage, BaggageError
-from baggage.wire import WireError, unarmour
-
-_log = logging.getLogger("baggage.runtime")
 
 
 class UnknownLibrary(ValueError):
@@ -107,11 +102,9 @@ class Runtime:
         wrapt.register_post_import_hook(imported, library)
 
 
-def inherit(armoured: str) -> None:
+def inherit(header: str) -> None:
     """Take up the baggage that this process was started with, if nothing is carried yet."""
-    if not armoured or branch() is not None:
-        return
-    try:
-        enter(Branch(Baggage.deserialize(unarmour(armoured))))
-    except (BaggageError, WireError) as error:
-        _log.warning("baggage dropped", extra={"reason": str(error), "source": "environment"})
+    if header and branch() is None:
+        received = read_header(header)
+        if not received.empty:
+            enter(Branch(received))

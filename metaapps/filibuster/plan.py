@@ -28,12 +28,14 @@ class Plan:
 
     faults: tuple[PlannedFault, ...] = ()
 
+    def at(self, index: bytes) -> PlannedFault | None:
+        """Return what is planned for a call, None if it shall go through."""
+        return next((planned for planned in self.faults if planned.index == index), None)
+
     def fault_for(self, index: bytes) -> Fault | None:
         """Return the fault planned for a call, None if it shall go through."""
-        for planned in self.faults:
-            if planned.index == index:
-                return planned.fault
-        return None
+        planned = self.at(index)
+        return None if planned is None else planned.fault
 
     def with_fault(self, planned: PlannedFault) -> Plan:
         """Return this plan with one more fault, whose call begins after all the others."""

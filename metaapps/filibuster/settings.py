@@ -6,8 +6,60 @@ What the values mean is said where they are used; nothing else reads `os.environ
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 
 def parent_environment() -> dict[str, str]:
     """Return a copy of this process's environment, for the processes that it starts."""
     return dict(os.environ)
+
+
+def service_key() -> bytes | None:
+    """Return the run's key that a service was given, None if it was given none."""
+    return os.environ.get("FILIBUSTER_KEY", "").encode() or None
+
+
+def inherited_baggage() -> str:
+    """Return the value of the baggage header that this process was started with, "" for none."""
+    return os.environ.get("BAGGAGE", "")
+
+
+def adopt(environment: Mapping[str, str]) -> None:
+    """Make this process's environment the one that a functional test shall see."""
+    os.environ.update(environment)
+
+
+def local_key() -> bytes:
+    """Return the key that this user's processes on this machine share; made at first use.
+
+    It lets services and explorer that one person starts by hand find together without ceremony,
+    and lets nobody in who can't read that person's files. Raises OSError where there is no home.
+    """
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    path = Path(state) / "filibuster" / "key"
+    for _ in range(2):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _create(path, secrets.token_hex(16).encode())
+    return path.read_bytes()
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Create a file at once with its content, readable by its owner; leave one that is there."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+
+
+def instrumentation_disabled() -> bool:
+    """Say whether the original's switch forbids instrumentation."""
+    return bool(os.environ.get("DISABLE_INSTRUMENTATION"))

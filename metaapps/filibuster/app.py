@@ -1,0 +1,208 @@
+"""The meta-application: names every call, lets the planned ones fail, reports what it saw.
+
+It asks nobody: the plan came in the baggage, and what it saw goes home in the baggage.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from baggage.boundary import (
+    PROCEED,
+    UNKNOWN_SITE,
+    Call,
+    Flow,
+    Inject,
+    Interest,
+    Kind,
+    Outcome,
+    Proceed,
+    Raised,
+)
+from baggage.context import Branch, branch, current
+from baggage.values import Key, Value
+from metaapps.filibuster import reporting, settings
+from metaapps.filibuster.index import stable_operation
+from metaapps.filibuster.lineage import Lineage, Progress, Step
+from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.orders import LINEAGE, ORDERS, SEEN, Orders
+from metaapps.filibuster.wire import (
+    decode_lineage,
+    decode_orders,
+    encode_lineage,
+    encode_observation,
+)
+
+_log = logging.getLogger("metaapps.filibuster")
+NAME: Final = "filibuster"
+TEST: Final = "test"
+_MAX_ARGUMENTS: Final = 300
+
+
+def create() -> Filibuster:
+    """Make the meta-application for this process, as its environment says; for the entry point."""
+    key = settings.service_key()
+    return Filibuster(() if key is None else (key,))
+
+
+class Filibuster:
+    """Fault injection in one process: in a service, or (`by_test`) in the functional test's.
+
+    Without `keys` it is switched off: whatever arrives, it follows no orders.
+    """
+
+    name = NAME
+
+    def __init__(self, keys: Sequence[bytes] = (), *, by_test: bool = False) -> None:
+        """Follow orders that are signed with one of `keys`."""
+        self._keys = tuple(keys)
+        self._by_test = by_test
+        self._distrusted = False
+
+    def interest(self, kind: Kind, library: str) -> Interest:
+        """Be asked wherever branches are made, if switched on; a branch's own end says nothing."""
+        if not self._keys or kind is Kind.RUN:
+            return Interest.NONE
+        return Interest.AROUND
+
+    def around(self, call: Call) -> Flow:
+        """Choose the flow for one crossing; without orders it passes."""
+        running = branch()
+        orders = None if running is None else self._orders(running)
+        if running is None or orders is None:
+            return _pass()
+        if not call.kind.departs:
+            return _arrive(call, orders, running)
+        progress = progress_of(running)
+        if progress is None:
+            return _pass()
+        if call.kind is Kind.SPAWN:
+            return _spawn(progress, running)
+        return self._call(call, orders, progress, running)
+
+    def overflow(self, key: Key, values: Sequence[Value]) -> None:
+        """Report observations that found no room on the way home, before the response leaves."""
+        orders = self._believed(current().unpack(ORDERS))
+        if key.name == SEEN.name and orders is not None:
+            reporting.report(orders, [value for value in values if isinstance(value, bytes)])
+
+    def _call(self, call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
+        step = progress.call(call)
+        proceed = Proceed(down={LINEAGE: encode_lineage(step.below)})
+        planned = None if self._by_test else orders.plan.at(step.index)
+        outcome = yield proceed if planned is None else Inject(planned.fault, otherwise=proceed)
+        seen = _observed(call, step, outcome, self._by_test)
+        if planned is not None and not outcome.target:
+            seen = replace(seen, target=planned.target)
+        running.pack(SEEN, encode_observation(seen))
+        return None
+
+    def _orders(self, running: Branch) -> Orders | None:
+        orders = self._believed(running.baggage.unpack(ORDERS))
+        return None if orders is None or orders.expires < time.time() else orders
+
+    def _believed(self, values: tuple[Value, ...]) -> Orders | None:
+        if not values or not isinstance(values[0], bytes):
+            return None
+        orders = decode_orders(values[0], self._keys)
+        if orders is None and not self._distrusted:
+            self._distrusted = True
+            _log.warning("orders ignored: not signed with this service's key")
+        return orders
+
+
+def _pass() -> Flow:
+    yield PROCEED
+    return None
+
+
+def _spawn(progress: Progress, running: Branch) -> Flow:
+    step = progress.fork()
+    seen = Observation(
+        role=Role.BRANCH,
+        index=step.index,
+        parent=step.parent,
+        position=step.position,
+        occurrence=step.occurrence,
+    )
+    running.pack(SEEN, encode_observation(seen))
+    yield Proceed(down={LINEAGE: encode_lineage(step.below)})
+    return None
+
+
+def _arrive(call: Call, orders: Orders, running: Branch) -> Flow:
+    """Serve a call. One that comes straight from the functional test is observed here."""
+    step = None if running.baggage.origin else reporting.arrive(orders, call)
+    lineage = _lineage(running) if step is None else step.below
+    outcome = yield (
+        PROCEED
+        if lineage is None
+        else Proceed(down={LINEAGE: encode_lineage(lineage.arrived(call.source))})
+    )
+    if step is not None:
+        running.pack(SEEN, encode_observation(_from_outside(call, step, outcome)))
+    return None
+
+
+def progress_of(running: Branch) -> Progress | None:
+    """Return how far a branch has come, None for one that no orders came to."""
+    progress: Progress | None = running.notes.get(NAME)
+    if progress is None:
+        lineage = _lineage(running)
+        if lineage is None:
+            return None
+        progress = running.notes.setdefault(NAME, Progress(lineage))
+    return progress
+
+
+def _lineage(running: Branch) -> Lineage | None:
+    values = running.unpack(LINEAGE)
+    return decode_lineage(values[0]) if values and isinstance(values[0], bytes) else None
+
+
+def _observed(call: Call, step: Step, outcome: Outcome, by_test: bool) -> Observation:
+    """Return what is known of a call after it ended."""
+    return Observation(
+        role=Role.CALL,
+        index=step.index,
+        parent=step.parent,
+        position=step.position,
+        source=call.source,
+        target=outcome.target or str(call.endpoint or ""),
+        by_test=by_test,
+        library=call.library,
+        method=call.method,
+        operation=stable_operation(call.operation),
+        arguments=_shown(call),
+        site=call.site,
+        occurrence=step.occurrence,
+        payload=call.payload,
+        timeout=call.timeout,
+        clock=step.clock,
+        origin=step.origin,
+        injected=outcome.injected,
+        **_result(outcome),
+    )
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, Raised):
+        return {"raised": outcome.name, "ok": False}
+    facts = outcome.facts
+    return {"status": facts.status, "ok": facts.ok, "digest": facts.digest()}
+
+
+def _from_outside(call: Call, step: Step, outcome: Outcome) -> Observation:
+    """Return what is known of a call that the functional test made by tools of its own."""
+    seen = _observed(call, step, outcome, by_test=True)
+    return replace(seen, source=TEST, target=call.source, site=UNKNOWN_SITE)
+
+
+def _shown(call: Call) -> str:
+    """Return a call's arguments for people, not for machines."""
+    text = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    return text if len(text) <= _MAX_ARGUMENTS else text[: _MAX_ARGUMENTS - 1] + "…"
