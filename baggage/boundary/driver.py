@@ -33,7 +33,8 @@ T = TypeVar("T")
 class Boundary:
     """All boundaries of one process, or of one test. Safe in any thread.
 
-    Meta-applications form an onion in the order of `apps`, the first one outermost.
+    Meta-applications form an onion: those that observe outside of those that act, and each of the
+    two in the order of `apps`, the first one outermost.
     """
 
     def __init__(self, policy: Policy | None = None, apps: tuple[MetaApp, ...] = ()) -> None:
@@ -114,7 +115,11 @@ class Boundary:
         """Return the meta-applications to ask at such crossings, outermost first."""
         cached = self._interested.get((kind, library))
         if cached is None:
-            cached = tuple(app for app in self._apps if self._interest(app, kind, library))
+            interests = [(app, self._interest(app, kind, library)) for app in self._apps]
+            cached = (
+                *(app for app, interest in interests if interest is Interest.OBSERVE),
+                *(app for app, interest in interests if interest is Interest.AROUND),
+            )
             self._interested[(kind, library)] = cached
         return cached
 
@@ -157,10 +162,10 @@ class Boundary:
                 raise
             _log.exception("propagation failed")
 
-    def _interest(self, app: MetaApp, kind: Kind, library: str) -> bool:
+    def _interest(self, app: MetaApp, kind: Kind, library: str) -> Interest:
         with self.isolated():
-            return app.interest(kind, library) is not Interest.NONE
-        return False
+            return app.interest(kind, library)
+        return Interest.NONE
 
     def _describe(self, adapter: Adapter, request: Any) -> Call | None:
         with self.isolated():

@@ -19,6 +19,8 @@ class Interest(Enum):
     """Whether a meta-application wants to be asked at crossings of one kind and library."""
 
     NONE = "none"
+    OBSERVE = "observe"
+    """To be asked outside of all that act, so as to see what they make of the crossing."""
     AROUND = "around"
 
 

@@ -33,6 +33,7 @@ class Runtime:
         self._lock = Lock()
         self._started = False
         self._switches: dict[str, Switch] = {}
+        self._known = discovery.instrumentations()
         self.boundary = Boundary()
 
     def register(self, app: MetaApp) -> None:
@@ -51,7 +52,7 @@ class Runtime:
         The first call reads the settings, registers the installed meta-applications and takes up
         the baggage that the process was started with. `service` names this process.
         """
-        known = discovery.instrumentations()
+        known = self._known
         for name in libraries:
             if name not in known:
                 raise UnknownLibrary(f"no instrumentation for {name!r}: there are {sorted(known)}")

@@ -23,7 +23,7 @@ from metaapps.filibuster.observation import Failure
 from metaapps.filibuster.settings import parent_environment
 
 # Imported once, before the first fork. What can't be imported is left out, by multiprocessing.
-_PRELOADED: Final = ["metaapps.filibuster.testcase", "metaapps.filibuster.cli", "requests"]
+_PRELOADED: Final = ["metaapps.filibuster.warm", "metaapps.filibuster.cli", "requests"]
 _MAX_OUTPUT: Final = 64 * 1024
 
 

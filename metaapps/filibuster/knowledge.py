@@ -63,9 +63,16 @@ class Answer:
         """Return bytes that tell this answer from any other."""
         return repr((self.raised, self.status, self.ok, self.digest)).encode()
 
-    def onto(self, call: Observation) -> Observation:
-        """Return the observation of a call that got this back."""
-        return replace(call, raised=self.raised, status=self.status, ok=self.ok, digest=self.digest)
+    def onto(self, call: Observation, injected: Fault | None) -> Observation:
+        """Return the observation of a call that got this back, from a fault or by itself."""
+        return replace(
+            call,
+            raised=self.raised,
+            status=self.status,
+            ok=self.ok,
+            digest=self.digest,
+            injected=injected,
+        )
 
     def __str__(self) -> str:
         if self.raised is not None:

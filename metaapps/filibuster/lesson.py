@@ -73,7 +73,7 @@ class Lesson:
         flaw = self._tree.flaws.get(index)
         # Up to the flaw, events hold the positions 0, 1, 2, ….
         for seen in self._tree.within(index)[:flaw]:
-            event = replace(seen, target=self._knowledge.target(state, seen))
+            event = self._named(seen, state)
             step = Event.of(event)
             self._note(state, step, index)
             outcome = self._outcome(event, state, depth)
@@ -81,6 +81,10 @@ class Lesson:
                 return None
             state = fold(state, step.key, outcome)
         return state if flaw is None else None
+
+    def _named(self, seen: Observation, state: State) -> Observation:
+        target = self._knowledge.target(state, seen)
+        return seen if target == seen.target else replace(seen, target=target)
 
     def _outcome(self, event: Observation, state: State, depth: int) -> bytes | None:
         if event.role is Role.ASK:

@@ -85,6 +85,18 @@ class _UnknownError(Exception):
     """Some step of the plan has never been seen."""
 
 
+@dataclass(frozen=True, slots=True)
+class _At:
+    """A place in the predicted execution."""
+
+    parent: bytes
+    position: int
+
+
+def _moved(event: Observation, index: bytes, at: _At) -> Observation:
+    return replace(event, index=index, parent=at.parent, position=at.position)
+
+
 class _Walk:
     """One plan being walked through what is known, in the order in which events begin."""
 
@@ -120,42 +132,41 @@ class _Walk:
         self._depth += 1
         position = 0
         while isinstance(step := self._look(state), Event):
-            event = replace(step.template, parent=index, position=position)
-            state = fold(state, step.key, self._outcome(event, state))
+            if len(self._observations) >= MAX_EVENTS:
+                raise _UnknownError
+            state = fold(state, step.key, self._outcome(step.template, _At(index, position), state))
             position += 1
         self._depth -= 1
         return state, step
 
-    def _outcome(self, event: Observation, state: State) -> bytes:
-        if len(self._observations) >= MAX_EVENTS:
-            raise _UnknownError
+    def _outcome(self, event: Observation, at: _At, state: State) -> bytes:
         if event.role is Role.ASK:
-            return self._question(event)
-        event = replace(event, index=child(event.parent, event.frame))
+            return self._question(event, at)
+        index = child(at.parent, event.frame)
         if event.role is Role.BRANCH:
-            self._observations.append(event)
-            return self._follow(event.index, branch_state(state, event))[0]
-        return self._call(event, state).encoded()
+            self._observations.append(_moved(event, index, at))
+            return self._follow(index, branch_state(state, event))[0]
+        return self._call(event, index, at, state).encoded()
 
-    def _question(self, event: Observation) -> bytes:
+    def _question(self, event: Observation, at: _At) -> bytes:
         hit = was_hit(event.target, self._hits)
-        index = ask(event.parent, event.position)
-        self._observations.append(replace(event, index=index, ok=hit))
+        index = ask(at.parent, at.position)
+        self._observations.append(replace(_moved(event, index, at), ok=hit))
         return asked(hit)
 
-    def _call(self, call: Observation, state: State) -> Answer:
+    def _call(self, call: Observation, index: bytes, at: _At, state: State) -> Answer:
         place = len(self._observations)
         self._observations.append(call)
-        planned = self._faults.pop(call.index, None)
+        planned = self._faults.pop(index, None)
         if planned is None:
-            last, end = self._follow(call.index, request_state(state, call))
+            last, end = self._follow(index, request_state(state, call))
             answer = self._look(answer_state(last, call)) if end is End.END else end
         else:
             answer = self._fail(call, planned)
         if not isinstance(answer, Answer):
             raise _UnknownError
         fault = None if planned is None else planned.fault
-        self._observations[place] = answer.onto(replace(call, injected=fault))
+        self._observations[place] = answer.onto(_moved(call, index, at), fault)
         return answer
 
     def _fail(self, call: Observation, planned: PlannedFault) -> Answer:

@@ -101,12 +101,17 @@ def main(sender: Connection, task: Task) -> None:
 
 
 def prepare(task: Task) -> None:
-    """Instrument this process, as the functional test's."""
+    """Make this process the functional test's."""
     key = settings.service_key()
+    instrument()
     baggage.register(Filibuster(() if key is None else (key,), by_test=True))
-    baggage.instrument(service=TEST)
     sys.argv = [task.path]
     sys.path.insert(0, str(Path(task.path).parent))
+
+
+def instrument() -> None:
+    """Instrument this process; again costs nothing."""
+    baggage.instrument(service=TEST)
 
 
 def _attempt(task: Task) -> tuple[str, str] | None:

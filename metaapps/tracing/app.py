@@ -73,7 +73,7 @@ class Tracing:
     def interest(self, kind: Kind, library: str) -> Interest:
         """Ask for crossings between services; branches within one inherit where they stand."""
         wanted = self._report is not None and kind in _CROSSINGS
-        return Interest.AROUND if wanted else Interest.NONE
+        return Interest.OBSERVE if wanted else Interest.NONE
 
     def around(self, call: Call) -> Flow:
         """Give a crossing its span: a departure sends it along, an arrival stands in it."""

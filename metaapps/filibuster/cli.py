@@ -1,0 +1,95 @@
+"""The command line: `filibuster run`, `replay` and `services`, and the original's spelling of run.
+
+Options and exit codes; the work is `command`'s.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from metaapps.filibuster.command import Options, OutcomeOfRun, replay, run
+from metaapps.filibuster.command_services import services
+
+_FILE = click.Path(path_type=Path)
+_TEST = click.option(
+    "--functional-test", "functional_test", metavar="TEST", help="A Python file, or any command."
+)
+
+
+class _Commands(click.Group):
+    """`filibuster --functional-test …` means `filibuster run --functional-test …`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command in that the original's lines leave out."""
+        if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_Commands,
+    epilog="Example:  filibuster run --functional-test ./functional/test_checkout.py",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+@click.version_option(package_name="baggage", prog_name="filibuster")
+def main() -> None:
+    """Find out what your services do when the calls between them fail.
+
+    Exit codes: 0 all executions passed, 1 a counterexample was found, 2 the job could not be done,
+    130 interrupted.
+    """
+
+
+@main.command(
+    "run",
+    epilog="Example:  filibuster run --services services.toml "
+    "--functional-test ./functional/test_checkout.py",
+)
+@_TEST
+@click.option("--services", "services_file", type=_FILE, help="Start these services first.")
+@click.option("--analysis-file", type=_FILE, help="Which faults to try (JSON).")
+@click.option("--counterexample-file", type=_FILE, help="Replay this and nothing else.")
+@click.option("--only-initial-execution", is_flag=True, help="Run once, without any fault.")
+@click.option("--disable-dynamic-reduction", is_flag=True, help="Run what could be predicted too.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
+@click.option("--max-faults", type=click.IntRange(min=0), help="At most so many faults at once.")
+@click.option("--max-executions", type=click.IntRange(min=1), help="Run at most so many.")
+@click.option(
+    "--test-timeout",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    help="Seconds that one run of the test may take.",
+)
+def run_command(**options: Any) -> None:
+    """Run a functional test under every fault that the calls between services can suffer."""
+    _exit(run(Options(**options)))
+
+
+@main.command(
+    "replay",
+    epilog="Example:  filibuster replay counterexample.json "
+    "--functional-test ./functional/test_checkout.py",
+)
+@click.argument("counterexample_file", metavar="FILE", type=_FILE)
+@_TEST
+@click.option("--services", "services_file", type=_FILE, help="Start these services first.")
+@click.option("--test-timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True)
+def replay_command(**options: Any) -> None:
+    """Run one counterexample again, by default with the functional test that found it."""
+    _exit(replay(Options(**options)))
+
+
+main.add_command(services)
+
+
+def _exit(outcome: OutcomeOfRun) -> None:
+    sys.exit(outcome.value)
+
+
+if __name__ == "__main__":
+    main()

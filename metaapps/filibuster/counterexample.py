@@ -1,0 +1,116 @@
+"""Counterexamples: what a failing execution leaves behind, and what `replay` reads.
+
+JSON, for people and for version control: the faults, each with its call in words, and the failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from baggage.boundary import Fault, FaultKind
+from metaapps.filibuster.index import DIGEST_SIZE
+from metaapps.filibuster.observation import Execution, Observation
+from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.tree import describe
+
+FORMAT: Final = "filibuster counterexample"
+VERSION: Final = 1
+
+
+class CounterexampleError(ValueError):
+    """A counterexample file that can't be used: one line with the place, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """A plan under which a functional test failed; `summary` says how, `calls` name its calls."""
+
+    plan: Plan
+    functional_test: str
+    summary: str
+    calls: tuple[str, ...]
+
+
+def save(path: Path, execution: Execution, functional_test: str) -> None:
+    """Write a failing execution, at once: whoever reads the file sees all of it or none."""
+    calls = {seen.index: seen for seen in execution.observations if seen.injected is not None}
+    failure = execution.failure
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "functional_test": functional_test,
+        "faults": [_fault(p, calls.get(p.index)) for p in execution.plan.faults],
+        "failure": {
+            "summary": failure.summary if failure is not None else "",
+            "details": failure.details if failure is not None else "",
+        },
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    draft.replace(path)
+
+
+def load(path: Path) -> Counterexample:
+    """Read a counterexample; CounterexampleError for a file that is none."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise CounterexampleError(
+            f"{path}: {error.strerror}: name a counterexample file"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise CounterexampleError(f"{path}: not JSON ({error})") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CounterexampleError(f"{path}: not a counterexample of filibuster")
+    if content.get("version") != VERSION:
+        raise CounterexampleError(f"{path}: version {content.get('version')!r} is not known here")
+    try:
+        told = content["faults"]
+        faults = tuple(_planned(entry) for entry in told)
+        summary = str(content.get("failure", {}).get("summary", ""))
+        calls = tuple(str(entry.get("call", "")) for entry in told)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CounterexampleError(f"{path}: a fault is not readable: {error!r}") from error
+    if not faults:
+        raise CounterexampleError(f"{path}: names no fault: there is nothing to replay")
+    return Counterexample(Plan(faults), str(content.get("functional_test", "")), summary, calls)
+
+
+def _fault(planned: PlannedFault, call: Observation | None) -> Mapping[str, object]:
+    fault = planned.fault
+    told: dict[str, object] = {
+        "execution_index": planned.index.hex(),
+        "kind": fault.kind.value,
+        "status": fault.status,
+        "name": fault.name,
+        "target": planned.target,
+        "label": planned.label,
+    }
+    if call is not None:
+        told |= {
+            "call": describe(call),
+            "method": f"{call.library}.{call.method}",
+            "arguments": call.arguments,
+            "site": str(call.site),
+            "exception": call.raised,
+        }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _planned(entry: Mapping[str, Any]) -> PlannedFault:
+    index = bytes.fromhex(entry["execution_index"])
+    if len(index) != DIGEST_SIZE:
+        raise ValueError(f"{entry['execution_index']!r} is no execution index")
+    status, name = entry.get("status"), entry.get("name")
+    fault = Fault(
+        FaultKind(entry["kind"]),
+        None if status is None else int(status),
+        None if name is None else str(name),
+    )
+    return PlannedFault(index, fault, str(entry.get("target", "")), str(entry.get("label", "")))
