@@ -20,7 +20,6 @@ WORKERS ?= auto
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url $(if $(UPGRADE),--upgrade)
-PROTOC := $(BIN)/python -m grpc_tools.protoc --proto_path=proto
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 # Where uv can't be had, or can't reach what pip reaches, pip takes longer and does the same.
@@ -46,12 +45,11 @@ lint: $(VENV)/dev.stamp ## check style, types and layers
 bench: $(VENV)/dev.stamp ## measure us beside our peers
 	$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(VENV)/dev.stamp ## run the long counts that CI leaves out
-	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+soak: $(VENV)/dev.stamp ## run all tests, 10,000 examples of each property, and the long counts
+	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n $(WORKERS) -m "" --timeout 7200 $(ARGS)
 
 proto: $(VENV)/dev.stamp ## generate code from proto/
-	$(PROTOC) --python_out=baggage/wire --pyi_out=baggage/wire proto/baggage.proto
-	$(PROTOC) --python_out=metaapps/filibuster --pyi_out=metaapps/filibuster proto/filibuster.proto
+	$(foreach schema,$(wildcard proto/*.proto),$(call generate,$(schema),$(call home,$(schema))))
 
 lock: $(VENV)/dev.stamp ## pin what pyproject.toml asks for (UPGRADE=1 takes the newest)
 	$(BIN)/$(LOCK) --no-annotate -o requirements/uv.txt requirements/uv.in
@@ -62,6 +60,14 @@ clean: ## remove the virtual environment, caches and builds
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# A schema named after a meta-application is its own; the others are baggage's.
+home = $(or $(wildcard metaapps/$(basename $(notdir $(1)))),baggage/wire)
+
+define generate
+$(BIN)/python -m grpc_tools.protoc --proto_path=proto --python_out=$(2) --pyi_out=$(2) $(1)
+
+endef
 
 # Each stamp is newer than what it was made from. A lock is installed by hash; then the project itself,
 # editable, without dependencies or downloads.
