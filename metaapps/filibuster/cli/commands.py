@@ -1,6 +1,6 @@
 """The command line: `filibuster run`, `replay` and `services`, and the original's spelling of run.
 
-Options and exit codes; the work is `command`'s.
+Options and exit codes; the work is done in `run` and `services`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from metaapps.filibuster.command import Options, OutcomeOfRun, replay, run
-from metaapps.filibuster.command_services import services
+from metaapps.filibuster.cli.run import Options, OutcomeOfRun, replay, run
+from metaapps.filibuster.cli.services import services
 
 _FILE = click.Path(path_type=Path)
 _TEST = click.option(
@@ -89,7 +89,3 @@ main.add_command(services)
 
 def _exit(outcome: OutcomeOfRun) -> None:
     sys.exit(outcome.value)
-
-
-if __name__ == "__main__":
-    main()

@@ -6,6 +6,6 @@ but imports before its first fork. Nothing else may import it.
 
 from __future__ import annotations
 
-from metaapps.filibuster import testcase
+from metaapps.filibuster.cli import testcase
 
 testcase.instrument()

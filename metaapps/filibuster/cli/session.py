@@ -13,8 +13,8 @@ from typing import Final
 
 from baggage.boundary import read_header, write_header
 from baggage.values import EMPTY
+from metaapps.filibuster.cli.functional import FunctionalTest, FunctionalTestError
 from metaapps.filibuster.coordinator import Coordinator
-from metaapps.filibuster.functional import FunctionalTest, FunctionalTestError
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.orders import LINEAGE, ORDERS, Orders

@@ -18,17 +18,17 @@ from typing import Final
 from metaapps.filibuster import counterexample, settings
 from metaapps.filibuster import services as deployments
 from metaapps.filibuster.catalogue import DEFAULT, AnalysisError, Catalogue, load_analysis
+from metaapps.filibuster.cli.functional import FunctionalTestError, functional_test
+from metaapps.filibuster.cli.report import Report, make_console
+from metaapps.filibuster.cli.session import Session
 from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.counterexample import CounterexampleError
 from metaapps.filibuster.explore import Done, Limits, Ran, StopReason, explore
 from metaapps.filibuster.finding import FindingKind
-from metaapps.filibuster.functional import FunctionalTestError, functional_test
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import FAULT_FREE
 from metaapps.filibuster.reduce import NoReduction, Predictor
-from metaapps.filibuster.report import Report, make_console
 from metaapps.filibuster.services import ServicesError
-from metaapps.filibuster.session import Session
 
 STATE: Final = Path(".filibuster")
 FIRST: Final = Path("counterexample.json")

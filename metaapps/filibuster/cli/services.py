@@ -12,7 +12,7 @@ import click
 
 from metaapps.filibuster import services as deployments
 from metaapps.filibuster import settings
-from metaapps.filibuster.report import make_console
+from metaapps.filibuster.cli.report import make_console
 from metaapps.filibuster.services import Detached, ServicesError
 
 STATE: Final = Path(".filibuster")

@@ -18,12 +18,12 @@ from pathlib import Path
 from shutil import which
 from typing import IO, Any, Final, Protocol
 
-from metaapps.filibuster import testcase
+from metaapps.filibuster.cli import testcase
 from metaapps.filibuster.observation import Failure
 from metaapps.filibuster.settings import parent_environment
 
 # Imported once, before the first fork. What can't be imported is left out, by multiprocessing.
-_PRELOADED: Final = ["metaapps.filibuster.warm", "metaapps.filibuster.cli", "requests"]
+_PRELOADED: Final = ["metaapps.filibuster.cli.warm", "metaapps.filibuster.cli", "requests"]
 _MAX_OUTPUT: Final = 64 * 1024
 
 
