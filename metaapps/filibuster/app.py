@@ -26,7 +26,7 @@ from baggage.boundary import (
 from baggage.context import Branch, branch, current
 from baggage.values import Key, Value
 from metaapps.filibuster import reporting, settings
-from metaapps.filibuster.index import stable_operation
+from metaapps.filibuster.index import TEST, stable_operation
 from metaapps.filibuster.lineage import Lineage, Progress, Step
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import LINEAGE, ORDERS, SEEN, Orders
@@ -39,7 +39,6 @@ from metaapps.filibuster.wire import (
 
 _log = logging.getLogger("metaapps.filibuster")
 NAME: Final = "filibuster"
-TEST: Final = "test"
 _MAX_ARGUMENTS: Final = 300
 
 
@@ -91,7 +90,7 @@ class Filibuster:
             reporting.report(orders, [value for value in values if isinstance(value, bytes)])
 
     def _call(self, call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
-        step = progress.call(call)
+        step = progress.call(call, by_test=self._by_test)
         proceed = Proceed(down={LINEAGE: encode_lineage(step.below)})
         planned = None if self._by_test else orders.plan.at(step.index)
         outcome = yield proceed if planned is None else Inject(planned.fault, otherwise=proceed)

@@ -232,7 +232,7 @@ class _Search:
         full = len(base.plan.faults) == self._limits.max_faults
         last = max((tree.paths[index] for index in fired if index in tree.paths), default=())
         for call in tree.calls:
-            if call.by_test or call.injected is not None or tree.paths[call.index] <= last:
+            if call.by_test or call.injected is not None or tree.paths[call.index] < last:
                 continue
             faults = self._catalogue.faults_for(call)
             if full:

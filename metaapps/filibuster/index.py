@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
+from baggage.boundary import CallSite
+
 DIGEST_SIZE: Final = 16
 ROOT: Final = bytes(DIGEST_SIZE)
 """The index of the functional test itself."""
+TEST: Final = "test"
+"""What the functional test is called, among the services."""
 
 # A path segment that names one random object would make every run's index another.
 _VOLATILE = re.compile(
@@ -38,6 +42,18 @@ class CallFrame:
 
     def __str__(self) -> str:
         return f"{self.source}: {self.module}.{self.function} {self.operation} #{self.occurrence}"
+
+
+def call_frame(
+    source: str, site: CallSite, operation: str, occurrence: int, *, by_test: bool
+) -> CallFrame:
+    """Return the frame of a call. The functional test's own calls stand for what they ask alone.
+
+    So a counterexample that one test found can be replayed by a better one, or by a command.
+    """
+    if by_test:
+        return CallFrame(TEST, "", "", operation, occurrence)
+    return CallFrame(source, site.module, site.function, operation, occurrence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import Final
 
 from baggage.boundary import Call
 from metaapps.filibuster import index
@@ -31,7 +32,7 @@ class Lineage:
         return Lineage(self.index, service, self.clock, self.clock)
 
 
-ROOT: Lineage = Lineage(index.ROOT, "test")
+ROOT: Final = Lineage(index.ROOT, index.TEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +63,17 @@ class Progress:
         self._lock = Lock()
         self._position = 0
         self._branches = 0
-        self._occurrences: Counter[tuple[str, ...]] = Counter()
+        self._occurrences: Counter[CallFrame] = Counter()
 
-    def call(self, call: Call) -> Step:
+    def call(self, call: Call, *, by_test: bool = False) -> Step:
         """Count one call: the clock ticks."""
         operation = index.stable_operation(call.operation)
         with self._lock:
             lineage = self.lineage
-            site = call.site
-            same = (call.source, site.module, site.function, operation)
+            same = index.call_frame(call.source, call.site, operation, 0, by_test=by_test)
             self._occurrences[same] += 1
             occurrence = self._occurrences[same]
-            frame = CallFrame(*same, occurrence)
+            frame = replace(same, occurrence=occurrence)
             clock = {**lineage.clock, lineage.process: lineage.clock.get(lineage.process, 0) + 1}
             self.lineage = Lineage(lineage.index, lineage.process, clock, lineage.origin)
             name = index.child(lineage.index, frame)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from baggage.boundary import UNKNOWN_SITE, CallSite, Fault
-from metaapps.filibuster.index import BranchFrame, CallFrame, Frame
+from metaapps.filibuster.index import BranchFrame, Frame, call_frame
 from metaapps.filibuster.plan import Plan
 
 NO_CLOCK: Final[Mapping[str, int]] = MappingProxyType({})
@@ -75,8 +75,9 @@ class Observation:
         """The last frame of the index: `child(parent, frame) == index`. Not for an ASK."""
         if self.role is Role.BRANCH:
             return BranchFrame(self.occurrence)
-        site = self.site
-        return CallFrame(self.source, site.module, site.function, self.operation, self.occurrence)
+        return call_frame(
+            self.source, self.site, self.operation, self.occurrence, by_test=self.by_test
+        )
 
 
 @dataclass(frozen=True, slots=True)

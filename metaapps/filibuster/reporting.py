@@ -12,17 +12,15 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from baggage.boundary import Call
+from baggage.boundary import UNKNOWN_SITE, Call
 from baggage.context import suppressed
 from metaapps.filibuster import index
-from metaapps.filibuster.index import CallFrame
 from metaapps.filibuster.lineage import ROOT, Lineage, Step
 from metaapps.filibuster.orders import Orders
 from metaapps.filibuster.wire import encode_report
 
 _log = logging.getLogger("metaapps.filibuster")
 _TIMEOUT: Final = 5.0
-_UNKNOWN: Final = "?"
 
 
 def report(orders: Orders, observations: Sequence[bytes]) -> None:
@@ -41,7 +39,7 @@ def arrive(orders: Orders, call: Call) -> Step | None:
     if not isinstance(place, dict):
         return None
     position, occurrence = int(place.get("position", 0)), int(place.get("occurrence", 1))
-    frame = CallFrame(ROOT.process, _UNKNOWN, _UNKNOWN, operation, occurrence)
+    frame = index.call_frame("", UNKNOWN_SITE, operation, occurrence, by_test=True)
     name = index.child(ROOT.index, frame)
     clock = {ROOT.process: position + 1}
     return Step(name, ROOT.index, position, occurrence, clock, {}, Lineage(name, clock=clock))

@@ -25,7 +25,8 @@ from typing import Any
 import baggage
 from baggage.boundary import collect, read_header
 from metaapps.filibuster import settings
-from metaapps.filibuster.app import TEST, Filibuster
+from metaapps.filibuster.app import Filibuster
+from metaapps.filibuster.index import TEST
 from metaapps.filibuster.orders import SEEN
 
 
