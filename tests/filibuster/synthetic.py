@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from baggage.boundary import CallSite, Fault, FaultKind
-from metaapps.filibuster.index import ROOT, BranchFrame, CallFrame, ask, child
+from metaapps.filibuster.index import ROOT, BranchFrame, CallFrame, ask, call_frame, child
 from metaapps.filibuster.observation import Execution, Failure, Observation, Role
 from metaapps.filibuster.plan import Plan
 
@@ -69,13 +69,13 @@ class Scope:
         streamed: bool = False,
     ) -> Reply:
         """Call a service. `streamed`: neither side's content can be digested."""
-        plain = CallFrame(self.source, "app", function, operation, 0)
+        site = CallSite("app", function)
+        plain = call_frame(self.source, site, operation, 0, by_test=self.by_test)
         self.occurrences[plain] += 1
         occurrence = self.occurrences[plain]
-        frame = CallFrame(self.source, "app", function, operation, occurrence)
         seen = Observation(
             role=Role.CALL,
-            index=child(self.index, frame),
+            index=child(self.index, replace(plain, occurrence=occurrence)),
             parent=self.index,
             position=self._place(),
             source=self.source,
@@ -84,7 +84,7 @@ class Scope:
             library="requests",
             method="get",
             operation=operation,
-            site=CallSite("app", function),
+            site=site,
             occurrence=occurrence,
             payload=None if streamed else digest(payload),
             timeout=timeout,
