@@ -192,6 +192,19 @@ def test_requests_that_differ_in_content_are_not_one() -> None:
     assert lessons.predict(Plan((planned_fault(others[0], DOWN),))) is None
 
 
+def test_requests_that_differ_in_operation_are_not_one() -> None:
+    def by_operation(scope: Scope, operation: str, payload: bytes) -> Reply:
+        return Reply(200, operation.encode())
+
+    def top(scope: Scope, operation: str, payload: bytes) -> Reply:
+        return Reply(200, b"".join(scope.call("c", f"GET /{name}").body for name in "cd"))
+
+    lessons = Lessons(Application({"a": top, "c": by_operation}, asking("a")))
+    lessons.run()
+    assert not lessons.findings
+    assert lessons.exactly(FAULT_FREE) == (1,)
+
+
 @pytest.mark.parametrize("streamed", [True, False])
 def test_an_answer_without_a_digest_must_be_run(streamed: bool) -> None:
     services = {"a": calling("b", "c", streamed=streamed), "b": leaf, "c": leaf}
@@ -300,8 +313,8 @@ def test_details_of_a_failure_may_differ() -> None:
 
 @pytest.mark.parametrize("lost", ["b", "c"])
 def test_an_execution_with_lost_observations_predicts_nothing(lost: str) -> None:
-    """Without c there is a gap before d; without b, its own call is an orphan besides."""
-    services = {"a": calling("c", "b", "d"), "b": calling("d"), "c": leaf, "d": leaf}
+    """Without c there is a gap before b; without b, only its own call shows that it was there."""
+    services = {"a": calling("c", "b"), "b": calling("d"), "c": leaf, "d": leaf}
     lessons = Lessons(Application(services, asking("a")))
     free = lessons.application.run(FAULT_FREE)
     kept = tuple(o for o in free.observations if o.target != lost)
