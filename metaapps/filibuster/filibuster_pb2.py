@@ -4,58 +4,61 @@
 # source: filibuster.proto
 # Protobuf Python Version: 6.31.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 6, 31, 1, "", "filibuster.proto"
+    _runtime_version.Domain.PUBLIC,
+    6,
+    31,
+    1,
+    '',
+    'filibuster.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x10\x66ilibuster.proto\x12\nfilibuster"1\n\x0cSignedOrders\x12\x0e\n\x06orders\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c"z\n\x06Orders\x12\x11\n\texecution\x18\x01 \x01(\t\x12\x0f\n\x07\x65xpires\x18\x02 \x01(\x06\x12(\n\x06\x66\x61ults\x18\x03 \x03(\x0b\x32\x18.filibuster.PlannedFault\x12\x13\n\x0b\x63oordinator\x18\x04 \x01(\t\x12\r\n\x05token\x18\x05 \x01(\t"O\n\x0cPlannedFault\x12\r\n\x05index\x18\x01 \x01(\x0c\x12 \n\x05\x66\x61ult\x18\x02 \x01(\x0b\x32\x11.filibuster.Fault\x12\x0e\n\x06target\x18\x03 \x01(\t"m\n\x05\x46\x61ult\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x13\n\x06status\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x11\n\x04name\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x11\n\x04\x62ody\x18\x04 \x01(\x0cH\x02\x88\x01\x01\x42\t\n\x07_statusB\x07\n\x05_nameB\x07\n\x05_body"\xe6\x01\n\x07Lineage\x12\r\n\x05index\x18\x01 \x01(\x0c\x12\x0f\n\x07process\x18\x02 \x01(\t\x12-\n\x05\x63lock\x18\x03 \x03(\x0b\x32\x1e.filibuster.Lineage.ClockEntry\x12/\n\x06origin\x18\x04 \x03(\x0b\x32\x1f.filibuster.Lineage.OriginEntry\x1a,\n\nClockEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1a-\n\x0bOriginEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01"\xa2\x05\n\x0bObservation\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x0c\x12\x0e\n\x06parent\x18\x03 \x01(\x0c\x12\x10\n\x08position\x18\x04 \x01(\r\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0e\n\x06target\x18\x06 \x01(\t\x12\x0f\n\x07\x62y_test\x18\x07 \x01(\x08\x12\x0f\n\x07library\x18\x08 \x01(\t\x12\x0e\n\x06method\x18\t \x01(\t\x12\x11\n\toperation\x18\n \x01(\t\x12\x11\n\targuments\x18\x0b \x01(\t\x12\x0e\n\x06module\x18\x0c \x01(\t\x12\x10\n\x08\x66unction\x18\r \x01(\t\x12\x0c\n\x04line\x18\x0e \x01(\r\x12\x12\n\noccurrence\x18\x0f \x01(\r\x12\x14\n\x07payload\x18\x10 \x01(\x0cH\x00\x88\x01\x01\x12\x14\n\x07timeout\x18\x11 \x01(\x01H\x01\x88\x01\x01\x12\x31\n\x05\x63lock\x18\x12 \x03(\x0b\x32".filibuster.Observation.ClockEntry\x12\x33\n\x06origin\x18\x13 \x03(\x0b\x32#.filibuster.Observation.OriginEntry\x12\x13\n\x06raised\x18\x14 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x06status\x18\x15 \x01(\rH\x03\x88\x01\x01\x12\n\n\x02ok\x18\x16 \x01(\x08\x12\x13\n\x06\x64igest\x18\x17 \x01(\x0cH\x04\x88\x01\x01\x12#\n\x08injected\x18\x18 \x01(\x0b\x32\x11.filibuster.Fault\x1a,\n\nClockEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1a-\n\x0bOriginEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x42\n\n\x08_payloadB\n\n\x08_timeoutB\t\n\x07_raisedB\t\n\x07_statusB\t\n\x07_digest"1\n\x06Report\x12\x11\n\texecution\x18\x01 \x01(\t\x12\x14\n\x0cobservations\x18\x02 \x03(\x0c\x62\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x10\x66ilibuster.proto\x12\nfilibuster\"1\n\x0cSignedOrders\x12\x0e\n\x06orders\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"z\n\x06Orders\x12\x11\n\texecution\x18\x01 \x01(\t\x12\x0f\n\x07\x65xpires\x18\x02 \x01(\x06\x12(\n\x06\x66\x61ults\x18\x03 \x03(\x0b\x32\x18.filibuster.PlannedFault\x12\x13\n\x0b\x63oordinator\x18\x04 \x01(\t\x12\r\n\x05token\x18\x05 \x01(\t\"O\n\x0cPlannedFault\x12\r\n\x05index\x18\x01 \x01(\x0c\x12 \n\x05\x66\x61ult\x18\x02 \x01(\x0b\x32\x11.filibuster.Fault\x12\x0e\n\x06target\x18\x03 \x01(\t\"m\n\x05\x46\x61ult\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x13\n\x06status\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x11\n\x04name\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x11\n\x04\x62ody\x18\x04 \x01(\x0cH\x02\x88\x01\x01\x42\t\n\x07_statusB\x07\n\x05_nameB\x07\n\x05_body\"\xe6\x01\n\x07Lineage\x12\r\n\x05index\x18\x01 \x01(\x0c\x12\x0f\n\x07process\x18\x02 \x01(\t\x12-\n\x05\x63lock\x18\x03 \x03(\x0b\x32\x1e.filibuster.Lineage.ClockEntry\x12/\n\x06origin\x18\x04 \x03(\x0b\x32\x1f.filibuster.Lineage.OriginEntry\x1a,\n\nClockEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1a-\n\x0bOriginEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\xa2\x05\n\x0bObservation\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x0c\x12\x0e\n\x06parent\x18\x03 \x01(\x0c\x12\x10\n\x08position\x18\x04 \x01(\r\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0e\n\x06target\x18\x06 \x01(\t\x12\x0f\n\x07\x62y_test\x18\x07 \x01(\x08\x12\x0f\n\x07library\x18\x08 \x01(\t\x12\x0e\n\x06method\x18\t \x01(\t\x12\x11\n\toperation\x18\n \x01(\t\x12\x11\n\targuments\x18\x0b \x01(\t\x12\x0e\n\x06module\x18\x0c \x01(\t\x12\x10\n\x08\x66unction\x18\r \x01(\t\x12\x0c\n\x04line\x18\x0e \x01(\r\x12\x12\n\noccurrence\x18\x0f \x01(\r\x12\x14\n\x07payload\x18\x10 \x01(\x0cH\x00\x88\x01\x01\x12\x14\n\x07timeout\x18\x11 \x01(\x01H\x01\x88\x01\x01\x12\x31\n\x05\x63lock\x18\x12 \x03(\x0b\x32\".filibuster.Observation.ClockEntry\x12\x33\n\x06origin\x18\x13 \x03(\x0b\x32#.filibuster.Observation.OriginEntry\x12\x13\n\x06raised\x18\x14 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x06status\x18\x15 \x01(\rH\x03\x88\x01\x01\x12\n\n\x02ok\x18\x16 \x01(\x08\x12\x13\n\x06\x64igest\x18\x17 \x01(\x0cH\x04\x88\x01\x01\x12#\n\x08injected\x18\x18 \x01(\x0b\x32\x11.filibuster.Fault\x1a,\n\nClockEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1a-\n\x0bOriginEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x42\n\n\x08_payloadB\n\n\x08_timeoutB\t\n\x07_raisedB\t\n\x07_statusB\t\n\x07_digest\"1\n\x06Report\x12\x11\n\texecution\x18\x01 \x01(\t\x12\x14\n\x0cobservations\x18\x02 \x03(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "filibuster_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'filibuster_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_LINEAGE_CLOCKENTRY"]._loaded_options = None
-    _globals["_LINEAGE_CLOCKENTRY"]._serialized_options = b"8\001"
-    _globals["_LINEAGE_ORIGINENTRY"]._loaded_options = None
-    _globals["_LINEAGE_ORIGINENTRY"]._serialized_options = b"8\001"
-    _globals["_OBSERVATION_CLOCKENTRY"]._loaded_options = None
-    _globals["_OBSERVATION_CLOCKENTRY"]._serialized_options = b"8\001"
-    _globals["_OBSERVATION_ORIGINENTRY"]._loaded_options = None
-    _globals["_OBSERVATION_ORIGINENTRY"]._serialized_options = b"8\001"
-    _globals["_SIGNEDORDERS"]._serialized_start = 32
-    _globals["_SIGNEDORDERS"]._serialized_end = 81
-    _globals["_ORDERS"]._serialized_start = 83
-    _globals["_ORDERS"]._serialized_end = 205
-    _globals["_PLANNEDFAULT"]._serialized_start = 207
-    _globals["_PLANNEDFAULT"]._serialized_end = 286
-    _globals["_FAULT"]._serialized_start = 288
-    _globals["_FAULT"]._serialized_end = 397
-    _globals["_LINEAGE"]._serialized_start = 400
-    _globals["_LINEAGE"]._serialized_end = 630
-    _globals["_LINEAGE_CLOCKENTRY"]._serialized_start = 539
-    _globals["_LINEAGE_CLOCKENTRY"]._serialized_end = 583
-    _globals["_LINEAGE_ORIGINENTRY"]._serialized_start = 585
-    _globals["_LINEAGE_ORIGINENTRY"]._serialized_end = 630
-    _globals["_OBSERVATION"]._serialized_start = 633
-    _globals["_OBSERVATION"]._serialized_end = 1307
-    _globals["_OBSERVATION_CLOCKENTRY"]._serialized_start = 539
-    _globals["_OBSERVATION_CLOCKENTRY"]._serialized_end = 583
-    _globals["_OBSERVATION_ORIGINENTRY"]._serialized_start = 585
-    _globals["_OBSERVATION_ORIGINENTRY"]._serialized_end = 630
-    _globals["_REPORT"]._serialized_start = 1309
-    _globals["_REPORT"]._serialized_end = 1358
+  DESCRIPTOR._loaded_options = None
+  _globals['_LINEAGE_CLOCKENTRY']._loaded_options = None
+  _globals['_LINEAGE_CLOCKENTRY']._serialized_options = b'8\001'
+  _globals['_LINEAGE_ORIGINENTRY']._loaded_options = None
+  _globals['_LINEAGE_ORIGINENTRY']._serialized_options = b'8\001'
+  _globals['_OBSERVATION_CLOCKENTRY']._loaded_options = None
+  _globals['_OBSERVATION_CLOCKENTRY']._serialized_options = b'8\001'
+  _globals['_OBSERVATION_ORIGINENTRY']._loaded_options = None
+  _globals['_OBSERVATION_ORIGINENTRY']._serialized_options = b'8\001'
+  _globals['_SIGNEDORDERS']._serialized_start=32
+  _globals['_SIGNEDORDERS']._serialized_end=81
+  _globals['_ORDERS']._serialized_start=83
+  _globals['_ORDERS']._serialized_end=205
+  _globals['_PLANNEDFAULT']._serialized_start=207
+  _globals['_PLANNEDFAULT']._serialized_end=286
+  _globals['_FAULT']._serialized_start=288
+  _globals['_FAULT']._serialized_end=397
+  _globals['_LINEAGE']._serialized_start=400
+  _globals['_LINEAGE']._serialized_end=630
+  _globals['_LINEAGE_CLOCKENTRY']._serialized_start=539
+  _globals['_LINEAGE_CLOCKENTRY']._serialized_end=583
+  _globals['_LINEAGE_ORIGINENTRY']._serialized_start=585
+  _globals['_LINEAGE_ORIGINENTRY']._serialized_end=630
+  _globals['_OBSERVATION']._serialized_start=633
+  _globals['_OBSERVATION']._serialized_end=1307
+  _globals['_OBSERVATION_CLOCKENTRY']._serialized_start=539
+  _globals['_OBSERVATION_CLOCKENTRY']._serialized_end=583
+  _globals['_OBSERVATION_ORIGINENTRY']._serialized_start=585
+  _globals['_OBSERVATION_ORIGINENTRY']._serialized_end=630
+  _globals['_REPORT']._serialized_start=1309
+  _globals['_REPORT']._serialized_end=1358
 # @@protoc_insertion_point(module_scope)
