@@ -117,7 +117,7 @@ def test_it_is_a_meta_application(traced: Traced) -> None:
 
 
 def test_it_asks_for_crossings_between_services_alone(traced: Traced) -> None:
-    asked = {kind for kind in Kind if traced.app.interest(kind, "any") is Interest.AROUND}
+    asked = {kind for kind in Kind if traced.app.interest(kind, "any") is Interest.OBSERVE}
     assert asked == {Kind.CLIENT, Kind.SERVER, Kind.PRODUCER, Kind.CONSUMER}
 
 
