@@ -90,12 +90,17 @@ class Baggage:
         return () if entry is None else tuple(entry[dot].value for dot in sorted(entry))
 
     def complete(self, key: Key | str) -> bool:
-        """Say whether nothing under a key was left out on the way for lack of room.
+        """Say whether nothing that merges under a key was left out on the way for lack of room.
 
-        If something was, `unpack` may show too few values, or some that had been removed.
+        If something may have been, `unpack` shows too few values, or some that had been removed.
+        Of a name alone without values nobody can tell, once anything was left out.
         """
-        known = self._resolve(key)
-        return self.history.knows(known.name, known.priority)
+        if isinstance(key, Key):
+            return self.history.knows(key.name, key.priority)
+        entry = self.history.entries.get(key)
+        if entry is None:
+            return self.history.over is None
+        return self.history.knows(key, priority_of(entry))
 
     def pack(self, key: Key | str, value: Value) -> Baggage:
         """Return baggage with one more value under a key (LAST, DOWN: with this one instead).

@@ -39,6 +39,11 @@ class Pen:
     def __init__(self) -> None:
         self._token = [_process.generation]
 
+    @property
+    def taken(self) -> bool:
+        """Whether it was taken; only `take` can tell without a race."""
+        return not self._token or self._token[0] is not _process.generation
+
     def take(self) -> bool:
         """Take the pen; False if it was taken before, or made by a process that forked us."""
         try:
