@@ -84,6 +84,8 @@ FORBIDDEN = [
     ("metaapps.filibuster.plan", "metaapps.filibuster.cli"),
     ("metaapps.filibuster.clip", "baggage"),
     ("metaapps.tracing.span", "baggage.runtime"),
+    ("metaapps.tracing.span", "baggage.testing"),
+    ("metaapps.tracing.span", "baggage.instrumentation"),
     ("metaapps.tracing.span", "metaapps.tracing.cli"),
     # libraries
     ("baggage.values.one", "google.protobuf.message"),
