@@ -10,6 +10,7 @@ from baggage.context.branch import (
     leave,
     suppressed,
 )
+from baggage.context.overrides import override
 from baggage.context.verbs import deserialize, join, pack, remove, serialize, split, unpack
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "enter",
     "join",
     "leave",
+    "override",
     "pack",
     "remove",
     "serialize",
