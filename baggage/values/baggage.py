@@ -67,8 +67,8 @@ class Baggage:
         """Return the values under a key; () without any.
 
         They come in an order that is the same everywhere: a bag's by height of their dots, which is
-        the order of packing on one branch; those of a `home` key by digest, which says nothing. Of
-        LAST there is at most one; among concurrent ones every branch sees the same.
+        the order of packing where nothing was split; those of a `home` key by digest, which says
+        nothing. Of LAST there is at most one; among concurrent ones every branch sees the same.
         """
         known = self._resolve(key)
         if known.direction is Direction.BOTH:

@@ -32,7 +32,7 @@ from baggage.values.pen import Pen, new_root
 class Dot(NamedTuple):
     """The identity of one contribution: absolute `height` at `point` in the universe `root`.
 
-    Dots sort as LAST and bags want it: what was packed later on a branch is higher.
+    Dots sort in the same way everywhere; those of a root that was never split, by time.
     """
 
     height: int
