@@ -53,15 +53,14 @@ class Crossing:
         directive = PROCEED
         if self.call is not None:
             asked = self._onion.begin(self._boundary.asked(self.call), self.call)
-            if isinstance(asked, Answer):
-                return asked.outcome
-            if isinstance(asked, Inject):
+            while isinstance(asked, Inject):
                 enacted = self.enact(asked.fault)
                 if enacted is not None:
                     return enacted
-                directive = asked.otherwise
-            else:
-                directive = asked
+                asked = self._onion.resume(self.call)
+            if isinstance(asked, Answer):
+                return asked.outcome
+            directive = asked
         self.delay = directive.delay
         with self._boundary.isolated():
             self.proceed(directive)
@@ -122,9 +121,11 @@ def drive(crossing: Crossing, happen: Callable[[], T]) -> T | Delivered:
                 outcome = crossing.end(crossing.raised(error))
                 if isinstance(outcome, Raised) and outcome.error is error:
                     raise
-                return deliver(outcome)
-            outcome = crossing.answered(response)
-        return deliver(crossing.end(outcome))
+            else:
+                outcome = crossing.end(crossing.answered(response))
+        else:
+            outcome = crossing.end(outcome)
+        return deliver(outcome)
     finally:
         crossing.close()
 
@@ -142,15 +143,23 @@ async def adrive(crossing: Crossing, happen: Callable[[], Awaitable[T]]) -> T | 
                 outcome = crossing.end(crossing.raised(error))
                 if isinstance(outcome, Raised) and outcome.error is error:
                     raise
-                return deliver(outcome)
-            outcome = crossing.answered(response)
-        return deliver(crossing.end(outcome))
+            else:
+                outcome = crossing.end(crossing.answered(response))
+        else:
+            outcome = crossing.end(outcome)
+        return deliver(outcome)
     finally:
         crossing.close()
 
 
 def deliver(outcome: Outcome) -> Delivered:
     """Return or raise what the application shall see."""
-    if isinstance(outcome, Raised):
-        raise outcome.error
-    return outcome.value
+    if not isinstance(outcome, Raised):
+        return outcome.value
+    error = outcome.error
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        # To raise it here may have put what the application handles in place of the library's.
+        error.__context__ = context

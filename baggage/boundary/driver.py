@@ -7,9 +7,11 @@ An instrumentation calls `call` or `acall` for what fits in one function, `arriv
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from threading import Lock
+from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from baggage.boundary import transport
@@ -41,6 +43,8 @@ class Boundary:
         """Start with these meta-applications; later ones come by `register`."""
         self.policy = policy or Policy()
         self._apps = apps
+        self._lock = Lock()
+        self._isolation = _Isolation(self)
         self._interested: dict[tuple[Kind, str], tuple[MetaApp, ...]] = {}
         self._services: dict[Endpoint, str] = {}
 
@@ -51,17 +55,19 @@ class Boundary:
 
     def register(self, app: MetaApp) -> None:
         """Add a meta-application, innermost; one of the same name is replaced in its place."""
-        names = [known.name for known in self._apps]
-        if app.name in names:
-            self._apps = tuple(app if known.name == app.name else known for known in self._apps)
-        else:
-            self._apps = (*self._apps, app)
-        self._interested = {}
+        with self._lock:
+            names = [known.name for known in self._apps]
+            if app.name in names:
+                self._apps = tuple(app if known.name == app.name else known for known in self._apps)
+            else:
+                self._apps = (*self._apps, app)
+            self._interested = {}
 
     def unregister(self, name: str) -> None:
         """Remove a meta-application; none of that name is fine."""
-        self._apps = tuple(app for app in self._apps if app.name != name)
-        self._interested = {}
+        with self._lock:
+            self._apps = tuple(app for app in self._apps if app.name != name)
+            self._interested = {}
 
     def configure(self, policy: Policy) -> None:
         """Replace the policy, for crossings that begin from now on."""
@@ -113,14 +119,16 @@ class Boundary:
 
     def interested(self, kind: Kind, library: str) -> tuple[MetaApp, ...]:
         """Return the meta-applications to ask at such crossings, outermost first."""
-        cached = self._interested.get((kind, library))
+        # A registration meanwhile puts another cache in place of this one, after its new `_apps`.
+        cache = self._interested
+        cached = cache.get((kind, library))
         if cached is None:
             interests = [(app, self._interest(app, kind, library)) for app in self._apps]
             cached = (
                 *(app for app, interest in interests if interest is Interest.OBSERVE),
                 *(app for app, interest in interests if interest is Interest.AROUND),
             )
-            self._interested[(kind, library)] = cached
+            cache[(kind, library)] = cached
         return cached
 
     def asked(self, call: Call) -> tuple[MetaApp, ...]:
@@ -138,7 +146,7 @@ class Boundary:
         """Remember which service answers at an endpoint, for calls that are never sent."""
         if call is None or call.endpoint is None or call.target == service:
             return
-        if len(self._services) < _REMEMBERED_ENDPOINTS:
+        if call.endpoint in self._services or len(self._services) < _REMEMBERED_ENDPOINTS:
             self._services[call.endpoint] = service
 
     def overflow(self, home: Mapping[str, Sequence[Value]]) -> None:
@@ -152,15 +160,9 @@ class Boundary:
             else:
                 _log.warning("values lost", extra={"key": name, "count": len(values)})
 
-    @contextmanager
-    def isolated(self) -> Iterator[None]:
+    def isolated(self) -> AbstractContextManager[None, bool]:
         """Keep what goes wrong in a block from the application; raise it in strict mode."""
-        try:
-            yield
-        except Exception:
-            if self.policy.strict:
-                raise
-            _log.exception("propagation failed")
+        return self._isolation
 
     def _interest(self, app: MetaApp, kind: Kind, library: str) -> Interest:
         with self.isolated():
@@ -180,3 +182,26 @@ class Boundary:
                 site=call_site(adapter.packages) if adapter.kind.departs else call.site,
             )
         return None
+
+
+class _Isolation:
+    """What `isolated` returns: without state, so that one serves all threads."""
+
+    __slots__ = ("_boundary",)
+
+    def __init__(self, boundary: Boundary) -> None:
+        self._boundary = boundary
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception) or self._boundary.policy.strict:
+            return False
+        _log.error("propagation failed", exc_info=error)
+        return True

@@ -56,6 +56,14 @@ class Fork(Crossing):
         """Return the outcome of a launch, which brings nothing back yet."""
         return Returned(response)
 
+    def raised(self, error: BaseException) -> Outcome:
+        """Return the outcome of a launch that failed: the branch that never ran comes home."""
+        with self._boundary.isolated():
+            if self._parent is not None:
+                self._parent.family.forget(self._child)
+                self._parent.join(self._child)
+        return super().raised(error)
+
     def run(self, work: Callable[[], T]) -> T:
         """Do the child's work in its own branch. What `work` raises passes through."""
         token = enter(self._child)
@@ -66,9 +74,23 @@ class Fork(Crossing):
                 self._ended()
             leave(token)
 
+    def resume(self, work: Callable[[], T]) -> T:
+        """Do what follows on the child's work, when it is done: a callback."""
+        token = enter(self._child)
+        known = self._child.baggage.home
+        try:
+            return work()
+        finally:
+            with self._boundary.isolated():
+                collect(self._child)
+                if self._child.baggage.home is not known:
+                    self._ended()
+            leave(token)
+
     def join(self) -> None:
         """Merge what the child knows into the branch of the caller, who has waited for it."""
-        if self._parent is not None:
+        # Whoever else waits does not take the `home` values from the parent: they may come twice.
+        if self._parent is not None and branch() is self._parent:
             self._parent.family.forget(self._child)
         if self._child.baggage is not EMPTY:
             ensure().join(self._child)

@@ -7,9 +7,10 @@ raises is logged, and its flow left out; in strict mode it is raised.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from baggage.boundary.call import Call
+from baggage.boundary.directive import MetaAppError, checked, is_outcome
 from baggage.boundary.metaapp import (
     PROCEED,
     Answer,
@@ -19,39 +20,42 @@ from baggage.boundary.metaapp import (
     MetaApp,
     Proceed,
 )
-from baggage.boundary.outcome import Fault, Outcome, Raised, Returned
+from baggage.boundary.outcome import Fault, Outcome
 
 _log = logging.getLogger("baggage.boundary")
 
 Enact = Callable[[Fault], "Outcome | None"]
 
 
-class MetaAppError(RuntimeError):
-    """A meta-application broke the protocol of flows."""
-
-
 class Onion:
     """The flows of one crossing. Used by the one branch that crosses."""
 
-    __slots__ = ("_flows", "_strict")
+    __slots__ = ("_flows", "_merged", "_strict", "_waiting")
 
     def __init__(self, *, strict: bool) -> None:
         """Start without flows."""
         self._flows: list[tuple[MetaApp, Flow]] = []
         self._strict = strict
+        self._merged = PROCEED
+        self._waiting: Iterator[MetaApp] = iter(())
 
     def begin(self, apps: Sequence[MetaApp], call: Call) -> Directive:
         """Start a flow of each, until one decides that the callee is not contacted."""
-        merged = PROCEED
-        for app in apps:
+        self._waiting = iter(apps)
+        return self.resume(call)
+
+    def resume(self, call: Call) -> Directive:
+        """Start the flows that are left, after a fault that could not be enacted."""
+        for app in self._waiting:
             directive = self._start(app, call)
             if isinstance(directive, Answer):
                 return directive
             if isinstance(directive, Inject):
-                return Inject(directive.fault, _merge(merged, directive.otherwise))
+                self._merged = _merge(self._merged, directive.otherwise)
+                return directive
             if directive is not None:
-                merged = _merge(merged, directive)
-        return merged
+                self._merged = _merge(self._merged, directive)
+        return self._merged
 
     def end(self, outcome: Outcome, enact: Enact) -> Outcome:
         """Send the outcome to each flow, which may replace it for those outside of it."""
@@ -65,21 +69,26 @@ class Onion:
         return outcome
 
     def close(self) -> None:
-        """End flows that will see no outcome."""
-        while self._flows:
-            app, flow = self._flows.pop()
-            try:
-                flow.close()
-            except Exception as error:  # noqa: BLE001 - isolates what others wrote
-                self._failed(app, error)
+        """End flows that will see no outcome: all of them, even where one fails in strict mode."""
+        try:
+            while self._flows:
+                app, flow = self._flows.pop()
+                try:
+                    flow.close()
+                except Exception as error:  # noqa: BLE001 - isolates what others wrote
+                    self._failed(app, error)
+        finally:
+            if self._flows:
+                self.close()
 
     def _start(self, app: MetaApp, call: Call) -> Directive | None:
         try:
             flow = app.around(call)
-            directive = next(flow)
-            if not isinstance(directive, Proceed | Inject | Answer):
+            try:
+                directive = checked(next(flow))
+            except BaseException:
                 flow.close()
-                raise MetaAppError(f"yielded {directive!r}, not a directive")
+                raise
         except Exception as error:  # noqa: BLE001 - isolates what others wrote
             self._failed(app, error)
             return None
@@ -93,7 +102,7 @@ class Onion:
             raise MetaAppError("yielded a second directive")
         except StopIteration as end:
             result: Outcome | Fault | None = end.value
-            if result is None or isinstance(result, Returned | Raised | Fault):
+            if result is None or isinstance(result, Fault) or is_outcome(result):
                 return result
             self._failed(app, MetaAppError(f"returned {result!r}, not an outcome"))
         except Exception as error:  # noqa: BLE001 - isolates what others wrote
@@ -110,6 +119,8 @@ def _merge(outer: Proceed, inner: Proceed) -> Proceed:
     """Return what both ask for; the inner one, who is asked later, has the last word."""
     if outer is PROCEED:
         return inner
+    if inner is PROCEED:
+        return outer
     return Proceed(
         {**outer.down, **inner.down}, {**outer.headers, **inner.headers}, outer.delay + inner.delay
     )

@@ -1,55 +1,68 @@
-"""What faults look like in requests: the same classes, arguments and causes as the real ones."""
+"""What faults look like in requests: what the library itself makes of a connection that fails.
+
+A call is sent by a transport adapter of requests over a connection of urllib3 that leads nowhere,
+and gives the answer, or fails as a socket does, by itself. So classes, arguments, causes, retries
+and the attributes of answers are the library's own, in any of its versions.
+"""
 
 from __future__ import annotations
 
 import errno
 import io
 import os
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final, NoReturn
-from urllib.parse import urlsplit
+from typing import Any, Final, NoReturn
 
 from requests import PreparedRequest, Response, exceptions
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    MaxRetryError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-)
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util import parse_url
 
 from baggage.boundary import CannotEnact, Fault, FaultKind
 
-_KNOWN: Final = {
+Dial = Callable[[HTTPConnection], "_Socket"]
+"""Connects: returns what the answer is read from, or raises what urllib3 does."""
+
+_KINDS: Final = {
     "ConnectionError": FaultKind.REFUSED,
     "ReadTimeout": FaultKind.TIMEOUT,
     "Timeout": FaultKind.TIMEOUT,
 }
+# As long as a chunk says that it is, and then the connection ends.
+_BROKEN_BODY: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nbroken"
 
 
 def enact(
-    fault: Fault, adapter: HTTPAdapter, request: PreparedRequest, timeout: float | None
+    fault: Fault, adapter: HTTPAdapter, request: PreparedRequest, options: dict[str, Any]
 ) -> Response:
-    """Return or raise what `adapter` would for `request`; `timeout` is in seconds."""
+    """Return or raise what `adapter` would for `request`, sent with these options of its `send`."""
+    dial = _dial(fault)
+    if dial is None:
+        _raise(_short(fault), request)
+    response = _Nowhere(adapter, dial).send(request, **options)
+    response.connection = adapter
+    return response
+
+
+def _dial(fault: Fault) -> Dial | None:
+    """Return how to connect under a fault, None for an exception that no connection makes."""
     kind = fault.kind
     if kind is FaultKind.RAISE:
-        kind = _KNOWN.get(_short(fault), kind)
+        kind = _KINDS.get(_short(fault), kind)
     if kind is FaultKind.STATUS and fault.status is not None:
-        return _respond(fault.status, fault.body or b"", adapter, request)
+        return _answering(_message(fault.status, fault.body or b""))
     if kind is FaultKind.REFUSED:
-        _refuse(request)
+        return _refuse
     if kind is FaultKind.TIMEOUT:
-        _time_out(request, timeout)
+        return _answering(TimeoutError("timed out"))
     if kind is FaultKind.RESET:
-        _reset(request)
-    if kind is FaultKind.RAISE:
-        _raise(_short(fault), request, timeout)
-    raise CannotEnact(f"requests knows no fault {fault}")
+        return _answering(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
+    if kind is not FaultKind.RAISE:
+        raise CannotEnact(f"requests knows no fault {fault}")
+    return _BY_NAME.get(_short(fault))
 
 
 def _short(fault: Fault) -> str:
@@ -60,49 +73,36 @@ def _short(fault: Fault) -> str:
     return name
 
 
-def _respond(status: int, body: bytes, adapter: HTTPAdapter, request: PreparedRequest) -> Response:
-    known = status in HTTPStatus._value2member_map_
-    raw = HTTPResponse(
-        body=io.BytesIO(body),
-        headers={"Content-Length": str(len(body))},
-        status=status,
-        version=11,
-        version_string="HTTP/1.1",
-        reason=HTTPStatus(status).phrase if known else "",
-        preload_content=False,
-        decode_content=False,
-        request_method=request.method,
-        request_url=request.url,
-    )
-    return adapter.build_response(request, raw)
+def _message(status: int, body: bytes) -> bytes:
+    if not 200 <= status <= 999:
+        raise CannotEnact(f"{status} is not the status of an answer")
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    head = f"HTTP/1.1 {status} {phrase}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
-def _refuse(request: PreparedRequest) -> NoReturn:
-    pool = _pool(request)
-    text = f"Failed to establish a new connection: [Errno {errno.ECONNREFUSED}] " + os.strerror(
-        errno.ECONNREFUSED
-    )
-    reason = NewConnectionError(HTTPConnection(pool.host, pool.port), text)
-    _chain(exceptions.ConnectionError, MaxRetryError(pool, request.path_url, reason), request)
+def _answering(answer: bytes | OSError) -> Dial:
+    return lambda _: _Socket(answer)
 
 
-def _time_out(request: PreparedRequest, timeout: float | None) -> NoReturn:
-    pool = _pool(request)
-    text = f"Read timed out. (read timeout={timeout})"
-    _chain(exceptions.ReadTimeout, ReadTimeoutError(pool, request.path_url, text), request)
+def _refuse(connection: HTTPConnection) -> NoReturn:
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    text = f"Failed to establish a new connection: {refused}"
+    raise NewConnectionError(connection, text) from refused
 
 
-def _reset(request: PreparedRequest) -> NoReturn:
-    reset = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-    _chain(exceptions.ConnectionError, ProtocolError("Connection aborted.", reset), request)
+def _time_out_connecting(connection: HTTPConnection) -> NoReturn:
+    text = f"Connection to {connection.host} timed out. (connect timeout={connection.timeout})"
+    raise ConnectTimeoutError(connection, text) from TimeoutError("timed out")
 
 
-def _raise(name: str, request: PreparedRequest, timeout: float | None) -> NoReturn:
-    if name == "ConnectTimeout":
-        pool = _pool(request)
-        text = f"Connection to {pool.host} timed out. (connect timeout={timeout})"
-        reason = ConnectTimeoutError(HTTPConnection(pool.host, pool.port), text)
-        _chain(exceptions.ConnectTimeout, MaxRetryError(pool, request.path_url, reason), request)
+_BY_NAME: Final[dict[str, Dial]] = {
+    "ConnectTimeout": _time_out_connecting,
+    "ChunkedEncodingError": _answering(_BROKEN_BODY),
+}
+
+
+def _raise(name: str, request: PreparedRequest) -> NoReturn:
     kind = getattr(exceptions, name, None)
     if not (isinstance(kind, type) and issubclass(kind, exceptions.RequestException)):
         raise CannotEnact(f"requests has no exception {name!r}")
@@ -111,17 +111,79 @@ def _raise(name: str, request: PreparedRequest, timeout: float | None) -> NoRetu
     raise kind(f"{name} on {request.method} {request.url}", request=request)
 
 
-def _chain(
-    kind: type[exceptions.RequestException], cause: HTTPError, request: PreparedRequest
-) -> NoReturn:
-    """Raise as requests does: out of the handler of what urllib3 raised."""
-    try:
-        raise cause
-    except HTTPError as error:
-        raise kind(error, request=request)  # noqa: B904 - requests leaves the cause implicit
+class _Nowhere(HTTPAdapter):
+    """A transport adapter like another one, over connections that lead nowhere."""
+
+    def __init__(self, like: HTTPAdapter, dial: Dial) -> None:
+        super().__init__(max_retries=like.max_retries)
+        self._dial = dial
+        self.build_response = like.build_response  # type: ignore[method-assign]
+
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, *_: object, **__: object
+    ) -> Any:
+        return self.get_connection(str(request.url))
+
+    def get_connection(self, url: Any, proxies: Any = None) -> Any:
+        where = parse_url(url)
+        kind = HTTPSConnectionPool if where.scheme == "https" else HTTPConnectionPool
+        pool = kind(where.host or "", where.port)
+        pool.ConnectionCls = type(
+            pool.ConnectionCls.__name__, (_Astray, pool.ConnectionCls), {"dial": self._dial}
+        )
+        return pool
+
+    def cert_verify(self, *_: object, **__: object) -> None:
+        """Verify nothing: nobody is there."""
 
 
-def _pool(request: PreparedRequest) -> HTTPConnectionPool:
-    """Return a pool as the error messages name it; it never connects."""
-    url = urlsplit(str(request.url))
-    return HTTPConnectionPool(url.hostname or "", url.port or 80)
+class _Astray:
+    """What turns a connection of urllib3 into one that leads nowhere."""
+
+    dial: Dial
+
+    def connect(self: Any) -> None:
+        """Dial."""
+        self.sock = type(self).dial(self)
+        self.is_verified = self.proxy_is_verified = True  # There is no certificate to warn of.
+
+    def getresponse(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """Read an answer, and hang up: who tries again has to dial again."""
+        response = HTTPConnection.getresponse(self, *args, **kwargs)
+        self.sock = None
+        return response
+
+
+class _Socket:
+    """A connected socket that takes anything, and answers with these bytes or this failure."""
+
+    def __init__(self, answer: bytes | OSError) -> None:
+        self._answer = answer
+
+    def sendall(self, content: bytes) -> None:
+        """Drop it."""
+
+    def settimeout(self, timeout: float | None) -> None:
+        """Wait for nothing."""
+
+    def makefile(self, mode: str) -> io.BufferedIOBase:
+        """Open the answer."""
+        if isinstance(self._answer, bytes):
+            return io.BytesIO(self._answer)
+        return io.BufferedReader(_Failing(self._answer))
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+class _Failing(io.RawIOBase):
+    """A file whose reading fails."""
+
+    def __init__(self, error: OSError) -> None:
+        self._error = error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> NoReturn:
+        raise self._error

@@ -104,18 +104,29 @@ class _Facts:
             return None
         if not isinstance(response.body, _Whole):
             response.body = _Whole(response.body)
-        return response.body.content
+        return response.body.content if response.body.error is None else None
 
 
 class _Whole:
-    """A body that was taken whole from the application, which is closed as WSGI demands."""
+    """A body that was taken whole from the application, which is closed as WSGI demands.
+
+    What the application raised meanwhile is kept for whoever sends the body.
+    """
 
     def __init__(self, body: Iterable[bytes]) -> None:
-        self.content = b"".join(body)
+        self.error: BaseException | None = None
         self._close = getattr(body, "close", None)
+        chunks: list[bytes] = []
+        try:
+            chunks.extend(body)
+        except Exception as error:  # noqa: BLE001 - the application's own
+            self.error = error
+        self.content = b"".join(chunks)
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter([self.content])
+        yield self.content
+        if self.error is not None:
+            raise self.error
 
     def close(self) -> None:
         if self._close is not None:

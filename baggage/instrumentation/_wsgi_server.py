@@ -7,15 +7,17 @@ before it is sent; a stream keeps the scope open to its end, and is not read ahe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from baggage.boundary import Arrival, Boundary, Outcome, deliver
 from baggage.context import enter
 from baggage.instrumentation._wsgi import Application, Environ, Response, StartResponse, WsgiAdapter
 
 T = TypeVar("T")
+_SERVED: Final = "baggage.served"
 
 
 def serve(
@@ -26,10 +28,14 @@ def serve(
     start_response: StartResponse,
     service: str = "",
 ) -> Iterable[bytes]:
-    """Run one request of a WSGI application as an arrival at `service`."""
-    arrival = boundary.arrive(adapter, environ, service)
+    """Run one request of a WSGI application as an arrival at `service`.
+
+    An application that is mounted in another one is a part of it: the outer one arrives.
+    """
+    arrival = None if _SERVED in environ else boundary.arrive(adapter, environ, service)
     if arrival is None:
         return application(environ, start_response)
+    environ[_SERVED] = True
     exchange = _Exchange(adapter, arrival, start_response)
     return exchange.run(application, environ)
 
@@ -93,6 +99,8 @@ class _Exchange:
         outcome = self._arrival.begin()
         if outcome is not None:
             return self._whole(self._arrival.end(outcome))
+        if self._arrival.delay:
+            time.sleep(self._arrival.delay)
         try:
             body = application(environ, self._hold)
         except BaseException as error:

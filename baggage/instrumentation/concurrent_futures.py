@@ -1,7 +1,7 @@
 """concurrent.futures: a submitted call is a branch, forked at the submit, joined at the result.
 
 Hooked at the submit, so that a warm pool's worker carries what the submitter knows, not what the
-worker's first job did.
+worker's first job did. Callbacks of a future go on in the branch of its call.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
     def submit(
         wrapped: Callable[..., Future[Any]],
-        pool: ThreadPoolExecutor,
+        _: ThreadPoolExecutor,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Future[Any]:
-        fork = boundary.fork(_ADAPTER, pool)
+        fork = boundary.fork(_ADAPTER, None)
         if fork is None or not args:
             return wrapped(*args, **kwargs)
         work, *rest = args
@@ -44,22 +44,36 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         vars(future)[_FORK] = fork
         return future
 
-    def read(
-        wrapped: Callable[..., Any],
-        future: Future[Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        try:
-            return wrapped(*args, **kwargs)
-        finally:
-            fork: Fork | None = vars(future).get(_FORK)
-            if fork is not None and future.done():
-                fork.join()
-
     wrap(ThreadPoolExecutor, "submit", switch, submit)
-    wrap(Future, "result", switch, read)
-    wrap(Future, "exception", switch, read)
+    wrap(Future, "result", switch, _read)
+    wrap(Future, "exception", switch, _read)
+    wrap(Future, "add_done_callback", switch, _follow)
+
+
+def _read(
+    wrapped: Callable[..., Any], future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Join the branch whose result somebody has waited for."""
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        fork: Fork | None = vars(future).get(_FORK)
+        if fork is not None and future.done():
+            fork.join()
+
+
+def _follow(
+    wrapped: Callable[..., None], future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Have a callback go on in the branch of the call, not in what its thread happens to carry."""
+    fork: Fork | None = vars(future).get(_FORK)
+    if fork is None:
+        return wrapped(*args, **kwargs)
+    return wrapped(_following(fork, *args, **kwargs))
+
+
+def _following(fork: Fork, fn: Callable[[Future[Any]], object]) -> Callable[[Future[Any]], object]:
+    return lambda future: fork.resume(lambda: fn(future))
 
 
 _ADAPTER: Final = ForkAdapter(

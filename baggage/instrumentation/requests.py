@@ -7,20 +7,24 @@ exceptions. Retries that urllib3 makes below it share one crossing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import copy
 from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
+from urllib3 import Timeout
 
 from baggage.boundary import Boundary, Call, Endpoint, Facts, Fault, Kind
+from baggage.context import suppressed
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.instrumentation._requests_faults import enact
 
 _DIGEST_SIZE: Final = 8
+_OPTIONS: Final = ("stream", "timeout", "verify", "cert", "proxies")
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -33,17 +37,17 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Response:
-        departure = boundary.depart(_ADAPTER, sending := _sending(adapter, *args, **kwargs))
+        sending = _sending(adapter, *args, **kwargs)
+        departure = boundary.depart(_ADAPTER, sending)
         if departure is None:
             return wrapped(*args, **kwargs)
-        if departure.call is None or sending.stream:
-            return departure.drive(lambda: wrapped(*args, **kwargs))
-        return departure.drive(lambda: _whole(wrapped(*args, **kwargs)))
+        whole = departure.call is not None and not sending.stream
+        return departure.drive(lambda: sending.through(wrapped, whole=whole))
 
     wrap(HTTPAdapter, "send", switch, send)
 
 
-def _whole(response: Response) -> Response:
+def _whole(response: Response) -> None:
     """Read the body of a response that isn't streamed, which Session.send would do next.
 
     Done here, a connection that breaks in the middle of a body is part of the call's outcome. The
@@ -51,28 +55,59 @@ def _whole(response: Response) -> Response:
     """
     if not response.is_redirect:
         response.content  # noqa: B018 - reads and keeps the body
-    return response
 
 
-@dataclass(frozen=True, slots=True)
 class Sending:
-    """One call of `HTTPAdapter.send`."""
+    """One call of `HTTPAdapter.send`: what the application asked for, and what is sent.
 
-    adapter: HTTPAdapter
-    request: PreparedRequest
-    stream: bool
-    timeout: Any
+    The application may send its request again, in another thread or under other baggage, and
+    requests copies its headers for the next hop of a redirect, to whatever host: so baggage goes
+    on a copy alone.
+    """
+
+    __slots__ = ("adapter", "options", "outgoing", "request")
+
+    def __init__(
+        self, adapter: HTTPAdapter, request: PreparedRequest, options: dict[str, Any]
+    ) -> None:
+        """Take what was asked for; until there are headers to add, it is sent as it is."""
+        self.adapter, self.request, self.options = adapter, request, options
+        self.outgoing = request
+
+    @property
+    def stream(self) -> bool:
+        """Whether the application reads the body by itself."""
+        return bool(self.options.get("stream"))
+
+    def headers(self) -> CaseInsensitiveDict[str]:
+        """Return the headers to send, which are not the application's own."""
+        if self.outgoing is self.request:
+            self.outgoing = copy(self.request)
+            self.outgoing.headers = self.request.headers.copy()
+        return self.outgoing.headers
+
+    def through(self, send: Callable[..., Response], *, whole: bool) -> Response:
+        """Send, and read a `whole` body. What comes of it names the application's request."""
+        try:
+            response = send(self.outgoing, **self.options)
+            if whole:
+                _whole(response)
+        except RequestException as error:
+            if error.request is self.outgoing:
+                error.request = self.request
+            raise
+        if response.request is self.outgoing:
+            response.request = self.request
+        return response
 
 
 def _sending(
     adapter: HTTPAdapter,
     request: PreparedRequest,
-    stream: bool = False,
-    timeout: Any = None,
-    *_: Any,
-    **__: Any,
+    *positional: Any,
+    **options: Any,
 ) -> Sending:
-    return Sending(adapter, request, stream, timeout)
+    return Sending(adapter, request, {**dict(zip(_OPTIONS, positional, strict=False)), **options})
 
 
 class _Headers:
@@ -141,12 +176,12 @@ class _Adapter:
             method=method.lower(),
             arguments={"url": prepared.url},
             endpoint=Endpoint(url.hostname or "", url.port or _PORTS.get(url.scheme, 0)),
-            timeout=_seconds(request.timeout),
+            timeout=_seconds(request.options.get("timeout")),
             payload=_payload(f"{method} {path}?{url.query}", prepared.body),
         )
 
     def request_carrier(self, request: Sending) -> _Headers:
-        return _Headers(request.request.headers)
+        return _Headers(request.headers())
 
     def response_carrier(self, response: Response) -> _Headers:
         return _Headers(response.headers)
@@ -155,8 +190,11 @@ class _Adapter:
         return _ResponseFacts(response)
 
     def enact(self, fault: Fault, request: Sending) -> Response:
-        response = enact(fault, request.adapter, request.request, _seconds(request.timeout))
-        return response if request.stream else _whole(response)
+        def send(copied: PreparedRequest, **options: Any) -> Response:
+            with suppressed():
+                return enact(fault, request.adapter, copied, options)
+
+        return request.through(send, whole=not request.stream)
 
 
 _ADAPTER: Final = _Adapter()
@@ -166,7 +204,10 @@ def _seconds(timeout: Any) -> float | None:
     """Return the time that a call waits for an answer, in any of the forms that requests takes."""
     if isinstance(timeout, tuple):
         timeout = timeout[-1] if timeout[-1] is not None else timeout[0]
-    timeout = getattr(timeout, "read_timeout", timeout)
+    if isinstance(timeout, Timeout):
+        # Its `read_timeout` can't be asked for before a connection is made.
+        limits = (timeout.total, timeout._read)
+        return min((limit for limit in limits if isinstance(limit, int | float)), default=None)
     return float(timeout) if isinstance(timeout, int | float) else None
 
 

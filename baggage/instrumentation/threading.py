@@ -25,11 +25,16 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
-        fork = boundary.fork(_ADAPTER, thread)
-        if fork is None or thread.ident is not None:
+        fork = None if thread.ident is not None else boundary.fork(_ADAPTER, None)
+        if fork is None:
             return wrapped(*args, **kwargs)
+        run = vars(thread).get("run")
         _run_in(fork, thread)
-        return fork.start(lambda: wrapped(*args, **kwargs))
+        try:
+            return fork.start(lambda: wrapped(*args, **kwargs))
+        except BaseException:
+            _undo(thread, run)
+            raise
 
     def join(
         wrapped: Callable[..., None],
@@ -57,6 +62,14 @@ def _run_in(fork: Fork, thread: threading.Thread) -> None:
 
     vars(thread)[_FORK] = fork
     vars(thread)["run"] = run_in_branch
+
+
+def _undo(thread: threading.Thread, run: object) -> None:
+    """Leave a thread that could not be started as it was: the application may try again."""
+    del vars(thread)[_FORK]
+    vars(thread).pop("run", None)
+    if run is not None:
+        vars(thread)["run"] = run
 
 
 _ADAPTER: Final = ForkAdapter("threading", "Thread.start", frozenset({"threading"}))

@@ -1,0 +1,53 @@
+"""Whether a directive can be followed: asked before it could harm the application or another's.
+
+What a directive means is in `metaapp`.
+"""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+from typing import Any, Final
+
+from baggage.boundary.metaapp import PROCEED, Answer, Directive, Inject, Proceed
+from baggage.boundary.outcome import Fault, Raised, Returned
+from baggage.values import EMPTY
+
+# What any client library sends as it is; a line break would fail the application's own call.
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[\t -~]*")
+
+
+class MetaAppError(RuntimeError):
+    """A meta-application broke the protocol of flows."""
+
+
+def checked(directive: Any) -> Directive:
+    """Return a directive that can be followed; raise MetaAppError or BaggageError otherwise."""
+    if isinstance(directive, Proceed):
+        _check(directive)
+    elif isinstance(directive, Inject) and isinstance(directive.fault, Fault):
+        _check(directive.otherwise)
+    elif not (isinstance(directive, Answer) and is_outcome(directive.outcome)):
+        raise MetaAppError(f"yielded {directive!r}, not a directive")
+    followed: Directive = directive
+    return followed
+
+
+def is_outcome(value: object) -> bool:
+    """Say whether something can be delivered to the application."""
+    if isinstance(value, Raised):
+        return isinstance(value.error, BaseException)
+    return isinstance(value, Returned)
+
+
+def _check(proceed: Proceed) -> None:
+    if proceed is PROCEED:
+        return
+    if proceed.down:
+        EMPTY.with_down(proceed.down)
+    for name, value in proceed.headers.items():
+        if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
+            raise MetaAppError(f"no request can carry the header {name!r}: {value!r}")
+    if not (isfinite(proceed.delay) and proceed.delay >= 0):
+        raise MetaAppError(f"a delay is some seconds from 0, not {proceed.delay!r}")
