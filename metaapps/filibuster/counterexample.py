@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +23,7 @@ from metaapps.filibuster.tree import describe
 
 FORMAT: Final = "filibuster counterexample"
 VERSION: Final = 1
+_LONGEST_NAME: Final = 80
 
 
 class CounterexampleError(ValueError):
@@ -34,6 +38,17 @@ class Counterexample:
     functional_test: str
     summary: str
     calls: tuple[str, ...]
+
+
+def file_name(plan: Plan) -> str:
+    """Return a name for people that no other plan's file has."""
+    told = "+".join(f"{planned.target}-{planned.fault}" for planned in plan.faults)
+    digest = blake2b(digest_size=4)
+    for planned in sorted(plan.faults, key=lambda planned: planned.index):
+        fault = planned.fault
+        digest.update(planned.index)
+        digest.update(repr((fault.kind.value, fault.status, fault.name, fault.body)).encode())
+    return f"{re.sub('[^A-Za-z0-9.+_]+', '-', told)[:_LONGEST_NAME]}-{digest.hexdigest()}.json"
 
 
 def save(path: Path, execution: Execution, functional_test: str) -> None:
@@ -89,6 +104,7 @@ def _fault(planned: PlannedFault, call: Observation | None) -> Mapping[str, obje
         "kind": fault.kind.value,
         "status": fault.status,
         "name": fault.name,
+        "body": None if fault.body is None else b64encode(fault.body).decode(),
         "target": planned.target,
         "label": planned.label,
     }
@@ -107,10 +123,11 @@ def _planned(entry: Mapping[str, Any]) -> PlannedFault:
     index = bytes.fromhex(entry["execution_index"])
     if len(index) != DIGEST_SIZE:
         raise ValueError(f"{entry['execution_index']!r} is no execution index")
-    status, name = entry.get("status"), entry.get("name")
+    status, name, body = entry.get("status"), entry.get("name"), entry.get("body")
     fault = Fault(
         FaultKind(entry["kind"]),
         None if status is None else int(status),
         None if name is None else str(name),
+        None if body is None else b64decode(body, validate=True),
     )
     return PlannedFault(index, fault, str(entry.get("target", "")), str(entry.get("label", "")))
