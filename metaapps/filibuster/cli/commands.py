@@ -11,7 +11,10 @@ from typing import Any
 
 import click
 
-from metaapps.filibuster.cli.run import Options, OutcomeOfRun, replay, run
+from metaapps.filibuster.cli.options import Options
+from metaapps.filibuster.cli.outcome import ExitCode, guarded
+from metaapps.filibuster.cli.replay import replay
+from metaapps.filibuster.cli.run import run
 from metaapps.filibuster.cli.services import services
 
 _FILE = click.Path(path_type=Path)
@@ -25,7 +28,7 @@ class _Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the command in that the original's lines leave out."""
-        if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
+        if args and args[0] not in (*self.commands, "--help", "-h", "--version"):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -67,7 +70,8 @@ def main() -> None:
 )
 def run_command(**options: Any) -> None:
     """Run a functional test under every fault that the calls between services can suffer."""
-    _exit(run(Options(**options)))
+    work = replay if options["counterexample_file"] else run
+    _exit(guarded(lambda report: work(Options(**options), report)))
 
 
 @main.command(
@@ -81,11 +85,11 @@ def run_command(**options: Any) -> None:
 @click.option("--test-timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True)
 def replay_command(**options: Any) -> None:
     """Run one counterexample again, by default with the functional test that found it."""
-    _exit(replay(Options(**options)))
+    _exit(guarded(lambda report: replay(Options(**options), report)))
 
 
 main.add_command(services)
 
 
-def _exit(outcome: OutcomeOfRun) -> None:
-    sys.exit(outcome.value)
+def _exit(code: ExitCode) -> None:
+    sys.exit(code.value)

@@ -1,7 +1,7 @@
 """Functional tests: what they are, and running one under orders.
 
-A test is a Python file, which runs in a warm process that is forked for each execution, or any
-command, which finds the orders in its environment. What is in the file is `testcase`'s business.
+A test is a Python file or any command. Each run has a process of its own, forked from a warm one,
+so that nothing leaks from one run into the next; what happens in it is `testcase`'s business.
 """
 
 from __future__ import annotations
@@ -9,22 +9,27 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shlex
-import subprocess
+import signal
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from shutil import which
-from typing import IO, Any, Final, Protocol
+from typing import IO, Any, Final
 
 from metaapps.filibuster.cli import testcase
+from metaapps.filibuster.cli.pythonfile import PythonFile
+from metaapps.filibuster.cli.style import TestFileError, style_of
 from metaapps.filibuster.observation import Failure
-from metaapps.filibuster.settings import parent_environment
 
 # Imported once, before the first fork. What can't be imported is left out, by multiprocessing.
 _PRELOADED: Final = ["metaapps.filibuster.cli.warm", "metaapps.filibuster.cli", "requests"]
 _MAX_OUTPUT: Final = 64 * 1024
+_GRACE: Final = 2.0
+"""Seconds for a test to say where it was when its time was over."""
+_END_WITHIN: Final = 5.0
 
 
 class FunctionalTestError(Exception):
@@ -39,30 +44,27 @@ class Verdict:
     seen: tuple[bytes, ...] = ()
 
 
-class FunctionalTest(Protocol):
-    """Something that passes or fails."""
-
-    def run(self, baggage: str, timeout: float) -> Verdict:
-        """Run once, carrying the baggage of this header value; fails after `timeout` seconds."""
-
-    def close(self) -> None:
-        """Let go of what was kept warm."""
-
-
-def functional_test(spec: str, environment: Mapping[str, str]) -> FunctionalTest:
+def functional_test(spec: str) -> FunctionalTest:
     """Return the test that a command line names: a Python file, or a command.
 
     Raises FunctionalTestError for what is neither.
     """
     path = Path(spec)
     if path.suffix == ".py" and path.is_file():
-        return PythonTest(path, environment)
+        return FunctionalTest(_python_file(path.resolve()))
     words = _words(spec)
     if not words or which(words[0]) is None:
         raise FunctionalTestError(
             f"functional test {spec!r} is no file and no command: name a Python file or a command"
         )
-    return CommandTest(tuple(words), environment)
+    return FunctionalTest(testcase.Command(tuple(words)))
+
+
+def _python_file(path: Path) -> PythonFile:
+    try:
+        return PythonFile(str(path), style_of(path))
+    except TestFileError as error:
+        raise FunctionalTestError(str(error)) from error
 
 
 def _words(spec: str) -> list[str]:
@@ -72,84 +74,49 @@ def _words(spec: str) -> list[str]:
         raise FunctionalTestError(f"functional test {spec!r} is no command: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class CommandTest:
-    """Any command: it passes if its exit code is 0.
+class FunctionalTest:
+    """Something that passes or fails.
 
-    It finds the value of the `baggage` header for its requests in BAGGAGE.
+    A command finds the value of the `baggage` header for its requests in BAGGAGE; a Python file
+    needs nothing.
     """
 
-    words: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def run(self, baggage: str, timeout: float) -> Verdict:
-        """Run the command once."""
-        environment = {**parent_environment(), **self.environment, "BAGGAGE": baggage}
-        with tempfile.TemporaryFile() as output:
-            try:
-                code = subprocess.run(
-                    self.words,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    timeout=timeout,
-                    check=False,
-                ).returncode
-            except subprocess.TimeoutExpired:
-                return Verdict(Failure(f"no end after {timeout:g} s", tail(output)))
-            except OSError as error:
-                raise FunctionalTestError(f"can't run {self.words[0]!r}: {error}") from error
-            return Verdict(Failure(f"exit code {code}", tail(output)) if code else None)
-
-    def close(self) -> None:
-        """Nothing is kept."""
-
-
-class PythonTest:
-    """A Python file, in a process forked from a warm one, so that nothing leaks between runs."""
-
-    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
-        """Check that the file is Python; FunctionalTestError if not."""
-        self._path = path.resolve()
-        self._environment = dict(environment)
-        try:
-            self._style = testcase.style_of(self._path)
-        except testcase.TestFileError as error:
-            raise FunctionalTestError(str(error)) from error
+    def __init__(self, test: PythonFile | testcase.Command) -> None:
+        """Prepare; the warm process starts with the first run, and ends with this one."""
+        self._test = test
         known = multiprocessing.get_all_start_methods()
         method = "forkserver" if "forkserver" in known else "spawn"
         self._processes: Any = multiprocessing.get_context(method)
         self._processes.set_forkserver_preload(_PRELOADED)
 
-    def run(self, baggage: str, timeout: float) -> Verdict:
-        """Run the file once."""
+    def run(self, baggage: str, environment: Mapping[str, str], timeout: float) -> Verdict:
+        """Run once, carrying the baggage of this header value; fails after `timeout` seconds.
+
+        `environment` comes on top of this process's. When this returns or raises, nothing that the
+        run started is left.
+        """
         receiver, sender = self._processes.Pipe(duplex=False)
         with tempfile.NamedTemporaryFile() as output, receiver:
-            task = testcase.Task(
-                str(self._path), self._style, baggage, self._environment, output.name
-            )
-            process = self._processes.Process(
-                target=testcase.main, args=(sender, task), daemon=False
-            )
+            task = testcase.Task(self._test, baggage, dict(environment), output.name, timeout)
+            process = self._processes.Process(target=testcase.main, args=(sender, task))
             process.start()
             sender.close()
             try:
-                result = _receive(receiver, timeout)
-                process.join(5 if result is not None else 0)
+                result = _receive(receiver, process.pid, timeout)
+                process.join(_END_WITHIN)
             finally:
-                if process.is_alive():
-                    process.kill()
-                    process.join()
-            return _verdict(result, process.exitcode, timeout, tail(output))
-
-    def close(self) -> None:
-        """Nothing to do: the warm process ends with this one."""
+                _end(process)
+            return _verdict(result, process.exitcode, _tail(output))
 
 
-def _receive(receiver: Connection, timeout: float) -> testcase.Result | None:
+def _receive(receiver: Connection, pid: int, timeout: float) -> testcase.Result | None:
+    """Return the result, None if the process ended without one."""
     if not receiver.poll(timeout):
-        return None
+        with suppress(ProcessLookupError):
+            os.kill(pid, testcase.OUT_OF_TIME)
+        if not receiver.poll(_GRACE):
+            _kill(pid)
+            return testcase.Result(f"no end after {timeout:g} s")
     try:
         result: testcase.Result = receiver.recv()
     except EOFError:
@@ -157,20 +124,35 @@ def _receive(receiver: Connection, timeout: float) -> testcase.Result | None:
     return result
 
 
-def _verdict(
-    result: testcase.Result | None, exitcode: int | None, timeout: float, output: str
-) -> Verdict:
+def _end(process: Any) -> None:
+    """End a test's process, and whatever it started and left."""
+    _kill(process.pid)
+    if process.is_alive():  # it had no time to become the leader of a session
+        process.kill()
+    process.join()
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _verdict(result: testcase.Result | None, exitcode: int, output: str) -> Verdict:
     if result is None:
-        late = exitcode is None or exitcode < 0
-        ended = f"no end after {timeout:g} s" if late else f"exit code {exitcode}"
-        return Verdict(Failure(ended, output))
+        return Verdict(Failure(_ending(exitcode), output))
     if result.summary is None:
         return Verdict(None, result.seen)
     details = "\n".join(part for part in (result.details.rstrip(), output.rstrip()) if part)
     return Verdict(Failure(result.summary, details), result.seen)
 
 
-def tail(output: IO[bytes]) -> str:
+def _ending(exitcode: int) -> str:
+    if exitcode < 0:
+        return f"ended by {signal.Signals(-exitcode).name}"
+    return f"ended itself with exit code {exitcode}"
+
+
+def _tail(output: IO[bytes]) -> str:
     """Return the end of what a test wrote."""
     output.seek(0, os.SEEK_END)
     output.seek(max(0, output.tell() - _MAX_OUTPUT))

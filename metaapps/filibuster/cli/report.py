@@ -6,99 +6,148 @@ plain lines of any width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Final, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree as Picture
 
 from metaapps.filibuster.explore import Done, Event, Pruned, Ran, StopReason
+from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role
-from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.plan import PlannedFault
 from metaapps.filibuster.tree import Tree, build, describe
 
-_PIPE_WIDTH = 10_000
+_PIPE_WIDTH: Final = 10_000
+_MOST_LINES: Final = 40
+"""Of a failure's details so many lines are shown; the counterexample has all of them."""
+_WIDEST: Final = 100
+"""Arguments are shown in so many characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A failing execution, and where its counterexample is."""
+
+    execution: Execution
+    path: Path
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Let the work end as whoever reads does, but with an exit code of its own."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise BrokenPipeError(0, "nobody reads the output any more")
 
 
 def make_console(*, stderr: bool = False) -> Console:
     """Return the console to write to."""
-    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
-    return (
-        console
-        if console.is_terminal
-        else Console(
-            stderr=stderr, highlight=False, soft_wrap=True, width=_PIPE_WIDTH, no_color=True
-        )
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, TextIOWrapper):
+        # What can't be written in the stream's encoding must not end the run.
+        stream.reconfigure(errors="replace")
+    console = _Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if console.is_terminal:
+        return console
+    return _Console(
+        stderr=stderr, highlight=False, soft_wrap=True, width=_PIPE_WIDTH, no_color=True
     )
 
 
 class Report:
-    """Shows events as they come."""
+    """Shows what happens as it happens."""
 
     def __init__(self, console: Console) -> None:
         """Write to a console."""
         self._console = console
 
+    def started(self, urls: Mapping[str, str], seconds: float, logs: Path) -> None:
+        """Say which services were started."""
+        told = ", ".join(f"{name}={url}" for name, url in urls.items())
+        self._console.print(
+            f"[dim]{len(urls)} services started in {seconds:.1f} s: {escape(told)}\n"
+            f"their logs: {escape(str(logs))}[/]"
+        )
+
     def show(self, event: Event) -> None:
-        """Show one event."""
+        """Show an execution, or what took its place."""
         if isinstance(event, Ran):
-            self._ran(event)
+            self.execution(event.execution, f"Execution {event.number}", event.remaining)
+            for finding in event.findings:
+                self._console.print(f"  [yellow]{finding.kind.value}[/]: {escape(finding.text)}")
         elif isinstance(event, Pruned):
             self._pruned(event)
 
-    def execution(self, execution: Execution, title: str) -> None:
+    def execution(self, execution: Execution, title: str, remaining: int | None = None) -> None:
         """Show one execution: its faults, calls and verdict."""
         tree = build(execution.observations)
-        verdict = "[green]passed[/]" if execution.passed else "[bold red]FAILED[/]"
-        seconds = f"{execution.seconds * 1000:.0f} ms"
-        heading = f"[bold]{title}[/]  {_faults(execution)}  {verdict}  [dim]{seconds}[/]"
-        picture = Picture(heading, guide_style="dim")
-        _grow(picture, tree, bytes(16))
+        aside = f"{execution.seconds * 1000:.0f} ms"
+        if remaining is not None:
+            aside += f", {remaining} remaining"
+        picture = Picture(
+            f"[bold]{title}[/]  {_faults(execution)}  {_verdict(execution)}  [dim]{aside}[/]",
+            guide_style="dim",
+        )
+        _grow(picture, tree, ROOT)
         self._console.print(picture)
         if execution.failure is not None:
             self._console.print(f"  [red]{escape(execution.failure.summary)}[/]")
-            for line in execution.failure.details.rstrip().splitlines():
-                self._console.print(f"  [dim]│[/] {escape(line)}")
+            self.quote(execution.failure.details)
 
     def line(self, text: str) -> None:
         """Show one line of markup."""
         self._console.print(text)
 
+    def quote(self, text: str) -> None:
+        """Show the end of a text that somebody else wrote."""
+        lines = text.rstrip().splitlines()
+        if len(lines) > _MOST_LINES:
+            self._console.print(f"  [dim]│ … {len(lines) - _MOST_LINES} lines more[/]")
+        for line in lines[-_MOST_LINES:]:
+            self._console.print(f"  [dim]│[/] {escape(line)}")
+
     def counterexample(self, path: Path) -> None:
         """Say where a counterexample was written."""
         self._console.print(f"  counterexample: {escape(str(path))}")
 
-    def done(self, done: Done, failures: list[Execution], seconds: float) -> None:
-        """Show the totals, and every failure again in a line."""
-        self._console.print()
+    def done(self, done: Done, seconds: float) -> None:
+        """Show the totals."""
         each = seconds / done.ran * 1000 if done.ran else 0.0
         self._console.print(
-            f"[bold]{done.ran + done.pruned} executions[/]: {done.ran} ran, {done.pruned} pruned, "
-            f"{done.remaining} remaining; {seconds:.2f} s, {each:.0f} ms each"
+            f"\n[bold]{done.ran + done.pruned} executions[/]: {done.ran} ran, "
+            f"{done.pruned} pruned, {done.remaining} remaining; {seconds:.2f} s, {each:.0f} ms each"
         )
         if done.stopped_because is not StopReason.COMPLETE:
             self._console.print(f"stopped because: {done.stopped_because.value}")
-        for execution in failures:
-            summary = execution.failure.summary if execution.failure is not None else ""
-            self._console.print(f"[red]failed:[/] {_faults(execution)}: {escape(summary)}")
 
-    def _ran(self, event: Ran) -> None:
-        self.execution(event.execution, f"Execution {event.number}")
-        for finding in event.findings:
-            self._console.print(f"  [yellow]{finding.kind.value}[/]: {escape(finding.text)}")
-        self._console.print(f"  [dim]{event.remaining} remaining[/]")
+    def failures(self, found: Iterable[Found], replay: str) -> None:
+        """Show every failure again in short, and the command that replays the first."""
+        for each in found:
+            failure = each.execution.failure
+            summary = "" if failure is None else failure.summary
+            self._console.print(
+                f"[red]failed:[/] {_faults(each.execution)}\n"
+                f"        {escape(summary)}\n"
+                f"        [dim]{escape(str(each.path))}[/]"
+            )
+        self._console.print(f"replay the first: {escape(replay)}")
 
     def _pruned(self, event: Pruned) -> None:
         numbers = ", ".join(map(str, event.predicted_by))
         self._console.print(
-            f"[bold]Pruned[/]  {escape(_labels(event.plan))}  "
-            f"[dim]predicted by executions {numbers}; {event.remaining} remaining[/]"
+            f"[bold]Pruned[/]  {_faults(event.execution)}  {_verdict(event.execution)}  "
+            f"[dim]as executions {numbers} show, {event.remaining} remaining[/]"
         )
 
 
-def _labels(plan: Plan) -> str:
-    return " + ".join(planned.label or planned.index.hex() for planned in plan.faults)
+def _verdict(execution: Execution) -> str:
+    return "[green]passed[/]" if execution.passed else "[bold red]FAILED[/]"
 
 
 def _faults(execution: Execution) -> str:
@@ -111,7 +160,9 @@ def _faults(execution: Execution) -> str:
 
 
 def _fault(planned: PlannedFault, call: Observation | None) -> str:
-    return f"{planned.label} (not hit)" if call is None else f"{describe(call)}: {_outcome(call)}"
+    if call is None:
+        return f"{planned.label or planned.index.hex()} (not hit)"
+    return f"{describe(call)}: {_outcome(call)}"
 
 
 def _grow(picture: Picture, tree: Tree, parent: bytes) -> None:
@@ -126,12 +177,22 @@ def _text(event: Observation) -> str:
         about = f" on {event.target}" if event.target else ""
         return f"[dim]asked: was a fault injected{escape(about)}? {'yes' if event.ok else 'no'}[/]"
     style = "red" if event.injected is not None else "default" if event.ok else "yellow"
-    mark = "[bold red]✗ injected[/] " if event.injected is not None else ""
-    method = f"{event.library}.{event.method}({event.arguments})"
+    mark = "[bold red]✗[/] " if event.injected is not None else ""
+    injected = " injected" if event.injected is not None else ""
     return (
-        f"{mark}{escape(event.source)} → {escape(event.target)}  {escape(method)}"
-        f"  [{style}]{escape(_outcome(event))}[/]\n[dim]{escape(_place(event))}[/]"
+        f"{mark}{escape(event.source)} → {escape(event.target)}  {escape(_method(event))}"
+        f"  [{style}]{escape(_outcome(event))}{injected}[/]\n[dim]{escape(_place(event))}[/]"
     )
+
+
+def _method(call: Observation) -> str:
+    arguments = call.arguments
+    if len(arguments) > _WIDEST:
+        half = _WIDEST // 2
+        arguments = f"{arguments[: half - 1]}…{arguments[-half:]}"
+    if call.timeout is not None:
+        arguments += f", timeout={call.timeout:g}"
+    return f"{call.library}.{call.method}({arguments})"
 
 
 def _outcome(call: Observation) -> str:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import click
 
 from metaapps.filibuster import services as deployments
 from metaapps.filibuster import settings
-from metaapps.filibuster.cli.report import make_console
-from metaapps.filibuster.services import Detached, ServicesError
-
-STATE: Final = Path(".filibuster")
+from metaapps.filibuster.cli.outcome import ExitCode, JobError, guarded
+from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.cli.session import STATE
+from metaapps.filibuster.services import Detached
 
 
 @click.group(epilog="Example:  filibuster services start services.toml")
@@ -32,49 +30,41 @@ def services() -> None:
 def start(file: Path) -> None:
     """Start the services of FILE (services.toml), and leave them running."""
 
-    def work() -> None:
+    def work(report: Report) -> ExitCode:
         key = (settings.service_key() or secrets.token_hex(16).encode()).decode()
-        _show(deployments.start_detached(deployments.load(file), key, STATE))
+        _show(deployments.start_detached(deployments.load(file), key, STATE), report)
+        return ExitCode.PASSED
 
-    _guarded(work)
+    sys.exit(guarded(work).value)
 
 
 @services.command(epilog="Example:  filibuster services stop")
 def stop() -> None:
     """Stop the services that were started here."""
 
-    def work() -> None:
+    def work(report: Report) -> ExitCode:
         stopped = deployments.stop_detached(STATE)
-        make_console().print("no services run here" if stopped is None else "services stopped")
+        report.line("no services run here" if stopped is None else "services stopped")
+        return ExitCode.PASSED
 
-    _guarded(work)
+    sys.exit(guarded(work).value)
 
 
 @services.command(epilog="Example:  filibuster services status")
 def status() -> None:
     """Show the services that were started here, and where they answer."""
 
-    def work() -> None:
+    def work(report: Report) -> ExitCode:
         running = deployments.status(STATE)
         if running is None:
-            raise ServicesError("no services run here: start them by `filibuster services start`")
-        _show(running)
+            raise JobError("no services run here: start them by `filibuster services start`")
+        _show(running, report)
+        return ExitCode.PASSED
 
-    _guarded(work)
+    sys.exit(guarded(work).value)
 
 
-def _show(running: Detached) -> None:
-    console = make_console()
+def _show(running: Detached, report: Report) -> None:
     for process in running.services:
         url = running.environment.get(f"{process.name.upper().replace('-', '_')}_URL", "")
-        console.print(f"{process.name}  {url}  pid {process.pid}", markup=False)
-
-
-def _guarded(work: Callable[[], None]) -> None:
-    try:
-        work()
-    except ServicesError as error:
-        make_console(stderr=True).print(f"filibuster: {error}", markup=False)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        report.line(f"{process.name}  {url}  pid {process.pid}")

@@ -6,14 +6,28 @@ function from a plan to an execution.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import secrets
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 from typing import Final
 
 from baggage.boundary import read_header, write_header
 from baggage.values import EMPTY
-from metaapps.filibuster.cli.functional import FunctionalTest, FunctionalTestError
+from metaapps.filibuster import services as deployments
+from metaapps.filibuster import settings
+from metaapps.filibuster.cli.functional import (
+    FunctionalTest,
+    FunctionalTestError,
+    functional_test,
+)
+from metaapps.filibuster.cli.options import Options
+from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import Execution
@@ -21,6 +35,7 @@ from metaapps.filibuster.orders import LINEAGE, ORDERS, Orders
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
 
+STATE: Final = Path(".filibuster")
 _SETTLE_WITHIN: Final = 2.0
 _GRACE: Final = 60
 
@@ -30,6 +45,7 @@ class Session:
     """What every execution of one run needs; `timeout` is for the functional test, in seconds."""
 
     test: FunctionalTest
+    environment: Mapping[str, str]
     coordinator: Coordinator
     key: bytes
     timeout: float
@@ -40,7 +56,8 @@ class Session:
         inbox = self.coordinator.open(execution)
         started = time.perf_counter()
         try:
-            verdict = self.test.run(self._header(execution, plan), self.timeout)
+            header = self._header(execution, plan)
+            verdict = self.test.run(header, self.environment, self.timeout)
             pushed = inbox.settle(_SETTLE_WITHIN)
         finally:
             self.coordinator.close(execution)
@@ -63,3 +80,52 @@ class Session:
                 f"a plan of {len(plan.faults)} faults doesn't fit into a request's headers"
             )
         return header
+
+
+@contextmanager
+def open_session(spec: str, options: Options, report: Report) -> Iterator[Session]:
+    """Start what a run of the test `spec` needs, and end it whatever happens."""
+    test = functional_test(spec)
+    with ExitStack() as stack:
+        urls, key = _services(options, report, stack)
+        coordinator = stack.enter_context(Coordinator())
+        environment = {**urls, "FILIBUSTER_KEY": key}
+        yield Session(test, environment, coordinator, key.encode(), options.test_timeout)
+
+
+def _services(options: Options, report: Report, stack: ExitStack) -> tuple[Mapping[str, str], str]:
+    """Return where the services are, and their key: those to start, or those that run here.
+
+    Without either, the test's environment has to say where they are.
+    """
+    if options.services_file is not None:
+        deployment = deployments.load(options.services_file)
+        logs = stack.enter_context(_logs())
+        key = (settings.service_key() or secrets.token_hex(16).encode()).decode()
+        started = time.perf_counter()
+        running = stack.enter_context(deployments.start(deployment, key, logs))
+        report.started(running.environment, time.perf_counter() - started, logs)
+        return running.environment, key
+    here = deployments.status(STATE)
+    if here is not None:
+        return here.environment, here.key
+    return {}, (settings.service_key() or settings.local_key()).decode()
+
+
+@contextmanager
+def _logs() -> Iterator[Path]:
+    """Yield a directory for the services' logs that no other run writes to at this time."""
+    for number in count(1):
+        path = STATE / "logs" / f"run-{number}"
+        path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        try:
+            yield path
+        finally:
+            os.close(lock)
+        return

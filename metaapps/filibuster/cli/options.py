@@ -1,0 +1,31 @@
+"""What the command line says, and what can be found wrong with it before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from metaapps.filibuster.cli.outcome import JobError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of `run` and `replay`; paths are relative to the working directory."""
+
+    functional_test: str | None = None
+    services_file: Path | None = None
+    analysis_file: Path | None = None
+    counterexample_file: Path | None = None
+    only_initial_execution: bool = False
+    disable_dynamic_reduction: bool = False
+    fail_fast: bool = False
+    max_faults: int | None = None
+    max_executions: int | None = None
+    test_timeout: float = 60.0
+
+
+def wanted_test(spec: str | None) -> str:
+    """Return the functional test that was named; a JobError if none was."""
+    if not spec:
+        raise JobError("name a functional test: --functional-test FILE")
+    return spec
