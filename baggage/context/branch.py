@@ -77,21 +77,14 @@ class Branch:
         return Branch(theirs, self.service, muted=self.muted)
 
     def join(self, other: Branch | Baggage) -> None:
-        """Merge a branch, or what came back from one. Joining twice is harmless."""
+        """Merge a branch, or what came back from one. Joining twice is harmless.
+
+        A branch that was joined may go on: what it writes later is under a root of its own.
+        """
         if other is self:
             return
-        theirs = other.surrender() if isinstance(other, Branch) else other
+        theirs = other.baggage if isinstance(other, Branch) else other
         self.update(lambda carried: carried.join(theirs))
-
-    def surrender(self) -> Baggage:
-        """Return the baggage, and keep a copy without the right to write.
-
-        What a joined branch writes later goes under a root of its own, so a second join is exact.
-        """
-        with self._lock:
-            whole = self._baggage
-            self._baggage = whole.peeked()
-            return whole
 
     def take_home(self) -> Baggage:
         """Take the `home` values out of this branch; return baggage of them alone."""
