@@ -209,14 +209,14 @@ def _copy(world: World, step: Step) -> list[Line]:
 def trim(world: World, step: Step) -> list[Line]:
     """Send a message over a wire that hasn't room for all."""
     line = world.chosen(step)
-    blob = fit(line.carried, step.other % 400).blob
+    blob = fit(line.carried, step.other % (len(line.carried.serialize()) + 1)).blob
     return world.add(Line(Baggage.deserialize(blob), line.truth if blob else Truth()))
 
 
 STRUCTURED = ("split", "fan_out", "join", "join", "pack", "pack", "pack", "remove")
 LOSSY = (*STRUCTURED, "peek", "wire", "move", "respond", "lose")
 STALE = (*LOSSY, "stale", "rejoin", "share", "copy")
-TRIMMED = (*STALE, "trim")
+TRIMMED = (*STALE, "trim", "trim")
 
 _STEPS: dict[str, Callable[[World, Step], list[Line]]] = {
     "split": _split,

@@ -78,6 +78,9 @@ def test_keys_of_a_higher_priority_number_go_first() -> None:
     assert came.unpack(first) == ("x" * 50,)
     assert came.complete(first)
     assert came.history.over == Marker(2, "a")
+    assert came.complete("z")
+    assert not came.complete("a")
+    assert not came.pack(second, 1).complete("a")
 
 
 def test_a_key_behind_a_marker_stays_where_there_is_room() -> None:
@@ -91,12 +94,48 @@ def test_a_key_behind_a_marker_stays_where_there_is_room() -> None:
     assert fitted.home == {"c": ("h" * 90,)}
 
 
+def test_whatever_the_budget_a_key_is_there_or_reported() -> None:
+    whole = EMPTY
+    for number in range(8):
+        whole = whole.join(EMPTY.pack(f"k{number}", "x" * 130).peeked())
+    for budget in range(len(whole.serialize())):
+        fitted = fit(whole, budget)
+        assert len(fitted.blob) <= budget
+        kept = Baggage.deserialize(fitted.blob).keys()
+        assert sorted((*kept, *fitted.dropped)) == list(whole.keys())
+
+
+def test_behind_the_first_key_that_is_dropped_all_are() -> None:
+    whole = EMPTY.pack("a", 1).pack("b", "x" * 99).pack("c", 1)
+    fitted = fit(whole, 99)
+    assert Baggage.deserialize(fitted.blob).keys() == ("a",)
+    assert fitted.dropped == ("b", "c")
+
+
+def test_a_key_is_as_important_as_its_most_important_contribution() -> None:
+    carried = EMPTY.pack(Key("k", priority=50), 1).pack(Key("k", priority=200), 2).pack("k", 3)
+    priorities = [entry.priority for entry in carried.history.entries["k"].values()]
+    assert priorities == [50, 200, 50]
+    trimmed = fit(carried.pack(Key("l", priority=100), "x" * 99), 120)
+    assert trimmed.dropped == ("l",)
+
+
 def test_services_that_disagree_about_a_priority_lose_nothing() -> None:
     left, right = EMPTY.pack(Key("k", priority=100), "kept").split()
     left = left.pack(Key("k", priority=50), "important")
     trimmed = Baggage.deserialize(fit(right.pack(Key("k", priority=200), "x" * 99), 80).blob)
     assert trimmed.unpack("k") == ()
     assert set(left.join(trimmed).unpack("k")) == {"kept", "important"}
+
+
+def test_of_two_markers_the_first_position_counts() -> None:
+    early, late = Key("k", priority=70), Key("z")
+    whole = EMPTY.pack(early, "x" * 99)
+    one = Baggage.deserialize(fit(whole, 90).blob)
+    other = Baggage.deserialize(fit(EMPTY.pack(late, "x" * 99), 90).blob)
+    for joined in (one.join(other), other.join(one)):
+        assert not joined.complete(early)
+        assert joined.join(whole).unpack(early) == ("x" * 99,)
 
 
 def test_a_stamp_without_room_is_left_out_whole_and_nothing_is_known() -> None:

@@ -48,7 +48,7 @@ def test_a_departure_changes_down_values_for_the_callee_alone() -> None:
     base = EMPTY.pack(DOWN, "mine")
     assert base.departing({DOWN: "theirs"}).unpack(DOWN) == ("theirs",)
     assert base.unpack(DOWN) == ("mine",)
-    assert base.departing({}) is base
+    assert base.departing({}) is base.with_down({}) is base
 
 
 @given(GATHERED, GATHERED)

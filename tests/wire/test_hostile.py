@@ -164,6 +164,8 @@ def test_what_no_service_can_have_written_is_refused(message: WireBaggage) -> No
     [
         Message(blocks=[{"root": ROOT, "flat": 1, "tree": b"\x00"}]).SerializeToString(),
         Message(down=[{"key": "k"}]).SerializeToString(),
+        Message(down=[{"key": "k", "truth": True, "point": b"\x02"}]).SerializeToString(),
+        Message(down=[{"key": "k", "truth": True, "point": b"\x00\x03"}]).SerializeToString(),
         bytes(MAX_BYTES + 1),
         b"\x2a\x01\xff",
         b"\x0a" * 1000,
@@ -232,17 +234,17 @@ def work(call: Callable[[], object]) -> int:
     return calls
 
 
-def jagged() -> bytes:
-    """Return a tree with many leaves that any height raises."""
+def jagged(leaves: int) -> bytes:
+    """Return a tree with at least as many leaves, half of which any height raises."""
     high = 1 << 40
     event: Event = (0, 0, high, high)
-    for _ in range(9):
+    for _ in range(leaves.bit_length() - 1):
         event = (0, event, event, high)
     return encode_event(event)
 
 
 def many_blocks(n: int) -> bytes:
-    blocks = [WireBlock(ROOT, jagged())]
+    blocks = [WireBlock(ROOT, jagged(n))]
     return encode(WireBaggage((*blocks, *(WireBlock(ROOT, height) for height in range(1, n)))))
 
 
