@@ -96,10 +96,10 @@ def decode(blob: bytes) -> WireBaggage:
     except (malformed, ValueError) as error:  # text that isn't UTF-8 is either, by implementation
         raise WireError("not a baggage message") from error
     return WireBaggage(
-        tuple(_read_block(block) for block in message.blocks),
-        min((_read_marker(marker) for marker in message.over), default=None),
-        tuple(_read_entry(entry) for entry in message.down),
-        tuple(_read_entry(entry) for entry in message.home),
+        tuple([_read_block(block) for block in message.blocks]),
+        min(map(_read_marker, message.over), default=None),
+        tuple([_read_entry(entry) for entry in message.down]),
+        tuple([_read_entry(entry) for entry in message.home]),
         message.origin,
     )
 
@@ -133,7 +133,7 @@ def _read_block(message: Any) -> WireBlock:
     tree, flat = message.tree, message.flat
     if tree and flat:
         raise WireError("a block with two event trees")
-    entries = tuple(_read_entry(entry) for entry in message.entries)
+    entries = tuple([_read_entry(entry) for entry in message.entries])
     return WireBlock(message.root, tree or flat, entries)
 
 
