@@ -41,12 +41,17 @@ class Boundary:
 
     def __init__(self, policy: Policy | None = None, apps: tuple[MetaApp, ...] = ()) -> None:
         """Start with these meta-applications; later ones come by `register`."""
-        self.policy = policy or Policy()
+        self._policy = policy or Policy()
         self._apps = apps
         self._lock = Lock()
         self._isolation = _Isolation(self)
         self._interested: dict[tuple[Kind, str], tuple[MetaApp, ...]] = {}
         self._services: dict[Endpoint, str] = {}
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that holds here and now: what was configured, as the session overrides it."""
+        return self._policy.in_session()
 
     @property
     def apps(self) -> tuple[MetaApp, ...]:
@@ -71,7 +76,7 @@ class Boundary:
 
     def configure(self, policy: Policy) -> None:
         """Replace the policy, for crossings that begin from now on."""
-        self.policy = policy
+        self._policy = policy
 
     def call(self, adapter: Adapter, request: Any, send: Callable[[], T]) -> T:
         """Depart around `send`, in this thread."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
+
+from baggage.context import override
 
 EVERYWHERE: Final = ("*",)
 
@@ -26,3 +28,15 @@ class Policy:
     def may_receive(self, host: str) -> bool:
         """Say whether baggage may be sent to a host."""
         return self.hosts == EVERYWHERE or any(fnmatchcase(host, p) for p in self.hosts)
+
+    def in_session(self) -> Policy:
+        """Return the policy with what the current session overrides of it."""
+        strict, budget, service = override("strict"), override("budget"), override("service")
+        if strict is None and budget is None and service is None:
+            return self
+        return replace(
+            self,
+            strict=self.strict if strict is None else strict,
+            budget=self.budget if budget is None else budget,
+            service=self.service if service is None else service,
+        )
