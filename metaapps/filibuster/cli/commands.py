@@ -6,11 +6,13 @@ Options and exit codes; the work is done in `run` and `services`.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from metaapps.filibuster.cli.coverage import covered
 from metaapps.filibuster.cli.options import Options
 from metaapps.filibuster.cli.outcome import ExitCode, guarded
 from metaapps.filibuster.cli.replay import replay
@@ -68,9 +70,12 @@ def main() -> None:
     show_default=True,
     help="Seconds that one run of the test may take.",
 )
-def run_command(**options: Any) -> None:
+@click.option("--coverage", is_flag=True, help="Report which lines ran, and under which faults.")
+def run_command(coverage: bool, **options: Any) -> None:
     """Run a functional test under every fault that the calls between services can suffer."""
     work = replay if options["counterexample_file"] else run
+    if coverage:
+        work = partial(covered, work)
     _exit(guarded(lambda report: work(Options(**options), report)))
 
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from shutil import which
@@ -47,7 +48,7 @@ class Verdict:
 def functional_test(spec: str) -> FunctionalTest:
     """Return the test that a command line names: a Python file, or a command.
 
-    Raises FunctionalTestError for what is neither.
+    Raises FunctionalTestError for what is neither, and starts getting ready to run what is.
     """
     path = Path(spec)
     if path.suffix == ".py" and path.is_file():
@@ -82,12 +83,14 @@ class FunctionalTest:
     """
 
     def __init__(self, test: PythonFile | testcase.Command) -> None:
-        """Prepare; the warm process starts with the first run, and ends with this one."""
+        """Prepare: a warm process starts, which ends with this one."""
         self._test = test
         known = multiprocessing.get_all_start_methods()
         method = "forkserver" if "forkserver" in known else "spawn"
         self._processes: Any = multiprocessing.get_context(method)
-        self._processes.set_forkserver_preload(_PRELOADED)
+        if method == "forkserver":
+            forkserver.set_forkserver_preload(_PRELOADED)
+            forkserver.ensure_running()
 
     def run(self, baggage: str, environment: Mapping[str, str], timeout: float) -> Verdict:
         """Run once, carrying the baggage of this header value; fails after `timeout` seconds.

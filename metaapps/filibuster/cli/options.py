@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metaapps.filibuster.cli.outcome import JobError
+from metaapps.filibuster.coverage.recording import Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of `run` and `replay`; paths are relative to the working directory."""
+    """The options of `run` and `replay`; paths are relative to the working directory.
+
+    A `recording` is where the coverage of the services that are started goes.
+    """
 
     functional_test: str | None = None
     services_file: Path | None = None
@@ -22,6 +26,7 @@ class Options:
     max_faults: int | None = None
     max_executions: int | None = None
     test_timeout: float = 60.0
+    recording: Recording | None = None
 
 
 def wanted_test(spec: str | None) -> str:

@@ -10,6 +10,7 @@ from metaapps.filibuster.catalogue import AnalysisError
 from metaapps.filibuster.cli.functional import FunctionalTestError
 from metaapps.filibuster.cli.report import Report, make_console
 from metaapps.filibuster.counterexample import CounterexampleError
+from metaapps.filibuster.coverage.recording import CoverageError
 from metaapps.filibuster.services import ServicesError
 
 
@@ -26,7 +27,14 @@ class JobError(Exception):
     """The job can't be done: one line that says why and what to do."""
 
 
-_REFUSALS = (JobError, FunctionalTestError, ServicesError, AnalysisError, CounterexampleError)
+_REFUSALS = (
+    JobError,
+    FunctionalTestError,
+    ServicesError,
+    AnalysisError,
+    CounterexampleError,
+    CoverageError,
+)
 
 
 def guarded(work: Callable[[Report], ExitCode]) -> ExitCode:

@@ -13,6 +13,7 @@ from metaapps.filibuster import settings
 from metaapps.filibuster.cli.outcome import ExitCode, JobError, guarded
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.cli.session import STATE
+from metaapps.filibuster.coverage.recording import Recording
 from metaapps.filibuster.services import Detached
 
 
@@ -27,12 +28,17 @@ def services() -> None:
 
 @services.command(epilog="Example:  filibuster services start services.toml")
 @click.argument("file", type=click.Path(path_type=Path), default="services.toml")
-def start(file: Path) -> None:
+@click.option("--coverage", is_flag=True, help="Record coverage, for `filibuster-coverage`.")
+def start(file: Path, coverage: bool) -> None:
     """Start the services of FILE (services.toml), and leave them running."""
 
     def work(report: Report) -> ExitCode:
         key = (settings.service_key() or secrets.token_hex(16).encode()).decode()
-        _show(deployments.start_detached(deployments.load(file), key, STATE), report)
+        deployment = deployments.load(file)
+        if coverage:
+            recording = Recording.begin(STATE / "coverage", deployment, key)
+            deployment = recording.measured(deployment)
+        _show(deployments.start_detached(deployment, key, STATE), report)
         return ExitCode.PASSED
 
     sys.exit(guarded(work).value)
@@ -45,6 +51,10 @@ def stop() -> None:
     def work(report: Report) -> ExitCode:
         stopped = deployments.stop_detached(STATE)
         report.line("no services run here" if stopped is None else "services stopped")
+        recording = stopped and Recording.under_way(STATE / "coverage", stopped.key)
+        if recording:
+            recording.end()
+            report.line("coverage was recorded: `filibuster-coverage` reports it")
         return ExitCode.PASSED
 
     sys.exit(guarded(work).value)

@@ -29,6 +29,7 @@ from metaapps.filibuster.cli.functional import (
 from metaapps.filibuster.cli.options import Options
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.coordinator import Coordinator
+from metaapps.filibuster.coverage.recording import Recording
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.orders import LINEAGE, ORDERS, Orders
@@ -49,6 +50,7 @@ class Session:
     coordinator: Coordinator
     key: bytes
     timeout: float
+    recording: Recording | None = None
 
     def run(self, plan: Plan) -> Execution:
         """Run the functional test once under a plan. Raises FunctionalTestError if it can't be."""
@@ -62,7 +64,10 @@ class Session:
         finally:
             self.coordinator.close(execution)
         seen = (*decode_observations(verdict.seen), *pushed)
-        return Execution(plan, seen, verdict.failure, time.perf_counter() - started)
+        done = Execution(plan, seen, verdict.failure, time.perf_counter() - started)
+        if self.recording is not None:
+            self.recording.note(execution, done)
+        return done
 
     def _header(self, execution: str, plan: Plan) -> str:
         orders = Orders(
@@ -90,7 +95,8 @@ def open_session(spec: str, options: Options, report: Report) -> Iterator[Sessio
         urls, key = _services(options, report, stack)
         coordinator = stack.enter_context(Coordinator())
         environment = {**urls, "FILIBUSTER_KEY": key}
-        yield Session(test, environment, coordinator, key.encode(), options.test_timeout)
+        recording = options.recording or Recording.under_way(STATE / "coverage", key)
+        yield Session(test, environment, coordinator, key.encode(), options.test_timeout, recording)
 
 
 def _services(options: Options, report: Report, stack: ExitStack) -> tuple[Mapping[str, str], str]:
@@ -100,6 +106,8 @@ def _services(options: Options, report: Report, stack: ExitStack) -> tuple[Mappi
     """
     if options.services_file is not None:
         deployment = deployments.load(options.services_file)
+        if options.recording is not None:
+            deployment = options.recording.measured(deployment)
         logs = stack.enter_context(_logs())
         key = (settings.service_key() or secrets.token_hex(16).encode()).decode()
         started = time.perf_counter()
