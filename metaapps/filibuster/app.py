@@ -26,6 +26,7 @@ from baggage.boundary import (
 from baggage.context import Branch, branch, current
 from baggage.values import Key, Value
 from metaapps.filibuster import reporting, settings
+from metaapps.filibuster.coverage.arrival import Attribution, attribution
 from metaapps.filibuster.index import TEST, stable_operation
 from metaapps.filibuster.lineage import Lineage, Progress, Step
 from metaapps.filibuster.observation import Observation, Role
@@ -45,7 +46,7 @@ _MAX_ARGUMENTS: Final = 300
 def create() -> Filibuster:
     """Make the meta-application for this process, as its environment says; for the entry point."""
     key = settings.service_key()
-    return Filibuster(() if key is None else (key,))
+    return Filibuster(() if key is None else (key,), coverage=attribution())
 
 
 class Filibuster:
@@ -56,15 +57,25 @@ class Filibuster:
 
     name = NAME
 
-    def __init__(self, keys: Sequence[bytes] = (), *, by_test: bool = False) -> None:
-        """Follow orders that are signed with one of `keys`."""
+    def __init__(
+        self,
+        keys: Sequence[bytes] = (),
+        *,
+        by_test: bool = False,
+        coverage: Attribution | None = None,
+    ) -> None:
+        """Follow orders that are signed with one of `keys`; tell `coverage` of what arrives."""
         self._keys = tuple(keys)
         self._by_test = by_test
+        self._coverage = coverage
         self._distrusted = False
 
     def interest(self, kind: Kind, library: str) -> Interest:
-        """Be asked wherever branches are made, if switched on; a branch's own end says nothing."""
-        if not self._keys or kind is Kind.RUN:
+        """Be asked wherever branches are made, if switched on; a branch's own end says nothing.
+
+        But it may be another process's, whose coverage then counts for the branch's execution.
+        """
+        if not self._keys or (kind is Kind.RUN and self._coverage is None):
             return Interest.NONE
         return Interest.AROUND
 
@@ -73,6 +84,10 @@ class Filibuster:
         running = branch()
         orders = None if running is None else self._orders(running)
         if running is None or orders is None:
+            return _pass()
+        if self._coverage is not None and not call.kind.departs:
+            self._coverage.arrived(orders)
+        if call.kind is Kind.RUN:
             return _pass()
         if not call.kind.departs:
             return _arrive(call, orders, running)

@@ -22,6 +22,12 @@ def service_key() -> bytes | None:
     return os.environ.get("FILIBUSTER_KEY", "").encode() or None
 
 
+def coverage_directory() -> Path | None:
+    """Return where this service's coverage is recorded, None if it isn't."""
+    directory = os.environ.get("FILIBUSTER_COVERAGE")
+    return Path(directory) if directory else None
+
+
 def inherited_baggage() -> str:
     """Return the value of the baggage header that this process was started with, "" for none."""
     return os.environ.get("BAGGAGE", "")

@@ -1,4 +1,4 @@
-"""How coverage is told on the terminal: what is missing, a line per file, and what faults reached."""
+"""Coverage on the terminal: what is missing, a line for each file, and what faults reached."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import baggage
 from metaapps.filibuster import settings
 from metaapps.filibuster.app import Filibuster
+from metaapps.filibuster.coverage.arrival import attribution
 
 
 def switch_on(library: str, service: str | None) -> bool:
@@ -13,7 +14,7 @@ def switch_on(library: str, service: str | None) -> bool:
         return False
     key = settings.service_key() or settings.local_key()
     baggage.instrument(library, "threading", "concurrent.futures", service=service)
-    baggage.register(Filibuster((key,)))
+    baggage.register(Filibuster((key,), coverage=attribution()))
     return True
 
 
