@@ -27,6 +27,9 @@ from baggage.context import Branch, branch, current
 from baggage.values import Key, Value
 from metaapps.filibuster import reporting, settings
 from metaapps.filibuster.coverage.arrival import Attribution, attribution
+from metaapps.filibuster.foreign import asking
+from metaapps.filibuster.foreign import headers as foreign_headers
+from metaapps.filibuster.foreign.client import ForeignClient
 from metaapps.filibuster.index import TEST, stable_operation
 from metaapps.filibuster.lineage import Lineage, Progress, Step
 from metaapps.filibuster.observation import Observation, Role
@@ -45,14 +48,19 @@ _MAX_ARGUMENTS: Final = 300
 
 def create() -> Filibuster:
     """Make the meta-application for this process, as its environment says; for the entry point."""
+    if settings.instrumentation_disabled():
+        return Filibuster()
     key = settings.service_key()
-    return Filibuster(() if key is None else (key,), coverage=attribution())
+    keys = () if key is None else (key,)
+    return Filibuster(keys, server=settings.server_url(), coverage=attribution())
 
 
 class Filibuster:
     """Fault injection in one process: in a service, or (`by_test`) in the functional test's.
 
-    Without `keys` it is switched off: whatever arrives, it follows no orders.
+    Without `keys` it is switched off: whatever arrives, it follows no orders. Calls that foreign
+    services make of it are served by asking `server`, the URL of one for the original's protocol;
+    without one, such calls go through unseen.
     """
 
     name = NAME
@@ -62,11 +70,14 @@ class Filibuster:
         keys: Sequence[bytes] = (),
         *,
         by_test: bool = False,
+        server: str = "",
         coverage: Attribution | None = None,
     ) -> None:
         """Follow orders that are signed with one of `keys`; tell `coverage` of what arrives."""
         self._keys = tuple(keys)
         self._by_test = by_test
+        self.server = server
+        self._server = ForeignClient(server) if server else None
         self._coverage = coverage
         self._distrusted = False
 
@@ -75,25 +86,23 @@ class Filibuster:
 
         But it may be another process's, whose coverage then counts for the branch's execution.
         """
-        if not self._keys or (kind is Kind.RUN and self._coverage is None):
+        if not (self._keys or self._server) or (kind is Kind.RUN and self._coverage is None):
             return Interest.NONE
         return Interest.AROUND
 
     def around(self, call: Call) -> Flow:
         """Choose the flow for one crossing; without orders it passes."""
         running = branch()
-        orders = None if running is None else self._orders(running)
-        if running is None or orders is None:
+        if running is None:
             return _pass()
-        if self._coverage is not None and not call.kind.departs:
-            self._coverage.arrived(orders)
-        if call.kind is Kind.RUN:
-            return _pass()
+        orders = self._orders(running)
         if not call.kind.departs:
-            return _arrive(call, orders, running)
+            return self._arrive(call, orders, running)
         progress = progress_of(running)
         if progress is None:
             return _pass()
+        if orders is None:
+            return self._ask(call, progress, running)
         if call.kind is Kind.SPAWN:
             return _spawn(progress, running)
         return self._call(call, orders, progress, running)
@@ -106,7 +115,10 @@ class Filibuster:
 
     def _call(self, call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
         step = progress.call(call, by_test=self._by_test)
-        proceed = Proceed(down={LINEAGE: encode_lineage(step.below)})
+        proceed = Proceed(
+            down={LINEAGE: encode_lineage(step.below)},
+            headers=asking.told_below(step, asking.served_by(running)),
+        )
         planned = None if self._by_test else orders.plan.at(step.index)
         outcome = yield proceed if planned is None else Inject(planned.fault, otherwise=proceed)
         seen = _observed(call, step, outcome, self._by_test)
@@ -115,12 +127,31 @@ class Filibuster:
         running.pack(SEEN, encode_observation(seen))
         return None
 
+    def _arrive(self, call: Call, orders: Orders | None, running: Branch) -> Flow:
+        if orders is not None and self._coverage is not None:
+            self._coverage.arrived(orders)
+        if call.kind is Kind.RUN:
+            return _pass()
+        came = None if self._server is None else foreign_headers.read(call.arrived)
+        if came is not None and self._server is not None:
+            lineage = _lineage(running)
+            # What passed through a foreign service speaks of the call of that service, not of this.
+            if orders is None or lineage is None or came.path.ours != lineage.index:
+                return asking.serving(call, came, self._server, running)
+        return _pass() if orders is None else _arrive(call, orders, running)
+
+    def _ask(self, call: Call, progress: Progress, running: Branch) -> Flow:
+        served = asking.served_by(running)
+        if self._server is None or served is None or call.kind is Kind.SPAWN:
+            return _pass()
+        return asking.calling(call, served, progress, self._server)
+
     def _orders(self, running: Branch) -> Orders | None:
         orders = self._believed(running.baggage.unpack(ORDERS))
         return None if orders is None or orders.expires < time.time() else orders
 
     def _believed(self, values: tuple[Value, ...]) -> Orders | None:
-        if not values or not isinstance(values[0], bytes):
+        if not values or not isinstance(values[0], bytes) or not values[0]:
             return None
         orders = decode_orders(values[0], self._keys)
         if orders is None and not self._distrusted:

@@ -50,6 +50,11 @@ class Inbox:
             self._arrivals[operation] += 1
             return {"position": self._next(), "occurrence": self._arrivals[operation]}
 
+    def place(self) -> int:
+        """Return the position of something else that happens directly within the test."""
+        with self._changed:
+            return self._next()
+
     def ask(self, service: str, *, recorded: bool) -> bool:
         """Say whether a fault was hit on a call to a service ("" for any)."""
         with self._changed:

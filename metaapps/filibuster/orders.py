@@ -17,6 +17,7 @@ from metaapps.filibuster.plan import FAULT_FREE, Plan
 
 ORDERS: Final = Key("filibuster.orders", direction=Direction.DOWN, priority=0)
 LINEAGE: Final = Key("filibuster.lineage", direction=Direction.DOWN, priority=0)
+FOREIGN: Final = Key("filibuster.foreign", direction=Direction.DOWN, priority=0)
 SEEN: Final = Key("filibuster.seen", direction=Direction.HOME, priority=50)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from baggage.boundary import UNKNOWN_SITE, Call
 from baggage.context import suppressed
-from metaapps.filibuster import index
+from metaapps.filibuster import index, settings
 from metaapps.filibuster.lineage import ROOT, Lineage, Step
 from metaapps.filibuster.orders import Orders
 from metaapps.filibuster.wire import encode_report
@@ -56,7 +56,7 @@ def was_injected(orders: Orders, service: str, *, recorded: bool) -> bool:
 
 
 def _ask(orders: Orders, method: str, path: str, body: bytes | None = None) -> Any:
-    if not orders.coordinator:
+    if not orders.coordinator or settings.communication_disabled():
         return None
     with suppressed():
         connection = HTTPConnection(orders.coordinator, timeout=_TIMEOUT)

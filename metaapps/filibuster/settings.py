@@ -28,6 +28,11 @@ def coverage_directory() -> Path | None:
     return Path(directory) if directory else None
 
 
+def server_url() -> str:
+    """Return where the original's protocol is served, "" where nothing says so."""
+    return "" if communication_disabled() else os.environ.get("FILIBUSTER_URL", "")
+
+
 def inherited_baggage() -> str:
     """Return the value of the baggage header that this process was started with, "" for none."""
     return os.environ.get("BAGGAGE", "")
@@ -69,3 +74,8 @@ def _create(path: Path, content: bytes) -> None:
 def instrumentation_disabled() -> bool:
     """Say whether the original's switch forbids instrumentation."""
     return bool(os.environ.get("DISABLE_INSTRUMENTATION"))
+
+
+def communication_disabled() -> bool:
+    """Say whether the original's switch forbids to ask servers, and to report to them."""
+    return bool(os.environ.get("DISABLE_SERVER_COMMUNICATION"))

@@ -17,6 +17,7 @@ from metaapps.filibuster.cli.options import Options
 from metaapps.filibuster.cli.outcome import ExitCode, guarded
 from metaapps.filibuster.cli.replay import replay
 from metaapps.filibuster.cli.run import run
+from metaapps.filibuster.cli.serve import foreign_options, serve
 from metaapps.filibuster.cli.services import services
 
 _FILE = click.Path(path_type=Path)
@@ -71,6 +72,7 @@ def main() -> None:
     help="Seconds that one run of the test may take.",
 )
 @click.option("--coverage", is_flag=True, help="Report which lines ran, and under which faults.")
+@foreign_options
 def run_command(coverage: bool, **options: Any) -> None:
     """Run a functional test under every fault that the calls between services can suffer."""
     work = replay if options["counterexample_file"] else run
@@ -88,11 +90,13 @@ def run_command(coverage: bool, **options: Any) -> None:
 @_TEST
 @click.option("--services", "services_file", type=_FILE, help="Start these services first.")
 @click.option("--test-timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True)
+@foreign_options
 def replay_command(**options: Any) -> None:
     """Run one counterexample again, by default with the functional test that found it."""
     _exit(guarded(lambda report: replay(Options(**options), report)))
 
 
+main.add_command(serve)
 main.add_command(services)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from metaapps.filibuster.cli.outcome import JobError
 from metaapps.filibuster.coverage.recording import Recording
+from metaapps.filibuster.foreign.server import HOST, PORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,9 @@ class Options:
     max_faults: int | None = None
     max_executions: int | None = None
     test_timeout: float = 60.0
+    foreign: bool = False
+    host: str = HOST
+    port: int = PORT
     recording: Recording | None = None
 
 

@@ -11,6 +11,7 @@ from metaapps.filibuster.cli.functional import FunctionalTestError
 from metaapps.filibuster.cli.report import Report, make_console
 from metaapps.filibuster.counterexample import CounterexampleError
 from metaapps.filibuster.coverage.recording import CoverageError
+from metaapps.filibuster.foreign.server import ForeignServerError
 from metaapps.filibuster.services import ServicesError
 
 
@@ -34,6 +35,7 @@ _REFUSALS = (
     AnalysisError,
     CounterexampleError,
     CoverageError,
+    ForeignServerError,
 )
 
 

@@ -15,6 +15,7 @@ from metaapps.filibuster.cli.report import Found, Report
 from metaapps.filibuster.cli.session import STATE, Session, open_session
 from metaapps.filibuster.explore import Done, Event, Limits, Ran, StopReason, explore
 from metaapps.filibuster.finding import Finding, FindingKind
+from metaapps.filibuster.foreign.catalogue import FOREIGN_DEFAULT
 from metaapps.filibuster.observation import Execution, Role
 from metaapps.filibuster.plan import FAULT_FREE
 from metaapps.filibuster.reduce import NoReduction, Predictor
@@ -23,7 +24,8 @@ FIRST: Final = Path("counterexample.json")
 
 _NO_CALLS: Final = (
     "no service was seen to call another: instrument the services, and switch injection on in them "
-    "by FILIBUSTER_KEY or `filibuster services start`"
+    "by FILIBUSTER_KEY or `filibuster services start`; with --foreign, tell the original's "
+    "instrumentation where this run serves its protocol"
 )
 _FAILS_WITHOUT: Final = "the functional test fails without any fault: make it pass first"
 _ADVICE: Final = {
@@ -43,11 +45,17 @@ _SERIOUS: Final = {
 def run(options: Options, report: Report) -> ExitCode:
     """Explore, or run once without any fault."""
     spec = wanted_test(options.functional_test)
-    catalogue = DEFAULT if options.analysis_file is None else load_analysis(options.analysis_file)
+    catalogue = _catalogue(options)
     with open_session(spec, options, report) as session:
         if options.only_initial_execution:
             return _initial(session.run(FAULT_FREE), report)
         return _Exploration(spec, report).explore(options, session, catalogue)
+
+
+def _catalogue(options: Options) -> Catalogue:
+    if options.analysis_file is not None:
+        return load_analysis(options.analysis_file)
+    return FOREIGN_DEFAULT if options.foreign else DEFAULT
 
 
 def _initial(execution: Execution, report: Report) -> ExitCode:
@@ -121,4 +129,4 @@ class _Exploration:
 
 def _replay_line(options: Options) -> str:
     services = "" if options.services_file is None else f" --services {options.services_file}"
-    return f"filibuster replay {FIRST}{services}"
+    return f"filibuster replay {FIRST}{services}{' --foreign' if options.foreign else ''}"

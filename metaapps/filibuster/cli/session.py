@@ -30,9 +30,11 @@ from metaapps.filibuster.cli.options import Options
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.coverage.recording import Recording
+from metaapps.filibuster.foreign.asking import Served
+from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import Execution
-from metaapps.filibuster.orders import LINEAGE, ORDERS, Orders
+from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, Orders
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
 
@@ -51,19 +53,27 @@ class Session:
     key: bytes
     timeout: float
     recording: Recording | None = None
+    foreign: ForeignServer | None = None
 
     def run(self, plan: Plan) -> Execution:
         """Run the functional test once under a plan. Raises FunctionalTestError if it can't be."""
         execution = secrets.token_hex(8)
         inbox = self.coordinator.open(execution)
+        ledger = None if self.foreign is None else self.foreign.begin(plan, inbox)
         started = time.perf_counter()
         try:
             header = self._header(execution, plan)
             verdict = self.test.run(header, self.environment, self.timeout)
+            if ledger is not None:
+                ledger.settle(_SETTLE_WITHIN)
             pushed = inbox.settle(_SETTLE_WITHIN)
         finally:
             self.coordinator.close(execution)
+            if self.foreign is not None:
+                self.foreign.end()
         seen = (*decode_observations(verdict.seen), *pushed)
+        if ledger is not None:
+            seen = ledger.named(seen)
         done = Execution(plan, seen, verdict.failure, time.perf_counter() - started)
         if self.recording is not None:
             self.recording.note(execution, done)
@@ -79,6 +89,8 @@ class Session:
         )
         signed = encode_orders(orders, self.key)
         carried = EMPTY.with_down({ORDERS: signed, LINEAGE: encode_lineage(ROOT)})
+        if self.foreign is not None:
+            carried = carried.with_down({FOREIGN: Served(execution).encoded()})
         header = write_header(carried)
         if not read_header(header).unpack(ORDERS):
             raise FunctionalTestError(
@@ -92,20 +104,37 @@ def open_session(spec: str, options: Options, report: Report) -> Iterator[Sessio
     """Start what a run of the test `spec` needs, and end it whatever happens."""
     test = functional_test(spec)
     with ExitStack() as stack:
-        urls, key = _services(options, report, stack)
+        foreign = _foreign(options, report, stack)
+        urls, key = _services(options, report, stack, _environment(foreign))
         coordinator = stack.enter_context(Coordinator())
-        environment = {**urls, "FILIBUSTER_KEY": key}
+        environment = {**_environment(foreign), **urls, "FILIBUSTER_KEY": key}
         recording = options.recording or Recording.under_way(STATE / "coverage", key)
-        yield Session(test, environment, coordinator, key.encode(), options.test_timeout, recording)
+        timeout = options.test_timeout
+        yield Session(test, environment, coordinator, key.encode(), timeout, recording, foreign)
 
 
-def _services(options: Options, report: Report, stack: ExitStack) -> tuple[Mapping[str, str], str]:
+def _foreign(options: Options, report: Report, stack: ExitStack) -> ForeignServer | None:
+    if not options.foreign:
+        return None
+    server = stack.enter_context(ForeignServer(options.host, options.port))
+    report.line(f"the original's protocol is served at {server.url}")
+    return server
+
+
+def _environment(foreign: ForeignServer | None) -> Mapping[str, str]:
+    """Return what tells services and tests where the original's protocol is served."""
+    return {} if foreign is None else {"FILIBUSTER_URL": foreign.url}
+
+
+def _services(
+    options: Options, report: Report, stack: ExitStack, env: Mapping[str, str]
+) -> tuple[Mapping[str, str], str]:
     """Return where the services are, and their key: those to start, or those that run here.
 
     Without either, the test's environment has to say where they are.
     """
     if options.services_file is not None:
-        deployment = deployments.load(options.services_file)
+        deployment = deployments.load(options.services_file).with_env(env)
         if options.recording is not None:
             deployment = options.recording.measured(deployment)
         logs = stack.enter_context(_logs())

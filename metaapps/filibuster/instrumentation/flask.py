@@ -11,17 +11,26 @@ from metaapps.filibuster.instrumentation.switch import switch_off, switch_on
 class FlaskInstrumentor:
     """Instruments Flask applications as services under test."""
 
-    def instrument_app(self, app: Any, service_name: str | None = None, **_: Any) -> None:
+    def instrument_app(
+        self,
+        app: Any,
+        service_name: str | None = None,
+        filibuster_url: str | None = None,
+        **_: Any,
+    ) -> None:
         """Instrument one application, as a service of this name.
 
-        Other applications in the process are instrumented too, under the process's name.
+        Other applications in the process are instrumented too, under the process's name. For
+        `filibuster_url` see `RequestsInstrumentor.instrument`.
         """
-        if switch_on("flask", service_name) and service_name:
+        if switch_on("flask", service_name, filibuster_url) and service_name:
             name_service(app, service_name)
 
-    def instrument(self, service_name: str | None = None, **_: Any) -> None:
+    def instrument(
+        self, service_name: str | None = None, filibuster_url: str | None = None, **_: Any
+    ) -> None:
         """Instrument every application in the process."""
-        switch_on("flask", service_name)
+        switch_on("flask", service_name, filibuster_url)
 
     def uninstrument(self, **_: Any) -> None:
         """Switch the instrumentation off."""

@@ -15,10 +15,11 @@ class RequestsInstrumentor:
     ) -> None:
         """Instrument requests; `service_name` names the service that calls.
 
-        `filibuster_url` is taken and not needed: services decide by the plan that comes with each
-        request, and ask nobody.
+        Services decide by the plan that comes with each request, and ask nobody. Only requests that
+        a service under the original's own instrumentation made are asked about at `filibuster_url`,
+        by default FILIBUSTER_URL of the environment.
         """
-        switch_on("requests", service_name)
+        switch_on("requests", service_name, filibuster_url)
 
     def uninstrument(self, **_: Any) -> None:
         """Switch the instrumentation off."""

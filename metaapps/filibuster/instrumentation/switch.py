@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import baggage
+from baggage.runtime import PROCESS
 from metaapps.filibuster import settings
 from metaapps.filibuster.app import Filibuster
 from metaapps.filibuster.coverage.arrival import attribution
 
 
-def switch_on(library: str, service: str | None) -> bool:
-    """Instrument a library in a service under test; False where the environment forbids it."""
+def switch_on(library: str, service: str | None, url: str | None = None) -> bool:
+    """Instrument a library in a service under test; False where the environment forbids it.
+
+    `url` is where the original's protocol is served, unless the environment says otherwise.
+    """
     if settings.instrumentation_disabled():
         return False
     key = settings.service_key() or settings.local_key()
     baggage.instrument(library, "threading", "concurrent.futures", service=service)
-    baggage.register(Filibuster((key,), coverage=attribution()))
+    server = "" if settings.communication_disabled() else settings.server_url() or url or _told()
+    baggage.register(Filibuster((key,), server=server, coverage=attribution()))
     return True
+
+
+def _told() -> str:
+    """Return what the drop-in for another library was told of the server."""
+    known = (app.server for app in PROCESS.boundary.apps if isinstance(app, Filibuster))
+    return next(known, "")
 
 
 def switch_off(library: str) -> None:

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -53,6 +53,11 @@ class Deployment:
 
     directory: Path
     services: tuple[Service, ...]
+
+    def with_env(self, env: Mapping[str, str]) -> Deployment:
+        """Return a deployment with more variables for every service; a service's own win."""
+        services = (replace(service, env={**env, **service.env}) for service in self.services)
+        return replace(self, services=tuple(services))
 
 
 _PLACEHOLDER: Final = re.compile(r"\{(?:python|fd|port)\}")
