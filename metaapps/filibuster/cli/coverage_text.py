@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
-from os.path import relpath
-from pathlib import Path
 from typing import Final
 
 from rich.markup import escape
 
+from metaapps.filibuster.coverage.marks import groups, shown
 from metaapps.filibuster.coverage.measured import Measured
 from metaapps.filibuster.coverage.summary import FileSummary, Summary, percent, ranges
 
@@ -46,15 +44,15 @@ def fault_lines(totals: Summary) -> Iterator[str]:
     files = [file for file in totals.files if file.by_faults]
     yield "\n[bold]reached by faults only[/]" if files else "\nno line was reached by faults only"
     for file in files:
-        yield escape(_shown(file.path))
-        for names, lines in groupby(file.by_faults, key=lambda line: file.by_faults[line]):
-            yield from _group(ranges(lines, file.statements), names)
+        yield escape(shown(file.path))
+        for place, _, names in groups(file):
+            yield from _group(place, names)
 
 
 def _group(place: str, names: Sequence[str]) -> Iterator[str]:
     told = [*names[:_MOST]]
     if len(names) > _MOST:
-        told.append(f"and {len(names) - _MOST} plans more, which the page names")
+        told.append(f"and {len(names) - _MOST} more, which the page names")
     for number, name in enumerate(told):
         yield f"  {'' if number else place:8}  [red]{escape(name)}[/]"
 
@@ -62,7 +60,7 @@ def _group(place: str, names: Sequence[str]) -> Iterator[str]:
 def _row(file: FileSummary) -> tuple[str, ...]:
     statements = len(file.statements)
     return (
-        _shown(file.path),
+        shown(file.path),
         str(statements),
         percent(len(file.alone), statements),
         percent(file.covered, statements),
@@ -75,12 +73,6 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = [name.ljust(widths[0])]
     cells += [each.rjust(width) for each, width in zip(numbers, widths[1:], strict=False)]
     return escape("  ".join([*cells, last]).rstrip())
-
-
-def _shown(path: str) -> str:
-    """Return a path as seen from here, unless that would lead far away."""
-    near = relpath(path)
-    return path if Path(near).parts[:1] == ("..",) else near
 
 
 def _warning(text: str) -> str:

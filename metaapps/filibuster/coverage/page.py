@@ -13,6 +13,7 @@ from typing import Final
 
 from coverage import Coverage
 
+from metaapps.filibuster.coverage.marks import mark
 from metaapps.filibuster.coverage.recording import CoverageError
 from metaapps.filibuster.coverage.summary import Summary
 
@@ -42,10 +43,11 @@ def write(directory: Path, combined: Path, summary: Summary) -> Path:
         measured.load()
         measured.html_report(
             directory=str(draft),
-            title=f"Services: {summary}",
+            title=_title(summary),
             show_contexts=True,
             ignore_errors=True,
         )
+        mark(draft, summary)
         (draft / _MARK).write_text(json.dumps(_json(summary), indent=2), encoding="utf-8")
         if directory.exists():
             shutil.rmtree(directory)
@@ -53,6 +55,12 @@ def write(directory: Path, combined: Path, summary: Summary) -> Path:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return directory / "index.html"
+
+
+def _title(summary: Summary) -> str:
+    # coverage.py completes it by the share of all.
+    alone = f"{summary.alone} by the test alone, " if summary.tested_alone else ""
+    return f"Services: {alone}with faults"
 
 
 def _json(summary: Summary) -> dict[str, object]:

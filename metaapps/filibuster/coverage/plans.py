@@ -29,7 +29,7 @@ def label(execution: Execution) -> str:
 def _fault(planned: PlannedFault, call: Observation | None) -> str:
     if call is None:
         return f"{planned.label or planned.target or planned.index.hex()} (not hit)"
-    status = planned.fault if call.status is None else f"status {call.status}"
+    status = planned.fault if call.status is None else call.status
     return f"{describe(call)}: {call.raised or status}"
 
 
