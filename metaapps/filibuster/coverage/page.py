@@ -37,7 +37,8 @@ def check(directory: Path) -> None:
 def write(directory: Path, combined: Path, summary: Summary) -> Path:
     """Write the page into `directory`, wholly or not at all; return the file to open."""
     check(directory)
-    draft = directory.with_name(f".{directory.name}.{os.getpid()}")
+    place = directory.absolute()
+    draft = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         measured = Coverage(data_file=str(combined), config_file=False)
         measured.load()
@@ -49,9 +50,9 @@ def write(directory: Path, combined: Path, summary: Summary) -> Path:
         )
         mark(draft, summary)
         (draft / _MARK).write_text(json.dumps(_json(summary), indent=2), encoding="utf-8")
-        if directory.exists():
-            shutil.rmtree(directory)
-        draft.rename(directory)
+        if place.exists():
+            shutil.rmtree(place)
+        draft.rename(place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return directory / "index.html"
