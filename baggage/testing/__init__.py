@@ -1,0 +1,76 @@
+"""Conformance suites for instrumentations and meta-applications, yours included.
+
+A suite is a class of pytest tests. Inherit, say how your library is used, and its properties are
+tried with real sockets, threads and exceptions. Needs `pytest` and `hypothesis`.
+
+    from baggage.testing import HttpClientSuite
+    import my_client, my_instrumentation  # says `instrument(boundary, switch)`
+
+    class TestMyClient(HttpClientSuite):
+        instrumentation = my_instrumentation
+
+        def sender(self):
+            session = my_client.Session()
+            return session.get                 # a function of a URL
+
+        def sender_with(self, headers):
+            return lambda url: my_client.get(url, headers=headers)
+
+        def streaming(self):
+            return lambda url: my_client.get(url, stream=True).chunks()
+
+        test_each_retry_that_the_hook_can_see_is_an_attempt = None  # my_client never retries
+
+    class TestMyServer(HttpServerSuite):
+        instrumentation = my_server_instrumentation
+
+        @contextmanager
+        def serving(self, view):               # `view()` returns a body, a stream or a status
+            with my_server.run(lambda request: view()) as address:
+                yield address
+
+    class TestMyThreads(SpawnSuite):
+        instrumentation = my_threads_instrumentation
+
+        def spawn(self, work):
+            return my_threads.start(work).result  # what waits for it
+
+    class TestMyTool(MetaAppSuite):
+        def metaapp(self):
+            return MyTool()
+
+A property that does not hold by a library's nature is taken out by name, as above. `Recorder` and
+`Scripted` are meta-applications for tests of your own; `Origin` is a server that remembers what it
+was asked, `Parcel` a library made of nothing but headers.
+"""
+
+from baggage.testing import _rewrite as _rewrite  # isort: skip - before what it is about
+from baggage.testing.apps import Crossed, Recorder, Scripted
+from baggage.testing.http_client import HttpClientSuite, Send
+from baggage.testing.http_server import HttpServerSuite, View
+from baggage.testing.metaapp import MetaAppSuite
+from baggage.testing.origin import HANG, RESET, Origin, Received, Reply
+from baggage.testing.parcel import Parcel, ParcelAdapter, ParcelRefused
+from baggage.testing.spawn import SpawnSuite, Wait, Work
+
+__all__ = [
+    "HANG",
+    "RESET",
+    "Crossed",
+    "HttpClientSuite",
+    "HttpServerSuite",
+    "MetaAppSuite",
+    "Origin",
+    "Parcel",
+    "ParcelAdapter",
+    "ParcelRefused",
+    "Received",
+    "Recorder",
+    "Reply",
+    "Scripted",
+    "Send",
+    "SpawnSuite",
+    "View",
+    "Wait",
+    "Work",
+]

@@ -1,0 +1,17 @@
+"""What holds for every instrumented HTTP server."""
+
+from __future__ import annotations
+
+from baggage.testing._server import View
+from baggage.testing._server_carries import Carries
+from baggage.testing._server_flows import Flows
+from baggage.testing._server_streams import Streams
+
+__all__ = ["HttpServerSuite", "View"]
+
+
+class HttpServerSuite(Carries, Flows, Streams):
+    """Inherit, and say how a view is served. See `baggage.testing` for an example.
+
+    `workers` is how many requests the server serves at a time.
+    """

@@ -1,0 +1,79 @@
+"""A library made of nothing but headers, for crossings without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from baggage.boundary import (
+    Call,
+    CannotEnact,
+    Endpoint,
+    Facts,
+    Fault,
+    FaultKind,
+    Kind,
+    PlainFacts,
+)
+
+_CALLEE: Final = Endpoint("callee", 80)
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A message: headers by lower-case name. It is its own carrier."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+
+    def get(self, name: str) -> str | None:
+        return self.headers.get(name)
+
+    def set(self, name: str, value: str) -> None:
+        self.headers[name] = value
+
+
+class ParcelRefused(Exception):
+    """What this library raises where nobody takes a parcel."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelAdapter:
+    """The adapter for parcels, in any role; `call` is what it describes each of them as."""
+
+    kind: Kind = Kind.CLIENT
+    library: str = "parcel"
+    packages: frozenset[str] = frozenset()
+    endpoint: Endpoint | None = _CALLEE
+
+    def describe(self, request: Parcel) -> Call:
+        arrived: Mapping[str, str] = {} if self.kind.departs else request.headers
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation="SEND parcel",
+            method="send",
+            endpoint=self.endpoint,
+            arrived=arrived,
+        )
+
+    def request_carrier(self, request: Parcel) -> Parcel:
+        return request
+
+    def response_carrier(self, response: Parcel) -> Parcel:
+        return response
+
+    def facts(self, response: Parcel) -> Facts:
+        return PlainFacts(response.status, ok=response.status < 400)
+
+    def enact(self, fault: Fault, request: Parcel) -> Parcel:
+        if fault.kind is FaultKind.REFUSED:
+            raise ParcelRefused("refused")
+        if fault.kind is FaultKind.STATUS and fault.status is not None:
+            return Parcel(status=fault.status)
+        raise CannotEnact(f"no parcel fails by {fault}")
+
+    def at(self, kind: Kind) -> ParcelAdapter:
+        """Return the adapter for another role."""
+        return replace(self, kind=kind)
