@@ -103,6 +103,8 @@ class _Exchange:
             time.sleep(self._arrival.delay)
         try:
             body = application(environ, self._hold)
+            if self._response is None:
+                body = _Begun(body)
         except BaseException as error:
             outcome = self._end_with(error)
             if deliverable(outcome) is error:
@@ -144,6 +146,31 @@ class _Exchange:
 def deliverable(outcome: Outcome) -> object:
     """Return the exception or the response of an outcome."""
     return getattr(outcome, "error", None) or getattr(outcome, "value", None)
+
+
+class _Begun:
+    """The body of an application that calls `start_response` no sooner than it must: a generator.
+
+    A server would ask for the first chunk next, in any case.
+    """
+
+    def __init__(self, body: Iterable[bytes]) -> None:
+        self._close = getattr(body, "close", None)
+        try:
+            self._chunks = iter(body)
+            self._first = next(self._chunks, None)
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._first is not None:
+            yield self._first
+            yield from self._chunks
+
+    def close(self) -> None:
+        if self._close is not None:
+            self._close()
 
 
 class _Body:
