@@ -30,6 +30,7 @@ STATUS: Final = "<status>"
 """Under which name an answer's status is kept, whatever its library calls it."""
 ANY_KEY: Final = "<any>"
 KEYS: Final = "<keys>"
+GIVEN: Final = "<given>"
 _LONGEST_PATH: Final = 8
 
 
@@ -139,7 +140,10 @@ def _inherited(
             if isinstance(found, Library) and isinstance(receiver, Object):
                 return frozenset({Method(found, receiver)})
             return frozenset({found})
-    return ANYTHING
+        elif hasattr(getattr(builtins, base.name, None), name):
+            return ANYTHING
+    dynamic = any("__getattr__" in program.names[base] for base in bases if isinstance(base, Class))
+    return ANYTHING if dynamic else NOTHING
 
 
 def _bound(program: Program, values: Values, receiver: Class | Object) -> Values:
@@ -163,12 +167,15 @@ def _bound(program: Program, values: Values, receiver: Class | Object) -> Values
 def _of_object(program: Program, value: Object, name: str) -> Values:
     base = answer_base(program, value.kind)
     if base is not None and name in libraries.status_attributes(base):
-        return statuses(program, value) or ANYTHING
+        # Without a status, what stands for anything of its class is a framework's own doing.
+        return statuses(program, value)
     own = program.get(value, name)
+    if Constant(name) in program.get(value, GIVEN):
+        return own
     if isinstance(value.kind, Library):
         return own or frozenset({Method(Library(f"{value.kind.path}().{name}"), value)})
     inherited = _of_class(program, value.kind, name, value)
-    return own | inherited if own and inherited != ANYTHING else own or inherited
+    return own | inherited if inherited != ANYTHING else own or inherited
 
 
 def _of_super(program: Program, value: Super, name: str) -> Values:

@@ -9,6 +9,7 @@ from typing import Final
 from metaapps.filibuster.analyze import libraries
 from metaapps.filibuster.analyze.attributes import (
     ANY_KEY,
+    GIVEN,
     STATUS,
     answer_base,
     attribute,
@@ -93,11 +94,12 @@ def _extra(node: ast.AST) -> tuple[ast.arg | None, ...]:
 
 def _class(frame: Frame, kind: Class, arguments: Arguments, site: Site) -> Values:
     made = Object(kind, site)
-    for initializer in attribute(frame.program, made, "__init__"):
-        if isinstance(initializer, Method):
-            _method(frame, initializer, arguments, site)
-        else:
-            _fields(frame.program, made, arguments)
+    found = attribute(frame.program, made, "__init__")
+    initializers = [each for each in found if isinstance(each, Method)]
+    for initializer in initializers:
+        _method(frame, initializer, arguments, site)
+    if not initializers:
+        _fields(frame.program, made, arguments)
     return frozenset({made})
 
 
@@ -114,6 +116,7 @@ def _fields(program: Program, made: Object, arguments: Arguments) -> None:
     given = dict(zip(names, arguments.positional, strict=False)) | dict(arguments.keywords)
     for name, values in given.items():
         program.join(made, name, values)
+        program.join(made, GIVEN, {Constant(name)})
 
 
 def _object(frame: Frame, callee: Object, arguments: Arguments, site: Site) -> Values:
@@ -170,12 +173,12 @@ def _answers_itself(
     """Follow a method that answers by a side effect: of gRPC's context, or of a view class."""
     rpc = receiver.kind == libraries.CONTEXT
     if rpc and function.name in ("abort", "set_code", "abort_with_status"):
-        given = arguments.get(0, "code", "status") or ANYTHING
+        given = arguments.need(0, "code", "status")
         answers = {status for each in given for status in _grpc_status(frame.program, each)}
     elif function.name in libraries.ANSWERING and any(
         base.name in libraries.VIEWS for base in library_bases(frame.program, receiver.kind)
     ):
-        answers = set(arguments.get(0, "code", "status_code") or ANYTHING)
+        answers = set(arguments.need(0, "code", "status_code"))
     else:
         return False
     if frame.function is not None:
@@ -231,7 +234,7 @@ def _aborting(frame: Frame, callee: Library, arguments: Arguments, site: Site) -
         return ANYTHING
     if not libraries.is_abort(callee):
         return None
-    given = arguments.get(0, "code", "status", "http_status_code") or ANYTHING
+    given = arguments.need(0, "code", "status", "http_status_code")
     for value in given:
         if isinstance(value, Object):
             frame.escapes[Escape(value, site)] = None
@@ -271,10 +274,10 @@ def _making(frame: Frame, callee: Library, arguments: Arguments, site: Site) -> 
 def _answer(frame: Frame, callee: Library, arguments: Arguments, site: Site) -> Values | None:
     if callee.path.endswith("rpc.status_pb2.Status"):
         made = Object(callee, site)
-        frame.program.join(made, STATUS, arguments.get(0, "code") or ANYTHING)
+        frame.program.join(made, STATUS, arguments.need(0, "code"))
         return frozenset({made})
     if callee.path.endswith("rpc_status.to_status"):
-        return arguments.get(0, "status") or ANYTHING
+        return arguments.need(0, "status")
     if not libraries.answers(callee):
         return None
     made = Object(callee, site)
@@ -293,6 +296,8 @@ def _passing(frame: Frame, callee: Library, arguments: Arguments, site: Site) ->
     """Follow calls that give what they are given."""
     if callee.path in _FIRST and arguments.positional:
         return arguments.positional[0]
+    if callee.path in ("os.environ.get", "os.getenv"):
+        return ANYTHING | (arguments.get(1, "default") or NOTHING)
     if callee.path == "typing.cast":
         return arguments.get(1, "val")
     if callee.path == "functools.partial" and arguments.positional:

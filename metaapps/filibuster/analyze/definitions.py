@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from metaapps.filibuster.analyze.attributes import attribute
 from metaapps.filibuster.analyze.calls import call
@@ -17,11 +18,13 @@ from metaapps.filibuster.analyze.values import (
     Class,
     Function,
     Library,
+    Method,
     Module,
     Values,
 )
-from metaapps.filibuster.analyze.wiring import serve_class
+from metaapps.filibuster.analyze.wiring import serve_class, serve_wsgi
 
+_CALLABLE: Final = (Function, Class, Method)
 Run = Callable[[Frame, list[ast.stmt]], bool]
 Import = ast.Import | ast.ImportFrom
 
@@ -37,10 +40,22 @@ def define_function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) 
     _defaults(frame, function, node.args)
     for argument in all_parameters(node):
         if argument.annotation is not None:
-            kinds = evaluate(frame, argument.annotation)
+            kinds = _annotation(frame, argument.annotation)
             frame.program.join(function, f"<annotation {argument.arg}>", kinds)
+    serve_wsgi(frame.program, function)
     decorators = [] if marks & {"property", "staticmethod", "classmethod"} else node.decorator_list
     frame.bind(node.name, _decorated(frame, decorators, frozenset({function})))
+
+
+def _annotation(frame: Frame, node: ast.expr) -> Values:
+    """Return the classes in an annotation, and what `Annotated` carries along."""
+    if isinstance(node, ast.Subscript):
+        return _annotation(frame, node.slice)
+    if isinstance(node, ast.Tuple):
+        return NOTHING.union(*(_annotation(frame, each) for each in node.elts))
+    if isinstance(node, ast.BinOp):
+        return _annotation(frame, node.left) | _annotation(frame, node.right)
+    return evaluate(frame, node)
 
 
 def _mark(decorator: ast.expr) -> str:
@@ -68,9 +83,11 @@ def _decorated(frame: Frame, decorators: list[ast.expr], values: Values) -> Valu
         found = NOTHING
         for callee in sorted(evaluate(frame, decorator), key=str):
             arguments = Arguments((values,))
-            found |= call(frame, callee, arguments, frame.site(decorator))
+            result = call(frame, callee, arguments, frame.site(decorator))
             if not isinstance(callee, Function):
-                found |= values
+                # What a library makes of a function is called as the function is.
+                result = values.union(each for each in result if isinstance(each, _CALLABLE))
+            found |= result
         values = found
     return values
 

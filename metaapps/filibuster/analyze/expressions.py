@@ -10,6 +10,7 @@ from typing import Any, Final
 from metaapps.filibuster.analyze import libraries
 from metaapps.filibuster.analyze.attributes import (
     ANY_KEY,
+    KEYS,
     STATUS,
     answer_base,
     attribute,
@@ -26,9 +27,11 @@ from metaapps.filibuster.analyze.values import (
     Arguments,
     Class,
     Constant,
+    Effect,
     Function,
     Group,
     Library,
+    Module,
     Object,
     Super,
     Value,
@@ -80,7 +83,7 @@ def _unpack(frame: Frame, targets: list[ast.expr], values: Values) -> None:
 
 def _set_attribute(frame: Frame, owner: Value, target: ast.Attribute, values: Values) -> None:
     program, name = frame.program, target.attr
-    if isinstance(owner, Class):
+    if isinstance(owner, Class | Module):
         program.names[owner].add(name)
         program.join(owner, name, values)
     if not isinstance(owner, Object):
@@ -97,18 +100,31 @@ def _set_attribute(frame: Frame, owner: Value, target: ast.Attribute, values: Va
 def arguments_of(frame: Frame, node: ast.Call) -> Arguments:
     """Evaluate the arguments of a call."""
     positional = [each for each in node.args if not isinstance(each, ast.Starred)]
-    starred = len(positional) != len(node.args) or any(each.arg is None for each in node.keywords)
+    keywords = {each.arg: evaluate(frame, each.value) for each in node.keywords if each.arg}
+    starred = len(positional) != len(node.args)
+    for more in node.keywords:
+        if more.arg is None:
+            starred |= _expand(frame, evaluate(frame, more.value), keywords)
     for each in node.args:
         if isinstance(each, ast.Starred):
             evaluate(frame, each.value)
     return Arguments(
         tuple(evaluate(frame, each) for each in positional),
-        tuple(
-            (each.arg, evaluate(frame, each.value))
-            for each in node.keywords
-            if each.arg is not None
-        ),
+        tuple(keywords.items()),
         starred,
+    )
+
+
+def _expand(frame: Frame, values: Values, keywords: dict[str, Values]) -> bool:
+    """Add the keyword arguments that `**` stands for; tell whether there may be others."""
+    for value in values:
+        known = frame.program.get(value, KEYS) if isinstance(value, Group) else NOTHING
+        names = [each.value for each in known if isinstance(each, Constant)]
+        for name in (name for name in names if isinstance(name, str)):
+            found = frame.program.get(value, Constant(name))
+            keywords[name] = keywords.get(name, NOTHING) | found
+    return any(
+        not isinstance(value, Group) or bool(frame.program.get(value, ANY_KEY)) for value in values
     )
 
 
@@ -129,8 +145,6 @@ def _start_response(frame: Frame, node: ast.Call) -> None:
     """Follow WSGI's way to give a status."""
     if frame.function is None:
         return
-    from metaapps.filibuster.analyze.values import Effect
-
     for value in evaluate(frame, node.args[0]):
         effect = Effect(value, frame.site(node))
         frame.program.add(frame.program.effects[frame.function], effect)
@@ -146,8 +160,9 @@ def _super(frame: Frame) -> Values:
 
 def _constant(_: Frame, node: ast.Constant) -> Values:
     value = node.value
-    known = value is None or isinstance(value, bool | int | str)
-    return frozenset({Constant(value)}) if known else ANYTHING
+    if value is None or isinstance(value, int | str):
+        return frozenset({Constant(value)})
+    return ANYTHING
 
 
 def _name(frame: Frame, node: ast.Name) -> Values:

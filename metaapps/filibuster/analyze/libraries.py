@@ -146,7 +146,7 @@ _WITH_STATUS: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
 _DJANGO: Final[Mapping[str, int]] = {"Http404": 404, "PermissionDenied": 403}
 _RESPONDING: Final = FRAMEWORKS - {"http"}
 _RESPONSE: Final = re.compile(
-    r"\w*Response(Base)?(NotFound|Forbidden|BadRequest|NotAllowed|Gone|ServerError)?"
+    r"\w*Response(Base|NotFound|Forbidden|BadRequest|NotAllowed|Gone|ServerError)?"
 )
 _SHORT: Final = frozenset({"json_response", "jsonify", "json", "text", "html"})
 

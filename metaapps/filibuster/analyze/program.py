@@ -78,10 +78,15 @@ class Note(NamedTuple):
 
 @dataclass(slots=True)
 class Program:
-    """One service. Not for several threads at once."""
+    """One service. Not for several threads at once.
+
+    `settled` is whether all that the service surely does has been followed; what remains is what
+    others may do with it.
+    """
 
     sources: Sources
     grew: bool = False
+    settled: bool = False
     modules: dict[Module, Path] = field(default_factory=dict)
     code: dict[Function | Class, Code] = field(default_factory=dict)
     names: dict[Scope, set[str]] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from metaapps.filibuster.analyze.values import (
     Module,
     Object,
 )
+from metaapps.filibuster.analyze.wiring import give_last
 
 _MOST_ROUNDS: Final = 60
 
@@ -38,6 +39,8 @@ def solve(service: Service, services: Path) -> Program:
             program.live[function] = None
             for argument in program.code[function].parameters:
                 program.join(function, argument.arg, ANYTHING)
+        _repeat(program)
+        program.settled = True
         _repeat(program)
     except RecursionError as error:
         place = shown(service.directory)
@@ -81,21 +84,11 @@ def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def _give_escapes(program: Program) -> None:
-    """Give error handlers what comes out of endpoints, and anything of what they are for."""
+    """Give error handlers what comes out of endpoints."""
     for endpoint in list(program.endpoints):
         for escape in list(program.escapes[endpoint.function]):
             for rule in answering(program, escape):
-                _give(program, rule.function, escape.value)
-    for rule in list(program.on_error):
-        if isinstance(rule.kind, Class | Library):
-            _give(program, rule.function, Object(rule.kind, rule.function.site))
-
-
-def _give(program: Program, function: Function, value: object) -> None:
-    parameters = program.code[function].parameters
-    # A framework hands the exception over last: aiohttp's and FastAPI's have the request first.
-    if parameters and isinstance(value, Object):
-        program.join(function, parameters[-1].arg, {value})
+                give_last(program, rule.function, escape.value)
 
 
 def answering(program: Program, escape: Escape) -> list[OnError]:

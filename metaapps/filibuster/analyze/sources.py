@@ -48,21 +48,19 @@ def find_services(directory: Path, wanted: tuple[str, ...] = ()) -> list[Service
         if path.is_dir() and not _is_skipped(path) and next(python_files(path), None) is not None
     ]
     if not found:
-        raise AnalyzeError(
-            f"{shown(directory)}: no service here: each needs a directory with its source"
-        )
+        place = shown(directory)
+        raise AnalyzeError(f"{place}: no service here: each needs a directory with its source")
     return found
 
 
 def _wanted(directory: Path, text: str) -> Service:
     name, _, place = text.partition("=")
     service = Service(name, Path(os.path.abspath(directory / (place or name))))
+    there = shown(service.directory)
     if not name or not service.directory.is_dir():
-        raise AnalyzeError(
-            f"{shown(service.directory)}: no such directory: correct --service {text}"
-        )
+        raise AnalyzeError(f"{there}: no such directory: correct --service {text}")
     if next(python_files(service.directory), None) is None:
-        raise AnalyzeError(f"{shown(service.directory)}: no Python in it: correct --service {text}")
+        raise AnalyzeError(f"{there}: no Python in it: correct --service {text}")
     return service
 
 

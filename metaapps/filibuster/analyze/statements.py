@@ -48,7 +48,9 @@ def run(frame: Frame, statements: list[ast.stmt]) -> bool:
 
 def _expression(frame: Frame, node: ast.Expr) -> bool:
     # A call that gives nothing, not even None, doesn't come back.
-    return bool(evaluate(frame, node.value)) or not isinstance(node.value, ast.Call)
+    if evaluate(frame, node.value) or not isinstance(node.value, ast.Call):
+        return True
+    return not evaluate(frame, node.value.func)
 
 
 def _assignment(frame: Frame, node: ast.Assign) -> None:
@@ -109,7 +111,8 @@ def _raised(frame: Frame, value: Value, site: Site) -> Iterable[Value]:
 
 def _if(frame: Frame, node: ast.If | ast.While) -> bool:
     test = evaluate(frame, node.test)
-    never = isinstance(node.test, ast.Constant) and test <= _NEVER
+    # A variable is false for good if nothing else is ever assigned to it.
+    never = isinstance(node.test, ast.Constant | ast.Name) and test <= _NEVER
     if never or test == {_TYPE_CHECKING}:
         return run(frame, node.orelse)
     through = run(frame, node.body)
@@ -142,8 +145,8 @@ def _with(frame: Frame, node: ast.With | ast.AsyncWith) -> bool:
             given = arguments_of(frame, expression).positional
             suppressed += flattened(frame.program, NOTHING.union(*given))
         if item.optional_vars is not None:
-            objects = frozenset(value for value in values if isinstance(value, Object))
-            assign(frame, item.optional_vars, objects or ANYTHING)
+            known = all(isinstance(value, Object) for value in values)
+            assign(frame, item.optional_vars, values if known else ANYTHING)
     if not suppressed:
         return run(frame, node.body)
     inside = frame.catching()
@@ -154,7 +157,7 @@ def _with(frame: Frame, node: ast.With | ast.AsyncWith) -> bool:
 
 
 def _try(frame: Frame, node: ast.Try | ast.TryStar) -> bool:
-    inside = frame.catching()
+    inside, whole = frame.catching(), frame.catching()
     through = run(inside, node.body)
     remaining = dict(inside.escapes)
     ends = []
@@ -164,10 +167,13 @@ def _try(frame: Frame, node: ast.Try | ast.TryStar) -> bool:
         caught = _caught(frame, remaining, flat)
         for each in caught:
             del remaining[each]
-        ends.append(_handle(frame, handler, flat, caught))
-    frame.escapes.update(remaining)
-    through = run(frame, node.orelse) if through else False
-    return run(frame, node.finalbody) and (through or any(ends))
+        ends.append(_handle(whole, handler, flat, caught))
+    through = run(whole, node.orelse) if through else False
+    if not run(frame, node.finalbody):
+        # Leaving by `finally` drops what was raised before.
+        return False
+    frame.escapes.update({**remaining, **whole.escapes})
+    return through or any(ends)
 
 
 def _caught(frame: Frame, escapes: Iterable[Escape], kinds: list[Value]) -> list[Escape]:
@@ -187,12 +193,26 @@ def _handle(
 ) -> bool:
     """Follow a handler. Libraries may raise what it catches, so that it is always reached."""
     site = frame.site(handler)
-    others = [Object(kind, site) for kind in kinds if isinstance(kind, Class | Library)]
+    others = _from_elsewhere(frame, kinds, site, nothing=not caught)
     if handler.name:
         known = {each.value for each in caught}
-        frame.bind(handler.name, frozenset({*known, *others}) or ANYTHING)
+        frame.bind(handler.name, frozenset({*known, *others}))
     again = [Escape(each, site) for each in others if statuses(frame.program, each)]
     return run(replace(frame, handling=(*caught, *again)), handler.body)
+
+
+def _from_elsewhere(frame: Frame, kinds: list[Value], site: Site, *, nothing: bool) -> list[Object]:
+    """Return what may be caught beyond what was seen raised.
+
+    Libraries raise their own exceptions. The service's own are raised where that is seen, unless
+    nothing is, after everything was followed.
+    """
+    unseen = nothing and frame.program.settled
+    return [
+        Object(kind, site)
+        for kind in kinds
+        if isinstance(kind, Library) or (isinstance(kind, Class) and unseen)
+    ]
 
 
 def _class(frame: Frame, node: ast.ClassDef) -> None:

@@ -156,6 +156,11 @@ class Arguments:
             return self.positional[position]
         return ANYTHING if self.open else None
 
+    def need(self, position: int, *names: str) -> Values:
+        """Return an argument without which nothing is known."""
+        found = self.get(position, *names)
+        return ANYTHING if found is None else found
+
     def every(self) -> Values:
         """Return all arguments together."""
         named = (values for _, values in self.keywords)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from metaapps.filibuster.analyze import libraries
-from metaapps.filibuster.analyze.attributes import attribute, lineage
+from metaapps.filibuster.analyze.attributes import STATUS, attribute, lineage
 from metaapps.filibuster.analyze.frame import Frame
 from metaapps.filibuster.analyze.program import (
     Endpoint,
@@ -16,8 +16,11 @@ from metaapps.filibuster.analyze.program import (
 )
 from metaapps.filibuster.analyze.values import (
     ANYTHING,
+    NOTHING,
+    UNKNOWN,
     Arguments,
     Class,
+    Constant,
     Effect,
     Function,
     Group,
@@ -31,6 +34,7 @@ from metaapps.filibuster.analyze.values import (
 
 _CAUGHT: Final = "<caught>"
 _RPC_CONTEXT: Final = 2
+_WSGI: Final = ("environ", "start_response")
 
 
 def wire(frame: Frame, callee: Library, arguments: Arguments, site: Site) -> Values | None:
@@ -47,12 +51,22 @@ def wire(frame: Frame, callee: Library, arguments: Arguments, site: Site) -> Val
         return frozenset({decorator})
     if not functions or not _wires(callee):
         return None
+    if name in libraries.DEPENDENCIES:
+        return _depend(program, callee, functions)
     for function in functions:
-        returns = name not in libraries.DEPENDENCIES
-        serve(program, function, Endpoint(plain(function), callee.root, returns))
+        serve(program, function, Endpoint(plain(function), callee.root))
         if name in libraries.AFTER:
             _give(program, function, 0, Object(Library("flask.Response"), plain(function).site))
     return frozenset(functions)
+
+
+def _depend(program: Program, callee: Library, functions: list[Function | Method]) -> Values:
+    """Follow FastAPI's `Depends(function)`: what that returns is what the parameter gets."""
+    found = NOTHING
+    for function in functions:
+        serve(program, function, Endpoint(plain(function), callee.root, returns=False))
+        found |= program.get(plain(function), "<returns>")
+    return found
 
 
 def _wires(callee: Library) -> bool:
@@ -75,10 +89,40 @@ def add_on_error(
     program: Program, library: str, kinds: Values | None, functions: Iterable[Function | Method]
 ) -> None:
     """Let functions answer for exceptions."""
-    for function in functions:
-        serve(program, function, Endpoint(plain(function), library))
-        for kind in flattened(program, kinds or ANYTHING):
-            program.add(program.on_error, OnError(kind, plain(function)))
+    for called in functions:
+        function = plain(called)
+        serve(program, called, Endpoint(function, library), but_last=True)
+        for kind in flattened(program, ANYTHING if kinds is None else kinds):
+            program.add(program.on_error, OnError(kind, function))
+            _give_exception(program, function, kind)
+
+
+def _give_exception(program: Program, function: Function, kind: Value) -> None:
+    """Give an error handler anything of what it is for: frameworks raise some of it themselves."""
+    if isinstance(kind, Class):
+        # The service's own are raised where that is seen, unless nothing is.
+        if program.settled and not _has_last(program, function):
+            give_last(program, function, Object(kind, function.site))
+    elif isinstance(kind, Library):
+        give_last(program, function, Object(kind, function.site))
+    elif isinstance(kind, Constant) and isinstance(kind.value, int):
+        raised = Object(libraries.exception_with(kind.value), function.site)
+        program.join(raised, STATUS, {kind})
+        give_last(program, function, raised)
+    else:
+        give_last(program, function, UNKNOWN)
+
+
+def _has_last(program: Program, function: Function) -> bool:
+    parameters = program.code[function].parameters
+    return bool(parameters and program.get(function, parameters[-1].arg))
+
+
+def give_last(program: Program, function: Function, value: Value) -> None:
+    """Give an error handler what it answers for: after the request, where it gets that too."""
+    parameters = program.code[function].parameters
+    if parameters:
+        program.join(function, parameters[-1].arg, {value})
 
 
 def flattened(program: Program, values: Values) -> list[Value]:
@@ -93,7 +137,9 @@ def flattened(program: Program, values: Values) -> list[Value]:
     return list(found)
 
 
-def serve(program: Program, called: Function | Method, endpoint: Endpoint) -> None:
+def serve(
+    program: Program, called: Function | Method, endpoint: Endpoint, *, but_last: bool = False
+) -> None:
     """Make a function an endpoint, with arguments of which only the kind is known."""
     program.add(program.endpoints, endpoint)
     program.add(program.live, endpoint.function)
@@ -102,18 +148,26 @@ def serve(program: Program, called: Function | Method, endpoint: Endpoint) -> No
     if isinstance(called, Method) and code.parameters:
         _give(program, endpoint.function, 0, called.receiver)
         given = 1
-    for argument in list(all_parameters(code.node))[given:]:
-        kinds = program.get(endpoint.function, f"<annotation {argument.arg}>")
-        injected = [
-            kind for kind in kinds if isinstance(kind, Library) and libraries.is_response(kind)
-        ]
-        for kind in injected:
-            answer = Object(kind, endpoint.function.site)
-            program.join(endpoint.function, argument.arg, {answer})
-            effect = Effect(answer, endpoint.function.site)
-            program.add(program.effects[endpoint.function], effect)
-        if not injected:
+    parameters = list(all_parameters(code.node))[given:]
+    for argument in parameters[:-1] if but_last else parameters:
+        if not _inject(program, endpoint.function, argument.arg):
             program.join(endpoint.function, argument.arg, ANYTHING)
+
+
+def _inject(program: Program, function: Function, name: str) -> bool:
+    """Give a parameter what its annotation asks for; tell whether that is all it can be."""
+    complete = False
+    for kind in program.get(function, f"<annotation {name}>"):
+        if isinstance(kind, Library) and libraries.is_response(kind):
+            answer = Object(kind, function.site)
+            program.join(function, name, {answer})
+            program.add(program.effects[function], Effect(answer, function.site))
+            complete = True
+        elif isinstance(kind, Class):
+            program.join(function, name, {Object(kind, function.site)})
+        elif isinstance(kind, Object):
+            program.join(function, name, {kind})
+    return complete
 
 
 def _give(program: Program, called: Function | Method, position: int, value: Value) -> None:
@@ -137,9 +191,11 @@ def callables(values: Values) -> list[Function | Method]:
 
 def plain(called: Function | Method) -> Function:
     """Return the function of a method."""
-    function = called.function if isinstance(called, Method) else called
-    assert isinstance(function, Function)
-    return function
+    if isinstance(called, Function):
+        return called
+    if isinstance(called.function, Function):
+        return called.function
+    raise TypeError(f"{called!r} is a library's")
 
 
 def serve_class(program: Program, kind: Class) -> None:
@@ -161,6 +217,19 @@ def serve_class(program: Program, kind: Class) -> None:
                 serve(program, method, Endpoint(plain(method), "grpc"))
                 context = Object(libraries.CONTEXT, kind.site)
                 _give(program, method, _RPC_CONTEXT - isinstance(method, Method), context)
+
+
+def serve_wsgi(program: Program, function: Function) -> None:
+    """Make an endpoint of a function that takes what WSGI servers give."""
+    code = program.code[function]
+    names = [argument.arg for argument in code.parameters]
+    if names[-2:] != [*_WSGI]:
+        return
+    if code.owner is not None and len(names) > len(_WSGI):
+        receiver = Object(code.owner, code.owner.site)
+        serve(program, Method(function, receiver), Endpoint(function, "wsgi", returns=False))
+    else:
+        serve(program, function, Endpoint(function, "wsgi", returns=False))
 
 
 def _methods(program: Program, kind: Class) -> list[str]:
