@@ -87,14 +87,18 @@ class Shell:
     directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def start(self, *command: str, **more: str) -> subprocess.Popen[str]:
+    def variables(self, **more: str) -> dict[str, str]:
+        """Return the environment that commands get here."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
         state = {"XDG_STATE_HOME": str(self.directory / "state")}
         path = os.pathsep.join([str(BIN), kept.get("PATH", os.defpath)])
+        return {**kept, **state, "PATH": path, **self.environment, **more}
+
+    def start(self, *command: str, **more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command,
             cwd=self.directory,
-            env={**kept, **state, "PATH": path, **self.environment, **more},
+            env=self.variables(**more),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
