@@ -121,6 +121,7 @@ def _publish(recording: Recording, html: Path, report: Report) -> None:
     combined = recording.directory / "combined"
     totals = summary.summarize(recorded.lines, combined)
     index = page.write(html, combined, totals)
+    recording.replace_others()
     for line in (*missing_lines(recorded, totals), *table_lines(totals), *fault_lines(totals)):
         report.line(line)
     report.line(f"\n[bold]{totals}[/]\npage: {escape(str(index))}")

@@ -56,14 +56,11 @@ class Recording:
 
     @classmethod
     def begin(cls, parent: Path, deployment: Deployment, key: str = "") -> Self:
-        """Prepare to record what `deployment` runs; forget recordings in `parent` that ended.
+        """Prepare to record, in a new directory in `parent`, what `deployment` runs.
 
         By its `key`, if it has one, the recording of services that run on is found again.
         """
         require()
-        for other in _all(parent):
-            if (other / _ENDED).exists():
-                shutil.rmtree(other)
         names = tuple(service.name for service in deployment.services)
         directory = parent.absolute() / secrets.token_hex(4)
         begun = cls(directory, deployment.directory, names, _digest(key), time.time())
@@ -98,8 +95,20 @@ class Recording:
         plans.note(self.directory / _PLANS, name, execution)
 
     def end(self) -> None:
-        """Note that the services have ended, and so written all that they recorded."""
-        (self.directory / _ENDED).touch()
+        """Note that the services have ended, and so written all that they recorded.
+
+        A recording of nothing is forgotten.
+        """
+        if any(map(self.data_files, self.services)):
+            (self.directory / _ENDED).touch()
+        else:
+            shutil.rmtree(self.directory)
+
+    def replace_others(self) -> None:
+        """Forget all recordings beside this one that have ended."""
+        for other in _all(self.directory.parent):
+            if other != self.directory and (other / _ENDED).exists():
+                shutil.rmtree(other)
 
     def data_files(self, service: str) -> list[Path]:
         """Return the files that the processes of a service have written."""
