@@ -128,9 +128,9 @@ class _Nowhere(HTTPAdapter):
         where = parse_url(url)
         kind = HTTPSConnectionPool if where.scheme == "https" else HTTPConnectionPool
         pool = kind(where.host or "", where.port)
-        pool.ConnectionCls = type(
-            pool.ConnectionCls.__name__, (_Astray, pool.ConnectionCls), {"dial": self._dial}
-        )
+        real = pool.ConnectionCls
+        named = {"dial": self._dial, "__module__": real.__module__}
+        pool.ConnectionCls = type(real.__name__, (_Astray, real), named)
         return pool
 
     def cert_verify(self, *_: object, **__: object) -> None:

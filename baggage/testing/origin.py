@@ -54,7 +54,8 @@ class Reply:
     body: bytes | Iterable[bytes] = b"done"
 
 
-Answer = Callable[[Received], Reply | Silence]
+Answer = Callable[[Received], Reply | Silence | bytes]
+"""Bytes are sent as they are, and the connection ends."""
 
 
 class Origin:
@@ -118,6 +119,9 @@ class _Connection(BaseHTTPRequestHandler):
             self._send(reply)
             return
         self.close_connection = True
+        if isinstance(reply, bytes):
+            self.wfile.write(reply)
+            return
         if reply is HANG:
             origin.stopping.wait()
             return
