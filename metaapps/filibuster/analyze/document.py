@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from metaapps.filibuster.analyze.answers import Answers, answers
 from metaapps.filibuster.analyze.solve import solve
@@ -66,12 +66,12 @@ def analyze(directory: Path, wanted: tuple[str, ...] = ()) -> list[Found]:
     return found
 
 
-def document(found: Iterable[Found]) -> dict[str, object]:
+def document(found: Iterable[Found]) -> dict[str, Any]:
     """Return the content of an analysis file: exceptions of clients, then errors of services."""
     serving = [each for each in found if each.serves]
     imported = frozenset().union(*(each.answers.libraries for each in serving))
     clients = [name for name in _EXCEPTIONS if name in imported]
-    content: dict[str, object] = {
+    content: dict[str, Any] = {
         f"python.{name}": {"pattern": rf"{name}\.{_VERBS}", "exceptions": [*_EXCEPTIONS[name]]}
         for name in clients
     }
@@ -124,7 +124,7 @@ def service_pattern(name: str, names: Iterable[str]) -> str:
     return f"{pattern}$" if longer else pattern
 
 
-def write(path: Path, content: Mapping[str, object]) -> None:
+def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write a file as a whole, or leave what is there alone. Raises AnalyzeError."""
     text = json.dumps(content, indent=2) + "\n"
     temporary: Path | None = None

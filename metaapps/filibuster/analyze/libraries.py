@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 from metaapps.filibuster.analyze.values import Library, Value
+from metaapps.filibuster.catalogue.analysis_file import GRPC_CODES
 
 TUPLES: Final = frozenset({"flask", "quart", "flask_restful", "flask_restx", "flask_openapi3"})
 """Frameworks where a view may return (body, status)."""
@@ -87,25 +88,6 @@ NEVER_FOUND: Final = frozenset(
     {"get_or_404", "first_or_404", "one_or_404", "get_object_or_404", "get_list_or_404"}
 )
 
-GRPC_CODES: Final = (
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-)
 CONTEXT: Final = Library("grpc.ServicerContext")
 
 _ABORTING: Final = frozenset(

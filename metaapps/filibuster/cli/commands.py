@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from metaapps.filibuster.cli.analyze import analyze, schema
 from metaapps.filibuster.cli.coverage import covered
 from metaapps.filibuster.cli.options import Options
 from metaapps.filibuster.cli.outcome import ExitCode, guarded
@@ -96,6 +97,8 @@ def replay_command(**options: Any) -> None:
     _exit(guarded(lambda report: replay(Options(**options), report)))
 
 
+main.add_command(analyze)
+main.add_command(schema)
 main.add_command(serve)
 main.add_command(services)
 

@@ -1,0 +1,181 @@
+"""The reader of analysis files: the original Filibuster's format, and what ours adds to it.
+
+`schema` describes the format, docs/analysis.md what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from baggage.boundary import Fault, FaultKind
+from metaapps.filibuster.catalogue.expression import PREFIX, Expression, ExpressionError, parse
+from metaapps.filibuster.catalogue.faults import Catalogue, Entry, Metadata
+from metaapps.filibuster.catalogue.place import AnalysisError, Place, read
+
+_NEUTRAL: Final[Mapping[str, FaultKind]] = {
+    "requests.exceptions.ConnectionError": FaultKind.REFUSED,
+    "requests.exceptions.Timeout": FaultKind.TIMEOUT,
+    "requests.exceptions.ReadTimeout": FaultKind.TIMEOUT,
+    "aiohttp.client_exceptions.ClientConnectorError": FaultKind.REFUSED,
+    "aiohttp.client_exceptions.ServerDisconnectedError": FaultKind.RESET,
+    "aiohttp.client_exceptions.ServerTimeoutError": FaultKind.TIMEOUT,
+    "asyncio.exceptions.TimeoutError": FaultKind.TIMEOUT,
+    "httpx.ConnectError": FaultKind.REFUSED,
+    "httpx.ReadTimeout": FaultKind.TIMEOUT,
+}
+
+GRPC_CODES: Final = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+KINDS: Final = tuple(kind.value for kind in FaultKind if kind is not FaultKind.RAISE)
+"""What `kind` may be among a section's `faults`; an exception by its name has a list of its own."""
+
+
+def load_analysis(path: Path) -> Catalogue:
+    """Read a catalogue from an analysis file (JSON).
+
+    Exceptions of all sections come first, then `faults`, then errors, each in the file's order. An
+    exception's `metadata` tells a gRPC `code`, and `sleep` and `abort` for foreign clients. Raises
+    `AnalysisError` for a file that is missing, isn't JSON, has another shape, or names no fault.
+    """
+    whole = read(path)
+    sections = [section for name, section in whole.items() if not name.startswith("$")]
+    for section in sections:
+        section.only("pattern", "exceptions", "errors", "faults")
+    exceptions = [entry for section in sections for entry in _exceptions(section)]
+    faults = [entry for section in sections for entry in _faults(section)]
+    errors = [entry for section in sections for entry in _errors(section)]
+    if not exceptions and not faults and not errors:
+        raise AnalysisError(f'{path}: names no fault: add "exceptions" or "errors" to a section')
+    return Catalogue((*exceptions, *faults, *errors))
+
+
+def _entry(section: Place, fault: Fault, place: Place) -> Entry:
+    """Return an entry for the calls of a section, with what else its place says of them."""
+    restriction, services = place.get("restrictions"), place.get("service_name")
+    return Entry(
+        section.need("pattern", r'say which calls, as in "requests\\.(get|put)"').pattern(),
+        fault,
+        restriction.string() if restriction else "",
+        services.pattern() if services else None,
+        _metadata(place),
+    )
+
+
+def _exceptions(section: Place) -> Iterator[Entry]:
+    for place in section.each("exceptions"):
+        place.only("name", "restrictions", "metadata", "service_name")
+        name = place.need("name", 'say which, as in "requests.exceptions.ConnectionError"').string()
+        yield _entry(section, _grpc_status(place) or _exception(name), place)
+
+
+def _exception(name: str) -> Fault:
+    kind = _NEUTRAL.get(name)
+    return Fault(FaultKind.RAISE, name=name) if kind is None else Fault(kind)
+
+
+def _metadata(place: Place) -> tuple[tuple[str, Metadata | Expression], ...]:
+    found = place.get("metadata")
+    if found is None:
+        return ()
+    if not isinstance(found.value, dict):
+        raise found.wrong("must be an object")
+    return tuple((key, _metadatum(key, each)) for key, each in found.items())
+
+
+def _metadatum(key: str, place: Place) -> Metadata | Expression:
+    value = place.value
+    if isinstance(value, str) and value.startswith(PREFIX):
+        try:
+            return parse(value)
+        except ExpressionError as error:
+            raise place.wrong(f"must be an expression ({error})") from error
+    if key == "abort" and not isinstance(value, bool):
+        raise place.wrong("must be true or false")
+    if key == "sleep" and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise place.wrong("must be a number of seconds, or an expression such as @expr(1+1)")
+    if key == "sleep" and isinstance(value, int | float) and value < 0:
+        raise place.wrong("must be 0 or more seconds")
+    if value is not None and not isinstance(value, str | int | float):
+        raise place.wrong("must be a text, a number, true or false")
+    return value
+
+
+def _faults(section: Place) -> Iterator[Entry]:
+    for place in section.each("faults"):
+        place.only("kind", "status_code", "body", "restrictions", "metadata", "service_name")
+        kind = place.need("kind", f"say which of {', '.join(KINDS)}")
+        if kind.value not in KINDS:
+            raise kind.wrong(f"must be one of {', '.join(KINDS)}")
+        yield _entry(section, _fault(place, FaultKind(kind.value)), place)
+
+
+def _fault(place: Place, kind: FaultKind) -> Fault:
+    status = body = None
+    if kind is FaultKind.STATUS:
+        status = place.need("status_code", 'give an HTTP status such as "503"').status()
+    if kind is FaultKind.BODY:
+        body = _body(place.need("body", "give the text that shall be answered"))
+    elif kind is FaultKind.STATUS:
+        body = _body(place.get("body"))
+    return Fault(kind, status=status, body=body)
+
+
+def _body(place: Place | None) -> bytes | None:
+    if place is None:
+        return None
+    if not isinstance(place.value, str):
+        raise place.wrong("must be a text")
+    return place.value.encode("utf-8", "surrogatepass")
+
+
+def _errors(section: Place) -> Iterator[Entry]:
+    for error in section.each("errors"):
+        error.only("service_name", "types")
+        error.need("service_name", 'say which, ".*" for every service').pattern()
+        for place in error.each("types"):
+            yield _entry(section, _error(place), error)
+
+
+def _error(place: Place) -> Fault:
+    place.only("return_value", "exception")
+    answer = place.get("return_value")
+    if answer is not None:
+        answer.only("status_code", "body")
+        status = answer.need("status_code", 'give an HTTP status such as "503"').status()
+        return Fault(FaultKind.STATUS, status=status, body=_body(answer.get("body")))
+    raised = place.need("exception", 'give this or a "return_value"')
+    fault = _grpc_status(raised)
+    if fault is None:
+        raise raised.wrong('must have a gRPC "code" in its "metadata"')
+    return fault
+
+
+def _grpc_status(place: Place) -> Fault | None:
+    """Return the gRPC status that `metadata.code` names; gRPC's one exception says no more."""
+    metadata = place.get("metadata")
+    code = metadata.get("code") if metadata else None
+    if code is None:
+        return None
+    name = code.string()
+    if name not in GRPC_CODES[1:]:
+        raise code.wrong('must be a gRPC code such as "UNAVAILABLE"')
+    return Fault(FaultKind.STATUS, status=GRPC_CODES.index(name))
