@@ -215,6 +215,7 @@ class TestWsgi(InstrumentationSuite):
         environ = EnvironBuilder(headers=[*asking().items()]).get_environ()
         body, _, headers = run_wsgi_app(flask_over(application), environ)
         assert b"".join(body) == b"written returned"
+        body.close()  # type: ignore[attr-defined]
         assert read_header(headers["baggage"]).unpack("n") == (1,)
         assert len(recorder.ended) == 1
 
@@ -478,7 +479,7 @@ class TestFlaskParts(InstrumentationSuite):
             response.call_on_close(lambda: look(f"close {unpack('tenant')}"))
             return response
 
-        response = app.test_client().get("/", headers=asking())
+        response = app.test_client().get("/", headers=asking(), buffered=True)
         home = read_header(response.headers["baggage"])
         assert seen[:3] == ["before", "view", "after"]
         assert sorted(seen[3:]) == ["close ('acme',)", "teardown ('acme',)"]
