@@ -45,8 +45,10 @@ def fault_lines(totals: Summary) -> Iterator[str]:
     yield "\n[bold]reached by faults only[/]" if files else "\nno line was reached by faults only"
     for file in files:
         yield escape(shown(file.path))
-        for place, _, names in groups(file):
-            yield from _group(place, names)
+        reached = [(place, names) for place, _, names in groups(file)]
+        width = max(len(place) for place, _ in reached)
+        for place, names in reached:
+            yield from _group(place.ljust(width), names)
 
 
 def _group(place: str, names: Sequence[str]) -> Iterator[str]:
@@ -54,7 +56,7 @@ def _group(place: str, names: Sequence[str]) -> Iterator[str]:
     if len(names) > _MOST:
         told.append(f"and {len(names) - _MOST} more, which the page names")
     for number, name in enumerate(told):
-        yield f"  {'' if number else place:8}  [red]{escape(name)}[/]"
+        yield f"  {' ' * len(place) if number else place}  [red]{escape(name)}[/]"
 
 
 def _row(file: FileSummary) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -35,7 +35,12 @@ def _fault(planned: PlannedFault, call: Observation | None) -> str:
 
 def note(path: Path, name: str, execution: Execution) -> None:
     """Add what the execution that services know by `name` was to the notes at `path`."""
-    noted = {"execution": name, "plan": _digest(execution.plan), "label": label(execution)}
+    noted = {
+        "execution": name,
+        "plan": _digest(execution.plan),
+        "label": label(execution),
+        "calls": " ".join(each.index.hex()[:12] for each in execution.plan.faults),
+    }
     with path.open("a", encoding="utf-8") as notes:
         notes.write(json.dumps(noted) + "\n")
 
@@ -43,20 +48,19 @@ def note(path: Path, name: str, execution: Execution) -> None:
 def labels(path: Path) -> Mapping[str, str]:
     """Return the label of each execution that was noted at `path`.
 
-    One plan has one label, the latest. Plans that would share a label are told apart by a digest.
+    One plan has one label, the latest. Plans that would share a label are told apart by the
+    execution indices of the calls that they fail, as far as a run shows these.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return {}
     noted = [json.loads(line) for line in lines]
-    names = {each["plan"]: each["label"] for each in noted}
-    sharing: dict[str, list[str]] = defaultdict(list)
-    for plan, name in names.items():
-        sharing[name].append(plan)
+    latest = {each["plan"]: each for each in noted}
+    uses = Counter(each["label"] for each in latest.values())
     told = {
-        plan: name if len(sharing[name]) == 1 else f"{name} [{plan[:6]}]"
-        for plan, name in names.items()
+        plan: each["label"] if uses[each["label"]] == 1 else f"{each['label']} [{each['calls']}]"
+        for plan, each in latest.items()
     }
     return {each["execution"]: told[each["plan"]] for each in noted}
 

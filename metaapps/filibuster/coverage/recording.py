@@ -28,7 +28,12 @@ _DESCRIPTION: Final = "recording.json"
 _ENDED: Final = "ended"
 _PLANS: Final = "plans.jsonl"
 _DATA: Final = "data"
-_INSTALLED: Final = ("*/site-packages/*", "*/dist-packages/*")
+# What is installed, and this library where it is developed.
+_NOT_THEIRS: Final = (
+    "*/site-packages/*",
+    "*/dist-packages/*",
+    *(f"{Path(__file__).parents[3] / package}/*" for package in ("baggage", "metaapps")),
+)
 
 # Whoever measures us shall not measure the services as well, into files of their own.
 _FOREIGN: Final = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
@@ -133,7 +138,7 @@ class Recording:
             "patch": ["_exit", "execv"],
             "disable_warnings": ["no-data-collected"],
             "include": include,
-            "omit": [*_INSTALLED, f"{self.directory}/*"],
+            "omit": [*_NOT_THEIRS, f"{self.directory}/*"],
         }
         (home / "coverage.toml").write_text(_toml(configuration), encoding="utf-8")
 
