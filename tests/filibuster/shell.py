@@ -72,7 +72,7 @@ class Ended:
 
     @property
     def indices(self) -> list[str]:
-        return re.findall(r"  index ([0-9a-f]{12})  ", self.out)
+        return re.findall(r"  index ([0-9a-f]{12})\b", self.out)
 
     @property
     def calls(self) -> list[str]:

@@ -100,11 +100,18 @@ class _FirstFailure:
         self._keep(report)
 
     def _keep(self, report: Any) -> None:
-        crash = getattr(report.longrepr, "reprcrash", None)
-        if not report.failed or self.summary or crash is None:
-            return
+        if report.failed and not self.summary:
+            self.summary = _said(report.longrepr)
+
+
+def _said(shown: Any) -> str:
+    """Return one line of a failure as pytest shows it: what is wrong, and where."""
+    crash = getattr(shown, "reprcrash", None)
+    if crash is not None:
         said = crash.message.splitlines() or [""]
-        self.summary = f"{said[0]} ({Path(crash.path).name}:{crash.lineno})"
+        return f"{said[0]} ({Path(crash.path).name}:{crash.lineno})"
+    marked = [line[1:].strip() for line in str(shown).splitlines() if line.startswith("E ")]
+    return marked[0] if marked else ""
 
 
 _RUN: Mapping[Style, Callable[[str], Failure | None]] = {

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree as Picture
 
+from baggage.boundary import UNKNOWN_SITE
 from metaapps.filibuster.explore import Done, Event, Pruned, Ran, StopReason
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role
@@ -204,7 +205,7 @@ def _place(call: Observation) -> str:
         f"vclock {_clock(call.clock)}",
         f"origin {_clock(call.origin)}",
         f"index {call.index.hex()[:12]}",
-        f"at {call.site}",
+        *([] if call.site == UNKNOWN_SITE else [f"at {call.site}"]),
     ]
     return "  ".join(parts)
 

@@ -30,7 +30,7 @@ def style_of(path: Path) -> Style:
     """
     body = _parsed(path).body
     tests = [statement for statement in body if _is_test(statement)]
-    if not tests or any(_is_main_guard(statement) for statement in body):
+    if not tests or any(_runs_itself(statement) for statement in body):
         return Style.SCRIPT
     plain = all(_is_plain(statement) for statement in tests)
     helped = any(_is_for_pytest(statement) for statement in body)
@@ -50,11 +50,14 @@ def _parsed(path: Path) -> ast.Module:
         raise TestFileError(f"can't read functional test {str(path)!r}: {error}") from error
 
 
-def _is_main_guard(statement: ast.stmt) -> bool:
-    if not isinstance(statement, ast.If):
-        return False
-    names = {node.id for node in ast.walk(statement.test) if isinstance(node, ast.Name)}
-    return "__name__" in names
+def _runs_itself(statement: ast.stmt) -> bool:
+    """Say whether a statement is a main guard, or calls `main` without one."""
+    if isinstance(statement, ast.If):
+        names = {node.id for node in ast.walk(statement.test) if isinstance(node, ast.Name)}
+        return "__name__" in names
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        return ast.unparse(statement.value.func).rpartition(".")[2] == "main"
+    return False
 
 
 def _is_test(statement: ast.stmt) -> bool:
