@@ -33,7 +33,7 @@ from metaapps.filibuster.coverage.recording import Recording
 from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.lineage import ROOT
-from metaapps.filibuster.observation import Execution
+from metaapps.filibuster.observation import Execution, Role, open_branches
 from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, Orders
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
@@ -66,15 +66,17 @@ class Session:
             verdict = self.test.run(header, self.environment, self.timeout)
             if ledger is not None:
                 ledger.settle(_SETTLE_WITHIN)
-            pushed = inbox.settle(_SETTLE_WITHIN)
+            inbox.put(decode_observations(verdict.seen))
+            heard = inbox.settle(_SETTLE_WITHIN)
         finally:
             self.coordinator.close(execution)
             if self.foreign is not None:
                 self.foreign.end()
-        seen = (*decode_observations(verdict.seen), *pushed)
+        seen = tuple(one for one in heard if one.role is not Role.END)
         if ledger is not None:
             seen = ledger.named(seen)
-        done = Execution(plan, seen, verdict.failure, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        done = Execution(plan, seen, verdict.failure, seconds, open_branches(heard))
         if self.recording is not None:
             self.recording.note(execution, done)
         return done
@@ -118,7 +120,13 @@ def _foreign(options: Options, report: Report, stack: ExitStack) -> ForeignServe
         return None
     server = stack.enter_context(ForeignServer(options.host, options.port))
     report.line(f"the original's protocol is served at {server.url}")
+    stack.callback(_say_what_was_lost, server, report)
     return server
+
+
+def _say_what_was_lost(server: ForeignServer, report: Report) -> None:
+    if server.outside:
+        report.line(f"{server.outside} foreign calls came between executions, and count for none")
 
 
 def _environment(foreign: ForeignServer | None) -> Mapping[str, str]:

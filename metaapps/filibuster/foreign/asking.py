@@ -128,6 +128,7 @@ def told_below(step: Step, served: Served | None) -> Mapping[str, str]:
         path=paths.path_of(step.index),
         clock=step.clock,
         origin=step.clock,
-        request=served.request,
+        # The original keeps its clocks by request, so calls at the same time must not share one.
+        request=f"{served.request}-{step.index.hex()[:12]}",
     )
     return foreign_headers.write(sent)

@@ -168,10 +168,10 @@ def read_clock(clock: object) -> Clock | None:
     """Return a vector clock, None if it is none."""
     if not isinstance(clock, dict) or len(clock) > _MAX_CLOCK:
         return None
-    counts = clock.values()
-    # On our wire a count has 32 bits.
-    if not all(type(count) is int and 0 <= count < 1 << 32 for count in counts):
-        return None
+    for name, count in clock.items():
+        # On our wire a count has 32 bits.
+        if not (name.isprintable() and type(count) is int and 0 <= count < 1 << 32):
+            return None
     return clock
 
 
