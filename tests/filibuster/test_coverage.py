@@ -190,6 +190,16 @@ def test_services_that_are_left_running_are_ended_by_the_report(tutorial: Shell)
     assert processes(tutorial.directory) == []
 
 
+def test_a_run_with_coverage_ends_services_that_were_left_running_to_record(
+    tutorial: Shell,
+) -> None:
+    assert tutorial.filibuster("services", "start", "--coverage").code == 0
+    ended = tutorial.filibuster("run", "--coverage", *TEST, "--only-initial-execution")
+    assert ended.code == 0, ended.err
+    assert "\ncovered 91.3% by the test alone, 91.3% with faults\n" in ended.out
+    assert processes(tutorial.directory) == []
+
+
 def test_services_that_were_stopped_by_hand_are_reported_too(tutorial: Shell) -> None:
     assert tutorial.filibuster("services", "start", "--coverage").code == 0
     assert tutorial.filibuster("run", *TEST, "--max-executions", "2").code == 0
@@ -251,6 +261,13 @@ def test_services_that_something_else_started_are_refused_before_the_test_runs(
     assert refused(tutorial.run(REPORT), "something else started")
     assert written(tutorial.directory) == before
     assert tutorial.filibuster("services", "stop").code == 0
+
+
+def test_foreign_services_are_refused(tutorial: Shell) -> None:
+    before = written(tutorial.directory)
+    ended = tutorial.filibuster("run", "--coverage", "--foreign", *SERVICES, *TEST)
+    assert refused(ended, "leave --foreign or --coverage out")
+    assert written(tutorial.directory) == before
 
 
 def test_a_run_that_could_not_be_done_leaves_the_page_alone(run: Run) -> None:

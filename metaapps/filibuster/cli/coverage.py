@@ -31,6 +31,10 @@ _NOT_OURS: Final = (
     "the coverage of services that something else started can't be recorded: name them by "
     "--services, or start them by `filibuster services start --coverage`"
 )
+_FOREIGN: Final = (
+    "--coverage tells executions apart by the baggage, which foreign services don't carry: "
+    "leave --foreign or --coverage out"
+)
 
 Work = Callable[[Options, Report], ExitCode]
 
@@ -62,6 +66,8 @@ def covered(work: Work, options: Options, report: Report) -> ExitCode:
     require()
     from metaapps.filibuster.coverage import page
 
+    if options.foreign:
+        raise CoverageError(_FOREIGN)
     page.check(PAGE)
     if options.services_file is None:
         recording = _running()
