@@ -174,6 +174,8 @@ class Coordinator:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # All services may report at the same moment.
+    request_queue_size = 1024
     coordinator: Coordinator
 
 
