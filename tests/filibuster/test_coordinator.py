@@ -1,0 +1,203 @@
+"""The coordinator hears whoever has the token, of the executions that go on, and nobody else."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Thread
+
+import pytest
+
+from baggage.boundary import Call, CallSite, Fault, FaultKind, Kind
+from metaapps.filibuster import reporting
+from metaapps.filibuster.coordinator import HOST, Coordinator
+from metaapps.filibuster.index import ROOT, CallFrame, child
+from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.orders import Orders
+from metaapps.filibuster.wire import MAX_REPORT, encode_observation, encode_report
+
+
+@pytest.fixture
+def coordinator() -> Iterator[Coordinator]:
+    with Coordinator() as running:
+        yield running
+
+
+@pytest.fixture
+def orders(coordinator: Coordinator) -> Orders:
+    return Orders("e", coordinator=coordinator.address, token=coordinator.token)
+
+
+def call(number: int, *, by_test: bool = False, injected: Fault | None = None) -> Observation:
+    frame = CallFrame("foo", "app", "foo", "GET /", number)
+    return Observation(
+        role=Role.CALL,
+        index=child(ROOT, frame),
+        parent=ROOT,
+        position=number,
+        source="foo",
+        target="bar",
+        operation="GET /",
+        site=CallSite("app", "foo"),
+        occurrence=number,
+        by_test=by_test,
+        injected=injected,
+    )
+
+
+ARRIVAL = Call(kind=Kind.SERVER, library="flask", operation="GET /", source="foo")
+
+
+def ask(coordinator: Coordinator, method: str, path: str, body: bytes = b"", **headers: str) -> int:
+    connection = http.client.HTTPConnection(coordinator.address, timeout=10)
+    try:
+        connection.request(method, path, body, headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_it_listens_on_the_loopback_interface_alone(coordinator: Coordinator) -> None:
+    assert coordinator.address.startswith(f"{HOST}:")
+    assert HOST == "127.0.0.1"
+
+
+def test_what_is_reported_is_heard_once(coordinator: Coordinator, orders: Orders) -> None:
+    inbox = coordinator.open("e")
+    reporting.report(orders, [encode_observation(call(1)), encode_observation(call(2))])
+    reporting.report(orders, [encode_observation(call(1))])
+    assert sorted(seen.position for seen in inbox.settle(0)) == [1, 2]
+
+
+def test_reports_of_many_at_once_are_all_heard(coordinator: Coordinator, orders: Orders) -> None:
+    inbox = coordinator.open("e")
+    with ThreadPoolExecutor(16) as pool:
+        numbers = range(200)
+        list(pool.map(lambda n: reporting.report(orders, [encode_observation(call(n))]), numbers))
+    assert sorted(seen.position for seen in inbox.settle(0)) == list(numbers)
+
+
+def test_executions_are_kept_apart(coordinator: Coordinator, orders: Orders) -> None:
+    one, other = coordinator.open("e"), coordinator.open("f")
+    reporting.report(orders, [encode_observation(call(1))])
+    assert (len(one.settle(0)), len(other.settle(0))) == (1, 0)
+
+
+def test_nothing_is_heard_of_an_execution_that_is_over(
+    coordinator: Coordinator, orders: Orders
+) -> None:
+    inbox = coordinator.open("e")
+    coordinator.close("e")
+    coordinator.close("e")
+    reporting.report(orders, [encode_observation(call(1))])
+    assert inbox.settle(0) == ()
+
+
+def test_equal_requests_of_the_test_have_places_of_their_own(
+    coordinator: Coordinator, orders: Orders
+) -> None:
+    coordinator.open("e")
+    steps = [reporting.arrive(orders, ARRIVAL) for _ in range(3)]
+    assert all(step is not None for step in steps)
+    known = [step for step in steps if step is not None]
+    assert [(step.position, step.occurrence) for step in known] == [(0, 1), (1, 2), (2, 3)]
+    assert len({step.index for step in known}) == 3
+    assert [step.clock for step in known] == [{"test": 1}, {"test": 2}, {"test": 3}]
+
+
+def test_an_announced_call_is_waited_for(coordinator: Coordinator, orders: Orders) -> None:
+    inbox = coordinator.open("e")
+    step = reporting.arrive(orders, ARRIVAL)
+    assert step is not None
+    seen = replace(call(0, by_test=True), index=step.index)
+    later = Thread(target=lambda: reporting.report(orders, [encode_observation(seen)]))
+    later.start()
+    assert [heard.index for heard in inbox.settle(30)] == [step.index]
+    later.join()
+
+
+def test_what_never_ends_is_waited_for_in_bounds(coordinator: Coordinator, orders: Orders) -> None:
+    inbox = coordinator.open("e")
+    reporting.arrive(orders, ARRIVAL)
+    assert inbox.settle(0.05) == ()
+
+
+def test_a_fault_counts_as_injected_once_it_was_hit(
+    coordinator: Coordinator, orders: Orders
+) -> None:
+    inbox = coordinator.open("e")
+    assert not reporting.was_injected(orders, "", recorded=True)
+    hit = call(1, injected=Fault(FaultKind.REFUSED))
+    reporting.report(orders, [encode_observation(hit)])
+    assert reporting.was_injected(orders, "", recorded=True)
+    assert reporting.was_injected(orders, "bar", recorded=True)
+    assert not reporting.was_injected(orders, "foo", recorded=True)
+    assert inbox.settle(0) == (hit,)
+
+
+def test_a_question_from_outside_is_part_of_the_execution(
+    coordinator: Coordinator, orders: Orders
+) -> None:
+    inbox = coordinator.open("e")
+    assert not reporting.was_injected(orders, "bar", recorded=False)
+    (asked,) = inbox.settle(0)
+    assert (asked.role, asked.target, asked.ok) == (Role.ASK, "bar", False)
+
+
+def test_strangers_are_refused(coordinator: Coordinator) -> None:
+    inbox = coordinator.open("e")
+    body = encode_report("e", [encode_observation(call(1))])
+    assert ask(coordinator, "POST", "/observations", body) == 403
+    assert ask(coordinator, "POST", "/observations", body, Authorization="Bearer x") == 403
+    assert ask(coordinator, "POST", "/observations", body, Authorization="Bearer é") == 403
+    assert inbox.settle(0) == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/", b"", 404),
+        ("POST", "/fault-injected", b"", 404),
+        ("GET", "/observations", b"", 404),
+        ("POST", "/observations", b"garbage", 404),
+        ("POST", "/observations", encode_report("unknown", []), 404),
+        ("POST", "/arrivals", b"garbage", 400),
+        ("POST", "/arrivals", b"[]", 400),
+        ("POST", "/arrivals", json.dumps({"execution": "unknown"}).encode(), 404),
+        ("GET", "/fault-injected?execution=unknown", b"", 404),
+        ("GET", "/fault-injected", b"", 404),
+    ],
+)
+def test_nonsense_is_refused(
+    coordinator: Coordinator, method: str, path: str, body: bytes, status: int
+) -> None:
+    token = {"Authorization": f"Bearer {coordinator.token}"}
+    assert ask(coordinator, method, path, body, **token) == status
+
+
+def test_a_body_that_is_too_long_is_not_read(coordinator: Coordinator) -> None:
+    connection = http.client.HTTPConnection(coordinator.address, timeout=10)
+    connection.putrequest("POST", "/observations")
+    connection.putheader("Content-Length", str(MAX_REPORT + 1))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_a_coordinator_that_is_gone_is_logged_and_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with Coordinator() as gone:
+        orders = Orders("e", coordinator=gone.address, token=gone.token)
+    reporting.report(orders, [b""])
+    assert reporting.arrive(orders, ARRIVAL) is None
+    assert not reporting.was_injected(orders, "", recorded=True)
+    assert [record.message for record in caplog.records] == ["coordinator not reached"] * 3
+
+
+def test_without_a_coordinator_nobody_is_asked() -> None:
+    assert reporting.arrive(Orders("e"), ARRIVAL) is None
+    assert not reporting.was_injected(Orders("e"), "", recorded=False)
