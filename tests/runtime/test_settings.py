@@ -1,0 +1,113 @@
+"""Settings: `[tool.baggage]`, then the environment; nonsense is logged and left out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baggage.boundary import Policy
+from baggage.runtime.settings import Settings, parse, read_settings
+
+PLAIN = st.dictionaries(
+    st.sampled_from(["service", "strict", "budget", "hosts", "metaapps", "disabled"]),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.text(max_size=5)),
+)
+
+
+def test_without_settings_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/srv/app/stock.py"])
+    assert parse({}, {}) == Settings(Policy(service="stock"))
+
+
+@pytest.mark.parametrize(
+    ("argv", "service"),
+    [([], "python"), (["-c"], "python"), ([""], "python"), (["-m"], "python"), (["a/b.py"], "b")],
+)
+def test_a_service_is_named_after_its_program(
+    argv: list[str], service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", argv)
+    assert parse({}, {}).policy.service == service
+
+
+def test_the_project_says_everything() -> None:
+    project = {
+        "service": "stock",
+        "strict": True,
+        "budget": 1024,
+        "hosts": ["*.internal", "localhost"],
+        "metaapps": ["tracing"],
+        "disabled": True,
+    }
+    policy = Policy("stock", strict=True, budget=1024, hosts=("*.internal", "localhost"))
+    assert parse(project, {}) == Settings(policy, frozenset({"tracing"}), "", disabled=True)
+
+
+def test_the_environment_says_everything_and_has_the_last_word() -> None:
+    environment = {
+        "BAGGAGE_SERVICE": "stock",
+        "BAGGAGE_STRICT": "on",
+        "BAGGAGE_BUDGET": " 1024 ",
+        "BAGGAGE_HOSTS": "*.internal, localhost,",
+        "BAGGAGE_METAAPPS": "",
+        "BAGGAGE_DISABLED": "Yes",
+        "BAGGAGE": "causal=x",
+    }
+    project = {"service": "other", "strict": False, "budget": 1, "hosts": ["x"]}
+    policy = Policy("stock", strict=True, budget=1024, hosts=("*.internal", "localhost"))
+    assert parse(project, environment) == Settings(policy, frozenset(), "causal=x", disabled=True)
+
+
+@pytest.mark.parametrize(("word", "flag"), [("1", True), ("TRUE", True), ("0", False), ("", False)])
+def test_a_flag_is_one_of_a_few_words(word: str, flag: bool) -> None:
+    assert parse({}, {"BAGGAGE_STRICT": word}).policy.strict is flag
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("STRICT", "maybe"), ("DISABLED", "2"), ("BUDGET", "-1"), ("BUDGET", "4k"), ("BUDGET", "")],
+)
+def test_nonsense_is_logged_and_left_out(
+    name: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = parse({}, {f"BAGGAGE_{name}": value})
+    assert (settings.policy.strict, settings.disabled, settings.policy.budget) == (
+        False,
+        False,
+        4096,
+    )
+    assert [record.setting for record in caplog.records] == [name.lower()]  # type: ignore[attr-defined]
+
+
+@given(PLAIN)
+def test_any_table_makes_settings(project: dict[str, Any]) -> None:
+    assert isinstance(parse(project, {}), Settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "service"),
+    [
+        ('[tool.baggage]\nservice = "stock"\n', "stock"),
+        ("[tool.other]\n", "program"),
+        ("[tool]\nbaggage = 1\n", "program"),
+        ("tool = 1\n", "program"),
+        ("not toml", "program"),
+        (b"\xff", "program"),
+        (None, "program"),
+    ],
+)
+def test_the_project_file_is_read_where_the_program_runs(
+    text: str | bytes | None, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text is not None:
+        content = text if isinstance(text, bytes) else text.encode()
+        (tmp_path / "pyproject.toml").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BAGGAGE_SERVICE", raising=False)
+    monkeypatch.setattr(sys, "argv", ["program.py"])
+    assert read_settings().policy.service == service
