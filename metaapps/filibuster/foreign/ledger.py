@@ -44,9 +44,10 @@ class _Call:
 
 
 class Ledger:
-    """What foreign services tell of one execution, which goes on to its inbox. Safe in any thread.
+    """What foreign services tell of one execution. Safe in any thread.
 
-    Numbers start from `first`, so that what an earlier execution announced is never mistaken.
+    A call goes on to the execution's inbox when it ends, since only then it is known whole. Numbers
+    start from `first`, so that what an earlier execution announced is never mistaken.
     """
 
     def __init__(self, plan: Plan, inbox: Inbox, first: int = 0) -> None:
@@ -100,7 +101,6 @@ class Ledger:
             taken = _Call(seen, what or {}, planned)
             self._calls.append(taken)
             self._by_path[call.path].append(taken)
-            self.inbox.put((seen,))
             return Announced(self._first + len(self._calls) - 1, taken.told)
 
     def receive(self, message: Received) -> bool:
@@ -113,18 +113,19 @@ class Ledger:
             call = self._numbered(message.number)
             if call is None:
                 return False
-            self._see(call, replace(call.seen, target=message.target))
+            if not call.ended:
+                call.seen = replace(call.seen, target=message.target)
             return True
 
     def complete(self, message: Completed) -> Observation | None:
-        """Note what became of a call, and return all of it; None if nobody announced the call."""
+        """Note what became of a call, and return all of it; None if no such call is open."""
         with self._changed:
             call = self._numbered(message.number)
-            if call is None:
+            if call is None or call.ended:
                 return None
             call.ended = True
             hit = call.planned is not None and _was_enacted(call.told, message)
-            ended = replace(
+            call.seen = replace(
                 call.seen,
                 raised=message.raised,
                 status=message.status,
@@ -132,14 +133,22 @@ class Ledger:
                 digest=message.digest,
                 injected=call.planned.fault if hit and call.planned is not None else None,
             )
-            self._see(call, ended)
+            self.inbox.put((call.seen,))
             self._changed.notify_all()
-            return ended
+            return call.seen
 
     def settle(self, within: float) -> bool:
-        """Wait until every call has ended, at most `within` seconds; say whether all have."""
+        """Wait until every call has ended, at most `within` seconds; say whether all have.
+
+        Those that have not go on to the inbox as they are, and count as ended from then on.
+        """
         with self._changed:
-            return self._changed.wait_for(self._all_ended, within)
+            all_ended = self._changed.wait_for(self._all_ended, within)
+            for call in self._calls:
+                if not call.ended:
+                    call.ended = True
+                    self.inbox.put((call.seen,))
+            return all_ended
 
     def named(self, observations: Iterable[Observation]) -> tuple[Observation, ...]:
         """Return observations of ours, with the names of the foreign services that were called."""
@@ -204,10 +213,6 @@ class Ledger:
     def _numbered(self, number: int | None) -> _Call | None:
         place = -1 if number is None else number - self._first
         return self._calls[place] if 0 <= place < len(self._calls) else None
-
-    def _see(self, call: _Call, seen: Observation) -> None:
-        call.seen = seen
-        self.inbox.put((seen,))
 
     def _all_ended(self) -> bool:
         return all(call.ended for call in self._calls)

@@ -147,7 +147,7 @@ class ForeignServer:
             if call is not None:
                 self.ended(call)
         if not known:
-            raise ProtocolError(f"no call {message.number} was announced in this execution", 404)
+            raise ProtocolError(f"no call {message.number} is open in this execution", 404)
         return {}
 
     def __enter__(self) -> Self:

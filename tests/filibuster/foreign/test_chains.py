@@ -83,7 +83,7 @@ def test_without_reduction_all_eleven_run(mixtures: Mixtures) -> None:
     assert (len(explored.ran), explored.failed) == (11, [BUG])
 
 
-@pytest.mark.parametrize("mixture", MIXTURES)
+@pytest.mark.parametrize("mixture", ["all.toml", "middle.toml"])
 def test_calls_have_the_same_indices_in_every_run(mixtures: Mixtures, mixture: str) -> None:
     runs = [mixtures(mixture).explore(TUTORIAL, max_faults=0).ran[0] for _ in range(2)]
     first, second = ({seen.index for seen in run.execution.observations} for run in runs)
@@ -98,7 +98,7 @@ def test_a_foo_that_minds_every_fault_passes_everything(mixtures: Mixtures, tmp_
     assert (explored.plans, explored.failed, explored.pruned) == (PLANS, [], [AS_WHEN_BAZ_FAILED])
 
 
-@pytest.mark.parametrize("mixture", ["middle.toml", "ends.toml"])
+@pytest.mark.parametrize("mixture", ["middle.toml"])
 def test_a_test_may_ask_on_which_service_a_fault_was_injected(
     mixtures: Mixtures, mixture: str, tmp_path: Path
 ) -> None:

@@ -25,10 +25,17 @@ from metaapps.filibuster.tree import build
 CLIENT_OF_TEST = bytes(range(16))
 
 
+@pytest.fixture(scope="module")
+def serving() -> Iterator[ForeignServer]:
+    with ForeignServer(port=0) as started:
+        yield started
+
+
 @pytest.fixture
-def server() -> Iterator[ForeignServer]:
-    with ForeignServer(port=0) as serving:
-        yield serving
+def server(serving: ForeignServer) -> ForeignServer:
+    """A server without an execution."""
+    serving.end()
+    return serving
 
 
 def exchange(
@@ -138,8 +145,9 @@ def test_an_execution_is_new_to_each_service_once(server: ForeignServer) -> None
 def test_calls_get_numbers_in_order_and_their_index_back(server: ForeignServer) -> None:
     begin(server)
     answers = [create(server, ("foo-a", 1)), create(server, ("foo-b", 1))]
-    assert answers[0] == {"generated_id": 0, "execution_index": '[["foo-a", 1]]'}
-    assert answers[1]["generated_id"] == 1
+    first = answers[0]["generated_id"]
+    assert answers[0] == {"generated_id": first, "execution_index": '[["foo-a", 1]]'}
+    assert answers[1]["generated_id"] == first + 1
 
 
 def test_a_call_is_observed_as_its_client_tells_of_it(server: ForeignServer) -> None:
@@ -444,7 +452,7 @@ def test_what_announces_no_call_is_refused_with_a_reason(
     assert ledger.observations == ()
 
 
-@pytest.mark.parametrize("number", [7, -1, "7", "x", None, 1.5, True, [], {}, "9" * 50])
+@pytest.mark.parametrize("number", [1e9, -1, "77777", "x", None, 1.5, True, [], {}, "9" * 50])
 def test_news_of_calls_that_nobody_announced_are_refused(
     server: ForeignServer, number: object
 ) -> None:
@@ -452,6 +460,25 @@ def test_news_of_calls_that_nobody_announced_are_refused(
     create(server, ("foo-a", 1))
     assert 400 <= update(server, number, **returned(200)) < 500
     assert 400 <= update(server, number, target_service_name="bar") < 500
+
+
+def test_a_call_ends_once(server: ForeignServer) -> None:
+    ledger = begin(server)
+    number = create(server, ("foo-a", 1))["generated_id"]
+    assert [update(server, number, **returned(code)) for code in (200, 500)] == [200, 404]
+    assert only(ledger).status == 200
+    assert ledger.inbox.settle(0) == ledger.observations
+
+
+def test_a_call_that_never_ends_is_reported_as_far_as_it_is_known(server: ForeignServer) -> None:
+    ledger = begin(server)
+    number = create(server, ("foo-a", 1))["generated_id"]
+    update(server, number, target_service_name="bar")
+    assert not ledger.settle(0)
+    (seen,) = ledger.inbox.settle(0)
+    assert (seen.target, seen.status, seen.digest) == ("bar", None, None)
+    assert update(server, number, **returned(200)) == 404
+    assert ledger.inbox.settle(0) == (seen,)
 
 
 def test_news_of_an_earlier_execution_are_refused(server: ForeignServer) -> None:
@@ -464,11 +491,12 @@ def test_news_of_an_earlier_execution_are_refused(server: ForeignServer) -> None
 
 
 def test_calls_between_executions_are_refused_and_counted(server: ForeignServer) -> None:
+    before = server.outside
     for body in (json.dumps(GOOD).encode(),) * 2:
         assert exchange(server, "PUT", "/filibuster/create", body)[0] == 409
     assert update(server, 0, **returned(200)) == 409
     assert exchange(server, "GET", "/filibuster/fault-injected") == (200, {"result": False})
-    assert server.outside == 2
+    assert server.outside == before + 2
 
 
 @pytest.mark.parametrize(
