@@ -13,7 +13,7 @@ from baggage.boundary.crossing import Crossing, drive
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Returned
 from baggage.context import branch, ensure
-from baggage.values import EMPTY
+from baggage.values import EMPTY, Baggage
 
 T = TypeVar("T")
 
@@ -48,10 +48,16 @@ class Departure(Crossing):
         """Return the outcome of a response, after joining the baggage that it brought."""
         target = self.target
         with self._boundary.isolated():
-            received = transport.read(self._adapter.response_carrier(response))
+            received = self._received(response)
             if received.origin:
                 target = received.origin
                 self._boundary.learn(self.call, target)
-                if received.home or not received.history.empty:
+                if received.home or received.history.over or not received.history.empty:
                     ensure().join(received)
         return Returned(response, self._facts(response), target)
+
+    def _received(self, response: Any) -> Baggage:
+        """Return what a response brings; nothing from hosts that are not trusted with ours."""
+        if not self._boundary.may_receive(self._adapter, self._request, self.call):
+            return EMPTY
+        return transport.read(self._adapter.response_carrier(response))

@@ -106,7 +106,8 @@ class Boundary:
         arrived = Branch(service=service or self.policy.service)
         with self.isolated():
             received = transport.read(adapter.request_carrier(request))
-            arrived.update(lambda _: received)
+            # What comes home is never on its way out: such values can only be forged.
+            arrived.update(lambda _: received.without_home())
         call = None
         if self.interested(adapter.kind, adapter.library):
             call = self._describe(adapter, request)

@@ -7,6 +7,7 @@ skipped.
 
 from __future__ import annotations
 
+import re
 import sys
 import sysconfig
 from collections.abc import Set as AbstractSet
@@ -20,6 +21,8 @@ from baggage.boundary.call import UNKNOWN_SITE, CallSite
 
 _OURS: Final = frozenset({"baggage", "metaapps"})
 _DEEPEST: Final = 200
+# Functions of their own up to Python 3.11, and part of the enclosing one from 3.12 on.
+_COMPREHENSION: Final = re.compile(r"((\.<locals>)?\.?<(list|dict|set)comp>)+$")
 
 
 class _Owner(Enum):
@@ -57,7 +60,8 @@ def _site(frame: FrameType, name: str) -> CallSite:
     if name == "__main__":
         spec = frame.f_globals.get("__spec__")
         name = spec.name if spec is not None else Path(frame.f_code.co_filename).stem
-    return CallSite(name, frame.f_code.co_qualname, frame.f_lineno)
+    function = _COMPREHENSION.sub("", frame.f_code.co_qualname) or "<module>"
+    return CallSite(name, function, frame.f_lineno)
 
 
 @lru_cache(maxsize=4096)

@@ -32,11 +32,16 @@ def read(carrier: Carrier | None) -> Baggage:
 
 
 def read_header(header: str) -> Baggage:
-    """Return the baggage in the value of a `baggage` header; garbage is dropped and logged."""
+    """Return the baggage in the value of a `baggage` header; garbage is dropped and logged.
+
+    Nobody sends more than fits a safe header, so more than that isn't read.
+    """
     ours, foreign = split_members(header)
     if ours is None:
         return Baggage(foreign=foreign) if foreign else EMPTY
     try:
+        if len(ours) > SAFE_HEADER:
+            raise WireError(f"a member of {len(ours)} bytes; at most {SAFE_HEADER} are read")
         return replace(Baggage.deserialize(unarmour(ours)), foreign=foreign)
     except (BaggageError, WireError) as error:
         _log.warning("baggage dropped", extra={"reason": str(error), "size": len(header)})

@@ -58,9 +58,9 @@ def create() -> Filibuster:
 class Filibuster:
     """Fault injection in one process: in a service, or (`by_test`) in the functional test's.
 
-    Without `keys` it is switched off: whatever arrives, it follows no orders. Calls that foreign
-    services make of it are served by asking `server`, the URL of one for the original's protocol;
-    without one, such calls go through unseen.
+    Without `keys` it is switched off: whatever arrives, it follows no orders. Where it is on, calls
+    that foreign services make of it are served by asking `server`, the URL of one for the
+    original's protocol; without one, such calls go through unseen.
     """
 
     name = NAME
@@ -82,13 +82,8 @@ class Filibuster:
         self._distrusted = False
 
     def interest(self, kind: Kind, library: str) -> Interest:
-        """Be asked wherever branches are made, if switched on; a branch's own end says nothing.
-
-        But it may be another process's, whose coverage then counts for the branch's execution.
-        """
-        if not (self._keys or self._server) or (kind is Kind.RUN and self._coverage is None):
-            return Interest.NONE
-        return Interest.AROUND
+        """Be asked everywhere, if switched on."""
+        return Interest.AROUND if self._keys else Interest.NONE
 
     def around(self, call: Call) -> Flow:
         """Choose the flow for one crossing; without orders it passes."""
@@ -104,7 +99,7 @@ class Filibuster:
         if orders is None:
             return self._ask(call, progress, running)
         if call.kind is Kind.SPAWN:
-            return _spawn(progress, running)
+            return _spawn(call, progress, running)
         return self._call(call, orders, progress, running)
 
     def overflow(self, key: Key, values: Sequence[Value]) -> None:
@@ -122,7 +117,8 @@ class Filibuster:
         planned = None if self._by_test else orders.plan.at(step.index)
         outcome = yield proceed if planned is None else Inject(planned.fault, otherwise=proceed)
         seen = _observed(call, step, outcome, self._by_test)
-        if planned is not None and not outcome.target:
+        if planned is not None and planned.target:
+            # Where several services stand behind one address, only an answer tells which it was.
             seen = replace(seen, target=planned.target)
         running.pack(SEEN, encode_observation(seen))
         return None
@@ -131,7 +127,7 @@ class Filibuster:
         if orders is not None and self._coverage is not None:
             self._coverage.arrived(orders)
         if call.kind is Kind.RUN:
-            return _pass()
+            return _pass() if orders is None else _run(running)
         came = None if self._server is None else foreign_headers.read(call.arrived)
         if came is not None and self._server is not None:
             lineage = _lineage(running)
@@ -148,16 +144,24 @@ class Filibuster:
 
     def _orders(self, running: Branch) -> Orders | None:
         orders = self._believed(running.baggage.unpack(ORDERS))
-        return None if orders is None or orders.expires < time.time() else orders
+        if orders is None or orders.expires >= time.time():
+            return orders
+        self._ignore("they expired: do the clocks of the explorer and of this machine agree?")
+        return None
 
     def _believed(self, values: tuple[Value, ...]) -> Orders | None:
         if not values or not isinstance(values[0], bytes) or not values[0]:
             return None
         orders = decode_orders(values[0], self._keys)
-        if orders is None and not self._distrusted:
-            self._distrusted = True
-            _log.warning("orders ignored: not signed with this service's key")
+        if orders is None:
+            self._ignore("they are not signed with this service's key")
         return orders
+
+    def _ignore(self, reason: str) -> None:
+        """Say once that orders are ignored."""
+        if not self._distrusted:
+            self._distrusted = True
+            _log.warning("orders ignored: %s", reason)
 
 
 def _pass() -> Flow:
@@ -165,13 +169,17 @@ def _pass() -> Flow:
     return None
 
 
-def _spawn(progress: Progress, running: Branch) -> Flow:
+def _spawn(call: Call, progress: Progress, running: Branch) -> Flow:
     step = progress.fork()
     seen = Observation(
         role=Role.BRANCH,
         index=step.index,
         parent=step.parent,
         position=step.position,
+        source=call.source,
+        library=call.library,
+        operation=call.operation,
+        site=call.site,
         occurrence=step.occurrence,
     )
     running.pack(SEEN, encode_observation(seen))
@@ -190,6 +198,16 @@ def _arrive(call: Call, orders: Orders, running: Branch) -> Flow:
     )
     if step is not None:
         running.pack(SEEN, encode_observation(_from_outside(call, step, outcome)))
+    return None
+
+
+def _run(running: Branch) -> Flow:
+    """Let a forked branch run, and say when it ended: only then all of it has been heard of."""
+    lineage = _lineage(running)
+    yield PROCEED
+    if lineage is not None:
+        end = Observation(role=Role.END, index=lineage.index, parent=lineage.index, position=0)
+        running.pack(SEEN, encode_observation(end))
     return None
 
 

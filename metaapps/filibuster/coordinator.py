@@ -9,9 +9,10 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from threading import Condition, Thread
 from types import TracebackType
 from typing import Any, Final, Self
@@ -20,7 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 from baggage.context import suppressed
 from metaapps.filibuster import index
 from metaapps.filibuster.lineage import ROOT
-from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.observation import Observation, Role, open_branches
 from metaapps.filibuster.wire import MAX_REPORT, decode_report
 
 HOST: Final = "127.0.0.1"
@@ -33,7 +34,7 @@ class Inbox:
     def __init__(self) -> None:
         """Start with nothing."""
         self._changed = Condition()
-        self._observations: dict[tuple[bytes, int], Observation] = {}
+        self._observations: dict[bytes, list[Observation]] = defaultdict(list)
         self._arrivals: Counter[str] = Counter()
         self._position = 0
 
@@ -41,7 +42,14 @@ class Inbox:
         """Take observations; the same one twice counts once."""
         with self._changed:
             for seen in observations:
-                self._observations[(seen.index, seen.position)] = seen
+                self._note(seen)
+            self._changed.notify_all()
+
+    def revise(self, old: Observation, new: Observation) -> None:
+        """Put an observation in the place of one that was taken before more was known."""
+        with self._changed:
+            known = self._observations[old.index]
+            self._observations[old.index] = [new if one == old else one for one in known]
             self._changed.notify_all()
 
     def arrive(self, operation: str) -> Mapping[str, int]:
@@ -60,22 +68,34 @@ class Inbox:
         with self._changed:
             answer = any(
                 seen.injected is not None and service in ("", seen.target)
-                for seen in self._observations.values()
+                for seen in self._all()
             )
             if not recorded:
                 asked = asking(ROOT.index, self._next(), service, answer)
-                self._observations[(asked.index, asked.position)] = asked
+                self._note(asked)
             return answer
 
     def settle(self, within: float) -> tuple[Observation, ...]:
-        """Return all observations once each announced call has ended, or after `within` seconds."""
+        """Return all observations, once each announced call and each known branch has ended.
+
+        That is waited for, but no longer than `within` seconds.
+        """
         with self._changed:
             self._changed.wait_for(self._settled, within)
-            return tuple(self._observations.values())
+            return tuple(self._all())
 
     def _settled(self) -> bool:
-        ended = sum(seen.role is Role.CALL and seen.by_test for seen in self._observations.values())
-        return ended >= self._arrivals.total()
+        seen = tuple(self._all())
+        ended = sum(one.role is Role.CALL and one.by_test for one in seen)
+        return ended >= self._arrivals.total() and not open_branches(seen)
+
+    def _all(self) -> Iterator[Observation]:
+        return chain.from_iterable(self._observations.values())
+
+    def _note(self, seen: Observation) -> None:
+        known = self._observations[seen.index]
+        if seen not in known:
+            known.append(seen)
 
     def _next(self) -> int:
         self._position += 1

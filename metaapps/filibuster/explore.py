@@ -121,13 +121,15 @@ class _Candidate:
 
     plan: Plan
     keys: tuple[FaultKey, ...] = ()
+    known: frozenset[bytes] = frozenset()
+    """The calls and branches of the execution that the plan grew from."""
 
 
 class _Frontier:
     """Plans that are known and not judged, in canonical order; each plan enters once."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, tuple[FaultKey, ...], int, Plan]] = []
+        self._heap: list[tuple[int, tuple[FaultKey, ...], int, _Candidate]] = []
         self._seen: set[frozenset[tuple[bytes, Fault]]] = set()
         self._serial = count()
 
@@ -138,19 +140,17 @@ class _Frontier:
         """Yield the plans in canonical order, and keep them."""
         heap = self._heap.copy()
         while heap:
-            yield heapq.heappop(heap)[3]
+            yield heapq.heappop(heap)[3].plan
 
     def add(self, candidate: _Candidate) -> None:
         key = candidate.plan.key
         if key not in self._seen:
             self._seen.add(key)
             size = len(candidate.plan.faults)
-            item = (size, candidate.keys, next(self._serial), candidate.plan)
-            heapq.heappush(self._heap, item)
+            heapq.heappush(self._heap, (size, candidate.keys, next(self._serial), candidate))
 
     def pop(self) -> _Candidate:
-        _, keys, _, plan = heapq.heappop(self._heap)
-        return _Candidate(plan, keys)
+        return heapq.heappop(self._heap)[3]
 
 
 class _Search:
@@ -204,7 +204,12 @@ class _Search:
         self._ran += 1
         tree = build(execution.observations)
         learnt = self._reducer.learn(self._ran, execution, tree)
-        findings = (*_missed(candidate.plan, execution), *tree.findings, *learnt)
+        findings = (
+            *_missed(candidate.plan, execution),
+            *tree.findings,
+            *_unseen(execution),
+            *learnt,
+        )
         if execution.passed or candidate.plan.faults:
             self._grow(candidate, execution, tree)
         return Ran(self._ran, execution, findings, self._remaining), tree
@@ -226,13 +231,19 @@ class _Search:
         return None
 
     def _grow(self, candidate: _Candidate, execution: Execution, tree: Tree) -> None:
-        """Add the plans with one more fault, at the calls from the last failed one on."""
+        """Add the plans with one more fault, at the calls from the last failed one on.
+
+        A call that stands before it, but was not there without its fault, began after it all the
+        same: another branch was waiting for the failure.
+        """
         fired = execution.fired
         base = _only(candidate, fired)
         full = len(base.plan.faults) == self._limits.max_faults
+        known = frozenset(tree.paths)
         last = max((tree.paths[index] for index in fired if index in tree.paths), default=())
         for call in tree.calls:
-            if call.by_test or call.injected is not None or tree.paths[call.index] < last:
+            earlier = tree.paths[call.index] < last and call.index in candidate.known
+            if call.by_test or call.injected is not None or earlier:
                 continue
             faults = self._catalogue.faults_for(call)
             if full:
@@ -241,7 +252,8 @@ class _Search:
             key = canonical_key(tree.paths[call.index])
             for place, fault in enumerate(faults):
                 plan = base.plan.with_fault(planned_fault(call, fault))
-                self._frontier.add(_Candidate(plan, (*base.keys, (key, place, call.index))))
+                keys = (*base.keys, (key, place, call.index))
+                self._frontier.add(_Candidate(plan, keys, known))
 
     @property
     def _remaining(self) -> int:
@@ -257,6 +269,18 @@ def _missed(plan: Plan, execution: Execution) -> Iterator[Finding]:
         if planned.index not in fired:
             text = f"{planned.label or planned.index.hex()} was planned and did not happen"
             yield Finding(FindingKind.MISSED, planned.index, text)
+
+
+def _unseen(execution: Execution) -> Iterator[Finding]:
+    """Yield what an execution could not show."""
+    for branch in execution.unfinished:
+        text = f"a branch that {branch.source} started at {branch.site} did not end in time"
+        yield Finding(FindingKind.UNSEEN, branch.index, text)
+    within = {seen.parent for seen in execution.observations}
+    for call in execution.observations:
+        if call.raised and call.injected is None and call.index not in within:
+            text = f"{describe(call)} raised {call.raised} by itself: its callee's part isn't known"
+            yield Finding(FindingKind.UNSEEN, call.index, text)
 
 
 def _only(candidate: _Candidate, fired: frozenset[bytes]) -> _Candidate:

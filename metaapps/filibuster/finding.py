@@ -20,6 +20,8 @@ class FindingKind(Enum):
     """Several different observations share one execution index."""
     INCOMPLETE = "incomplete"
     """An enclosing call's events don't take the positions 0, 1, 2, …, each once."""
+    UNSEEN = "unseen"
+    """What a service did can't be known: it gave no answer, or a branch of it did not end."""
     NONDETERMINISTIC = "nondeterministic"
     """The same past led to different futures."""
 

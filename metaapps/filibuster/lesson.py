@@ -91,7 +91,7 @@ class Lesson:
             return self._asked(event, state)
         if event.role is Role.BRANCH:
             return self._branched(event, state, depth)
-        if event.injected is None:
+        if not event.unanswered:
             self._invoked.append((event, request_state(state, event)))
         answer = Answer.of(event)
         return answer.encoded() if answer.known else None

@@ -5,7 +5,7 @@ Plain values, without their encoding (`wire`) and without conclusions (`reduce`,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -29,6 +29,8 @@ class Role(Enum):
     CALL = "call"
     BRANCH = "branch"
     ASK = "ask"
+    END = "end"
+    """A branch ended: so nothing more is to be heard of it. Its index is the branch's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,11 @@ class Observation:
     injected: Fault | None = None
 
     @property
+    def unanswered(self) -> bool:
+        """Whether the call failed by itself or on purpose: then its callee's part isn't known."""
+        return self.raised is not None or self.injected is not None
+
+    @property
     def frame(self) -> Frame:
         """The last frame of the index: `child(parent, frame) == index`. Not for an ASK."""
         if self.role is Role.BRANCH:
@@ -90,12 +97,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One run of the functional test under a plan. `failure` is None when the test passed."""
+    """One run of the functional test under a plan. `failure` is None when the test passed.
+
+    `observations` are of calls, branches and questions. `unfinished` are the branches among them
+    that had not ended when the execution was judged.
+    """
 
     plan: Plan
     observations: tuple[Observation, ...] = ()
     failure: Failure | None = None
     seconds: float = 0.0
+    unfinished: tuple[Observation, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -106,3 +118,9 @@ class Execution:
     def fired(self) -> frozenset[bytes]:
         """The indices of the calls where a fault was really enacted."""
         return frozenset(o.index for o in self.observations if o.injected is not None)
+
+
+def open_branches(seen: Collection[Observation]) -> tuple[Observation, ...]:
+    """Return the branches that were seen to start, and not to end."""
+    ended = {one.index for one in seen if one.role is Role.END}
+    return tuple(one for one in seen if one.role is Role.BRANCH and one.index not in ended)

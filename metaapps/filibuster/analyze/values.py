@@ -6,12 +6,12 @@ analysis ends. What they do when they are called or looked into is in `attribute
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Site:
+class Site(NamedTuple):
     """A place in a service's source; `column` tells apart what stands in one line."""
 
     file: str
@@ -121,6 +121,15 @@ Scope = Module | Function | Class
 UNKNOWN: Final = Unknown()
 NOTHING: Final[Values] = frozenset()
 ANYTHING: Final[Values] = frozenset({UNKNOWN})
+
+
+Some = TypeVar("Some", bound=Value)
+
+
+def ordered(values: Iterable[Some]) -> list[Some]:
+    """Return values in an order that is the same in every run."""
+    found = list(values)
+    return found if len(found) < 2 else sorted(found, key=str)
 
 
 @dataclass(frozen=True, slots=True)
