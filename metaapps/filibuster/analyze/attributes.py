@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from metaapps.filibuster.analyze import libraries
-from metaapps.filibuster.analyze.program import Program
+from metaapps.filibuster.analyze.program import BASES, Program
 from metaapps.filibuster.analyze.values import (
     ANYTHING,
     NOTHING,
@@ -24,6 +24,7 @@ from metaapps.filibuster.analyze.values import (
     Super,
     Value,
     Values,
+    ordered,
 )
 
 STATUS: Final = "<status>"
@@ -50,6 +51,8 @@ def called(library: Library) -> Value:
 
 def lineage(program: Program, kind: Class | Library) -> list[Class | Library]:
     """Return a class and its bases, nearest first, each once."""
+    if kind in program.lineages:
+        return program.lineages[kind]
     found: dict[Class | Library, None] = {}
     waiting: list[Class | Library] = [kind]
     while waiting:
@@ -57,9 +60,10 @@ def lineage(program: Program, kind: Class | Library) -> list[Class | Library]:
         if each in found:
             continue
         found[each] = None
-        bases = program.get(each, "<bases>")
-        waiting += sorted((b for b in bases if isinstance(b, Class | Library)), key=str)
-    return list(found)
+        bases = program.get(each, BASES)
+        waiting += ordered(each for each in bases if isinstance(each, Class | Library))
+    program.lineages[kind] = list(found)
+    return program.lineages[kind]
 
 
 def library_bases(program: Program, kind: Class | Library) -> Iterator[Library]:
@@ -155,7 +159,7 @@ def _bound(program: Program, values: Values, receiver: Class | Object) -> Values
             found.add(value)
         elif isinstance(receiver, Object) and "property" in marks:
             program.join(value, program.code[value].parameters[0].arg, {receiver})
-            program.add(program.live, value)
+            program.revive(value)
             found |= program.get(value, "<returns>")
         elif isinstance(receiver, Object) or "classmethod" in marks:
             found.add(Method(value, receiver))

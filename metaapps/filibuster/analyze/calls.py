@@ -38,6 +38,7 @@ from metaapps.filibuster.analyze.values import (
     Site,
     Value,
     Values,
+    ordered,
 )
 from metaapps.filibuster.analyze.wiring import callables, decorate_on_error, plain, wire
 
@@ -64,11 +65,11 @@ def _function(
     frame: Frame, function: Function, arguments: Arguments, receiver: Value | None = None
 ) -> Values:
     program = frame.program
-    program.add(program.live, function)
+    program.revive(function)
     if frame.function is not None:
-        program.add(program.calls[frame.function], function)
+        program.calls[frame.function][function] = None
     _bind(program, function, arguments, receiver)
-    frame.escapes.update(program.escapes[function])
+    frame.escapes.update(dict.fromkeys(program.raised_by(function)))
     return program.get(function, "<returns>")
 
 
@@ -182,8 +183,8 @@ def _answers_itself(
     else:
         return False
     if frame.function is not None:
-        for answer in sorted(answers, key=str):
-            frame.program.add(frame.program.effects[frame.function], Effect(answer, site))
+        for answer in ordered(answers):
+            frame.program.effects[frame.function][Effect(answer, site)] = None
     return True
 
 

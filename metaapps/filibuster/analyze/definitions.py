@@ -11,7 +11,7 @@ from metaapps.filibuster.analyze.attributes import attribute
 from metaapps.filibuster.analyze.calls import call
 from metaapps.filibuster.analyze.expressions import evaluate
 from metaapps.filibuster.analyze.frame import Frame
-from metaapps.filibuster.analyze.program import Code, all_parameters
+from metaapps.filibuster.analyze.program import BASES, Code, all_parameters
 from metaapps.filibuster.analyze.values import (
     NOTHING,
     Arguments,
@@ -21,6 +21,7 @@ from metaapps.filibuster.analyze.values import (
     Method,
     Module,
     Values,
+    ordered,
 )
 from metaapps.filibuster.analyze.wiring import serve_class, serve_wsgi
 
@@ -81,7 +82,7 @@ def _defaults(frame: Frame, function: Function, arguments: ast.arguments) -> Non
 def _decorated(frame: Frame, decorators: list[ast.expr], values: Values) -> Values:
     for decorator in reversed(decorators):
         found = NOTHING
-        for callee in sorted(evaluate(frame, decorator), key=str):
+        for callee in ordered(evaluate(frame, decorator)):
             arguments = Arguments((values,))
             result = call(frame, callee, arguments, frame.site(decorator))
             if not isinstance(callee, Function):
@@ -98,7 +99,7 @@ def define_class(frame: Frame, node: ast.ClassDef, run: Run) -> None:
     program = frame.program
     program.define(kind, Code(node, frame.module, frame.scopes))
     for base in node.bases:
-        program.join(kind, "<bases>", evaluate(frame, base))
+        program.join(kind, BASES, evaluate(frame, base))
     inside = Frame(program, frame.module, (kind, *frame.scopes), frame.function, frame.escapes)
     run(inside, node.body)
     serve_class(program, kind)
@@ -112,7 +113,8 @@ def import_(frame: Frame, node: Import) -> None:
         return
     for alias in node.names:
         top = alias.name.partition(".")[0]
-        frame.program.add(frame.program.libraries, top) if _module(frame, top) is None else None
+        if _module(frame, top) is None:
+            frame.program.libraries[top] = None
         name = alias.name if alias.asname else top
         found = _module(frame, name)
         _module(frame, alias.name)
@@ -123,7 +125,7 @@ def _import_from(frame: Frame, node: ast.ImportFrom) -> None:
     name = node.module or ""
     source = _module(frame, name, node.level)
     if source is None and not node.level:
-        frame.program.add(frame.program.libraries, name.partition(".")[0])
+        frame.program.libraries[name.partition(".")[0]] = None
     for alias in node.names:
         if alias.name == "*":
             _import_all(frame, source)
@@ -142,7 +144,7 @@ def _import_all(frame: Frame, source: Module | None) -> None:
     scope = frame.scopes[0]
     for name in sorted(frame.program.names[source]):
         if not name.startswith("_"):
-            frame.program.names[scope].add(name)
+            frame.program.declare(scope, name)
             frame.program.join(scope, name, frame.program.get(source, name))
 
 

@@ -36,6 +36,7 @@ from metaapps.filibuster.analyze.values import (
     Super,
     Value,
     Values,
+    ordered,
 )
 
 _SUPER: Final = Library("builtins.super")
@@ -84,7 +85,7 @@ def _unpack(frame: Frame, targets: list[ast.expr], values: Values) -> None:
 def _set_attribute(frame: Frame, owner: Value, target: ast.Attribute, values: Values) -> None:
     program, name = frame.program, target.attr
     if isinstance(owner, Class | Module):
-        program.names[owner].add(name)
+        program.declare(owner, name)
         program.join(owner, name, values)
     if not isinstance(owner, Object):
         return
@@ -136,7 +137,7 @@ def _call(frame: Frame, node: ast.Call) -> Values:
         _start_response(frame, node)
     arguments = arguments_of(frame, node)
     found = NOTHING
-    for callee in sorted(callees, key=str):
+    for callee in ordered(callees):
         found |= call(frame, callee, arguments, frame.site(node))
     return found
 
@@ -147,7 +148,7 @@ def _start_response(frame: Frame, node: ast.Call) -> None:
         return
     for value in evaluate(frame, node.args[0]):
         effect = Effect(value, frame.site(node))
-        frame.program.add(frame.program.effects[frame.function], effect)
+        frame.program.effects[frame.function][effect] = None
 
 
 def _super(frame: Frame) -> Values:

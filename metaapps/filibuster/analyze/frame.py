@@ -52,7 +52,7 @@ class Frame:
         scope = self.scope_of(name)
         if scope is None:
             scope = self.module
-            self.program.names[scope].add(name)
+            self.program.declare(scope, name)
         self.program.join(scope, name, values)
 
     def catching(self) -> Frame:

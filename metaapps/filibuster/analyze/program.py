@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from metaapps.filibuster.analyze.sources import Sources, shown
 from metaapps.filibuster.analyze.values import (
@@ -22,6 +22,7 @@ from metaapps.filibuster.analyze.values import (
     Effect,
     Escape,
     Function,
+    Library,
     Module,
     Scope,
     Site,
@@ -29,8 +30,9 @@ from metaapps.filibuster.analyze.values import (
     Values,
 )
 
+BASES: Final = "<bases>"
+_ESCAPES: Final = "<escapes>"
 _MOST_CONSTANTS: Final = 64
-Item = TypeVar("Item")
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -76,16 +78,20 @@ class Note(NamedTuple):
     text: str
 
 
+Unit = Module | Function
+"""What is followed as a whole, and again when something that it has read has grown."""
+
+
 @dataclass(slots=True)
 class Program:
     """One service. Not for several threads at once.
 
-    `settled` is whether all that the service surely does has been followed; what remains is what
-    others may do with it.
+    `running` is what is being followed. `settled` is whether all that the service surely does has
+    been followed; what remains is what others may do with it.
     """
 
     sources: Sources
-    grew: bool = False
+    running: Unit | None = None
     settled: bool = False
     modules: dict[Module, Path] = field(default_factory=dict)
     code: dict[Function | Class, Code] = field(default_factory=dict)
@@ -100,32 +106,70 @@ class Program:
     calls: dict[Function, dict[Function, None]] = field(default_factory=dict)
     effects: dict[Function, dict[Effect, None]] = field(default_factory=dict)
     escapes: dict[Function, dict[Escape, None]] = field(default_factory=dict)
+    lineages: dict[Class | Library, list[Class | Library]] = field(default_factory=dict)
     _values: dict[tuple[object, object], Values] = field(default_factory=dict)
+    _readers: dict[tuple[object, object], set[Unit]] = field(default_factory=dict)
+    _due: set[Unit] = field(default_factory=set)
 
     def get(self, owner: object, name: object) -> Values:
         """Return what a name of a scope, or an attribute or element of a value, may be."""
+        self._reads((owner, name))
         return self._values.get((owner, name), NOTHING)
 
     def join(self, owner: object, name: object, values: Iterable[Value]) -> None:
         """Add to what it may be. Too many constants are anything."""
-        known = self.get(owner, name)
+        key = (owner, name)
+        known = self._values.get(key, NOTHING)
         merged = known.union(values)
         if len(merged) == len(known) or (UNKNOWN in known and len(known) > _MOST_CONSTANTS):
             return
         if sum(isinstance(value, Constant) for value in merged) > _MOST_CONSTANTS:
             merged |= ANYTHING
-        self._values[owner, name] = merged
-        self.grew = True
+        self._values[key] = merged
+        self._due.update(self._readers.get(key, ()))
+        if name == BASES:
+            self.lineages.clear()
+            self.again()
 
-    def attributes(self, owner: object) -> Iterator[object]:
-        """Yield the names under which something is known of a value."""
-        return (name for known, name in list(self._values) if known == owner)
+    def raised_by(self, function: Function) -> Iterable[Escape]:
+        """Return what a function may raise."""
+        self._reads((function, _ESCAPES))
+        return self.escapes[function]
 
-    def add(self, known: dict[Item, None], item: Item) -> None:
-        """Add to one of the ordered sets."""
-        if item not in known:
-            known[item] = None
-            self.grew = True
+    def raises(self, function: Function, escapes: Iterable[Escape]) -> None:
+        """Add to what a function may raise."""
+        known = self.escapes[function]
+        before = len(known)
+        known.update(dict.fromkeys(escapes))
+        if len(known) > before:
+            self._due.update(self._readers.get((function, _ESCAPES), ()))
+
+    def revive(self, function: Function) -> None:
+        """Make a function one that is called, so that it is followed."""
+        if function not in self.live:
+            self.live[function] = None
+            self._due.add(function)
+
+    def declare(self, scope: Scope, name: str) -> None:
+        """Add a name to a scope in which it isn't bound in the usual way."""
+        if name not in self.names[scope]:
+            self.names[scope].add(name)
+            self.again()
+
+    def again(self) -> None:
+        """Have everything followed again."""
+        self._due.update(self.modules)
+        self._due.update(self.live)
+
+    def due(self) -> list[Unit]:
+        """Return what is to be followed (again), in a stable order, and forget it."""
+        found = [unit for unit in (*self.modules, *self.live) if unit in self._due]
+        self._due.clear()
+        return found
+
+    def _reads(self, key: tuple[object, object]) -> None:
+        if self.running is not None:
+            self._readers.setdefault(key, set()).add(self.running)
 
     def module(self, path: Path) -> Module:
         """Return the module of a file, which is analyzed from now on."""
@@ -135,7 +179,7 @@ class Program:
             self.names[module] = set()
             if path.is_file():
                 self.names[module] |= bound_names(self.sources.tree(path).body)
-            self.grew = True
+            self._due.add(module)
         return module
 
     def define(self, identity: Function | Class, code: Code) -> None:

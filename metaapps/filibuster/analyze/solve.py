@@ -36,11 +36,12 @@ def solve(service: Service, services: Path) -> Program:
             program.module(path)
         _repeat(program)
         for function in _factories(program):
-            program.live[function] = None
+            program.revive(function)
             for argument in program.code[function].parameters:
                 program.join(function, argument.arg, ANYTHING)
         _repeat(program)
         program.settled = True
+        program.again()
         _repeat(program)
     except RecursionError as error:
         place = shown(service.directory)
@@ -49,16 +50,18 @@ def solve(service: Service, services: Path) -> Program:
 
 
 def _repeat(program: Program) -> None:
-    program.grew = True
-    rounds = 0
-    while program.grew and rounds < _MOST_ROUNDS:
-        program.grew = False
-        rounds += 1
-        for module, path in list(program.modules.items()):
-            if path.is_file():
-                run(Frame(program, module, (module,), None, {}), program.sources.tree(path).body)
-        for function in list(program.live):
-            _run_function(program, function)
+    for _ in range(_MOST_ROUNDS):
+        due = program.due()
+        if not due:
+            return
+        for unit in due:
+            program.running = unit
+            if isinstance(unit, Function):
+                _run_function(program, unit)
+            elif (path := program.modules[unit]).is_file():
+                frame = Frame(program, unit, (unit,), None, {})
+                run(frame, program.sources.tree(path).body)
+        program.running = None
         _give_escapes(program)
 
 
@@ -75,8 +78,7 @@ def _run_function(program: Program, function: Function) -> None:
             program.join(function, "<returns>", {Constant(None)})
         if _is_generator(code.node):
             program.join(function, "<returns>", ANYTHING)
-    for escape in frame.escapes:
-        program.add(program.escapes[function], escape)
+    program.raises(function, frame.escapes)
 
 
 def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

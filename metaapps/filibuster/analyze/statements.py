@@ -28,6 +28,7 @@ from metaapps.filibuster.analyze.values import (
     Site,
     Value,
     Values,
+    ordered,
 )
 from metaapps.filibuster.analyze.wiring import flattened
 
@@ -90,7 +91,7 @@ def _raise(frame: Frame, node: ast.Raise) -> bool:
         frame.escapes.update(dict.fromkeys(frame.handling))
         return False
     site = frame.site(node)
-    for value in sorted(evaluate(frame, node.exc), key=str):
+    for value in ordered(evaluate(frame, node.exc)):
         for raised in _raised(frame, value, site):
             frame.escapes[Escape(raised, site)] = None
             if raised == UNKNOWN:

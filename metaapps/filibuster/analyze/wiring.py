@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from metaapps.filibuster.analyze import libraries
-from metaapps.filibuster.analyze.attributes import STATUS, attribute, lineage
+from metaapps.filibuster.analyze.attributes import STATUS, attribute, elements, lineage
 from metaapps.filibuster.analyze.frame import Frame
 from metaapps.filibuster.analyze.program import (
     Endpoint,
@@ -30,6 +30,7 @@ from metaapps.filibuster.analyze.values import (
     Site,
     Value,
     Values,
+    ordered,
 )
 
 _CAUGHT: Final = "<caught>"
@@ -93,7 +94,7 @@ def add_on_error(
         function = plain(called)
         serve(program, called, Endpoint(function, library), but_last=True)
         for kind in flattened(program, ANYTHING if kinds is None else kinds):
-            program.add(program.on_error, OnError(kind, function))
+            program.on_error[OnError(kind, function)] = None
             _give_exception(program, function, kind)
 
 
@@ -128,21 +129,21 @@ def give_last(program: Program, function: Function, value: Value) -> None:
 def flattened(program: Program, values: Values) -> list[Value]:
     """Return values with tuples of them taken apart, in a stable order."""
     found: dict[Value, None] = {}
-    for value in sorted(values, key=str):
-        if isinstance(value, Group):
-            keys = (program.get(value, name) for name in program.attributes(value))
-            found.update(dict.fromkeys(flattened(program, frozenset().union(*keys))))
-        else:
+    waiting = ordered(values)
+    while waiting:
+        value = waiting.pop(0)
+        if value not in found:
             found[value] = None
-    return list(found)
+            waiting += ordered(elements(program, value)) if isinstance(value, Group) else []
+    return [value for value in found if not isinstance(value, Group)]
 
 
 def serve(
     program: Program, called: Function | Method, endpoint: Endpoint, *, but_last: bool = False
 ) -> None:
     """Make a function an endpoint, with arguments of which only the kind is known."""
-    program.add(program.endpoints, endpoint)
-    program.add(program.live, endpoint.function)
+    program.endpoints[endpoint] = None
+    program.revive(endpoint.function)
     code = program.code[endpoint.function]
     given = 0
     if isinstance(called, Method) and code.parameters:
@@ -161,7 +162,7 @@ def _inject(program: Program, function: Function, name: str) -> bool:
         if isinstance(kind, Library) and libraries.is_response(kind):
             answer = Object(kind, function.site)
             program.join(function, name, {answer})
-            program.add(program.effects[function], Effect(answer, function.site))
+            program.effects[function][Effect(answer, function.site)] = None
             complete = True
         elif isinstance(kind, Class):
             program.join(function, name, {Object(kind, function.site)})
@@ -186,7 +187,7 @@ def callables(values: Values) -> list[Function | Method]:
         if isinstance(value, Function)
         or (isinstance(value, Method) and isinstance(value.function, Function))
     ]
-    return sorted(found, key=str)
+    return ordered(found)
 
 
 def plain(called: Function | Method) -> Function:
