@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from metaapps.filibuster.catalogue import DEFAULT, Catalogue, load_analysis
 from metaapps.filibuster.cli.outcome import JobError
 from metaapps.filibuster.coverage.recording import Recording
+from metaapps.filibuster.foreign.catalogue import FOREIGN_DEFAULT
 from metaapps.filibuster.foreign.server import HOST, PORT
 
 
@@ -38,3 +40,10 @@ def wanted_test(spec: str | None) -> str:
     if not spec:
         raise JobError("name a functional test: --functional-test FILE")
     return spec
+
+
+def wanted_catalogue(options: Options) -> Catalogue:
+    """Return the faults to try; an AnalysisError for a file that names none."""
+    if options.analysis_file is not None:
+        return load_analysis(options.analysis_file)
+    return FOREIGN_DEFAULT if options.foreign else DEFAULT

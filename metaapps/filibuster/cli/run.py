@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from metaapps.filibuster import counterexample
-from metaapps.filibuster.catalogue import DEFAULT, Catalogue, load_analysis
-from metaapps.filibuster.cli.options import Options, wanted_test
+from metaapps.filibuster.catalogue import Catalogue
+from metaapps.filibuster.cli.options import Options, wanted_catalogue, wanted_test
 from metaapps.filibuster.cli.outcome import ExitCode, JobError
 from metaapps.filibuster.cli.report import Found, Report
 from metaapps.filibuster.cli.session import STATE, Session, open_session
 from metaapps.filibuster.explore import Done, Event, Limits, Ran, StopReason, explore
 from metaapps.filibuster.finding import Finding, FindingKind
-from metaapps.filibuster.foreign.catalogue import FOREIGN_DEFAULT
 from metaapps.filibuster.observation import Execution, Role
 from metaapps.filibuster.plan import FAULT_FREE
 from metaapps.filibuster.reduce import NoReduction, Predictor
@@ -45,17 +44,11 @@ _SERIOUS: Final = {
 def run(options: Options, report: Report) -> ExitCode:
     """Explore, or run once without any fault."""
     spec = wanted_test(options.functional_test)
-    catalogue = _catalogue(options)
+    catalogue = wanted_catalogue(options)
     with open_session(spec, options, report) as session:
         if options.only_initial_execution:
             return _initial(session.run(FAULT_FREE), report)
         return _Exploration(spec, report).explore(options, session, catalogue)
-
-
-def _catalogue(options: Options) -> Catalogue:
-    if options.analysis_file is not None:
-        return load_analysis(options.analysis_file)
-    return FOREIGN_DEFAULT if options.foreign else DEFAULT
 
 
 def _initial(execution: Execution, report: Report) -> ExitCode:

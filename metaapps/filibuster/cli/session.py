@@ -26,7 +26,7 @@ from metaapps.filibuster.cli.functional import (
     FunctionalTestError,
     functional_test,
 )
-from metaapps.filibuster.cli.options import Options
+from metaapps.filibuster.cli.options import Options, wanted_catalogue
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.coverage.recording import Recording
@@ -118,7 +118,8 @@ def open_session(spec: str, options: Options, report: Report) -> Iterator[Sessio
 def _foreign(options: Options, report: Report, stack: ExitStack) -> ForeignServer | None:
     if not options.foreign:
         return None
-    server = stack.enter_context(ForeignServer(options.host, options.port))
+    catalogue = wanted_catalogue(options)
+    server = stack.enter_context(ForeignServer(options.host, options.port, catalogue))
     report.line(f"the original's protocol is served at {server.url}")
     stack.callback(_say_what_was_lost, server, report)
     return server

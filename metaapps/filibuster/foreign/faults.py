@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from baggage.boundary import Fault, FaultKind
@@ -70,28 +71,31 @@ class Ordered:
     name: str = ""
 
 
-def told(fault: Fault, library: str) -> Told | None:
-    """Return what a foreign client is told about a fault, None if it has no word for that."""
-    if fault.kind is FaultKind.STATUS and fault.status is not None:
-        return _told_status(fault.status, library)
-    name = _SPELLINGS.get((library, fault.kind))
-    if fault.kind is FaultKind.RAISE:
-        name = fault.name
-    return None if not name else _exception(name)
+def told(
+    fault: Fault, library: str, metadata: Mapping[str, object] = MappingProxyType({})
+) -> Told | None:
+    """Return what a foreign client is told about a fault, None if it has no word for that.
 
-
-def _told_status(status: int, library: str) -> Told | None:
-    if status >= _LOWEST_HTTP:
+    `metadata` is told besides about an exception (`sleep`, `abort`, `cause`).
+    """
+    about = {key: _plain(value) for key, value in metadata.items()}
+    name = fault.name if fault.kind is FaultKind.RAISE else _SPELLINGS.get((library, fault.kind))
+    status = fault.status if fault.kind is FaultKind.STATUS else None
+    if status is not None and status >= _LOWEST_HTTP:
         return {"failure_metadata": {"return_value": {"status_code": str(status)}}}
-    if not 0 < status < len(GRPC_CODES):
+    if status is not None and 0 < status < len(GRPC_CODES):
+        name = _PYTHON_GRPC if library == "grpc" else _JAVA_GRPC
+        about["code"] = GRPC_CODES[status]
+    if not name:
         return None
-    name = _PYTHON_GRPC if library == "grpc" else _JAVA_GRPC
-    return _exception(name, code=GRPC_CODES[status])
+    if name in _CAUSES:
+        about.setdefault("cause", _CAUSES[name])
+    return {"forced_exception": {"name": name, "metadata": about}}
 
 
-def _exception(name: str, **metadata: object) -> Told:
-    cause = {"cause": _CAUSES[name]} if name in _CAUSES else {}
-    return {"forced_exception": {"name": name, "metadata": {**cause, **metadata}}}
+def _plain(value: object) -> object:
+    """Return a number without a fraction where it has none: the original can't sleep for "9.0"."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def ordered(answer: Mapping[str, Any]) -> Ordered | None:

@@ -14,7 +14,9 @@ from threading import Condition
 from typing import Final
 
 from metaapps.filibuster import index
+from metaapps.filibuster.catalogue import Catalogue
 from metaapps.filibuster.coordinator import Inbox
+from metaapps.filibuster.foreign.catalogue import FOREIGN_DEFAULT
 from metaapps.filibuster.foreign.faults import Told, told
 from metaapps.filibuster.foreign.messages import Clock, Completed, Invocation, Received
 from metaapps.filibuster.foreign.path import ForeignPath
@@ -50,9 +52,12 @@ class Ledger:
     start from `first`, so that what an earlier execution announced is never mistaken.
     """
 
-    def __init__(self, plan: Plan, inbox: Inbox, first: int = 0) -> None:
-        """Start with nothing."""
+    def __init__(
+        self, plan: Plan, inbox: Inbox, first: int = 0, catalogue: Catalogue = FOREIGN_DEFAULT
+    ) -> None:
+        """Start with nothing; `catalogue` says what else clients are told about a fault."""
         self.inbox = inbox
+        self._catalogue = catalogue
         self._plan = plan
         self._first = first
         self._changed = Condition()
@@ -95,9 +100,11 @@ class Ledger:
                 return None
             seen = self._placed(call)
             planned = self._plan.at(seen.index)
-            what = None if planned is None else told(planned.fault, call.library)
+            what: Told | None = None
             if planned is not None:
                 seen = replace(seen, target=planned.target)
+                metadata = self._catalogue.metadata_for(planned.fault, seen)
+                what = told(planned.fault, call.library, metadata)
             taken = _Call(seen, what or {}, planned)
             self._calls.append(taken)
             self._by_path[call.path].append(taken)

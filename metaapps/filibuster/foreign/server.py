@@ -19,8 +19,10 @@ from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit
 
 from baggage.context import suppressed
+from metaapps.filibuster.catalogue import Catalogue
 from metaapps.filibuster.coordinator import Inbox
 from metaapps.filibuster.foreign import messages
+from metaapps.filibuster.foreign.catalogue import FOREIGN_DEFAULT
 from metaapps.filibuster.foreign.ledger import Ledger
 from metaapps.filibuster.foreign.messages import Invocation, ProtocolError, Received
 from metaapps.filibuster.observation import Observation
@@ -43,8 +45,14 @@ class ForeignServerError(Exception):
 class ForeignServer:
     """The server; as a context manager it stops on the way out. Safe in any thread."""
 
-    def __init__(self, host: str = HOST, port: int = PORT) -> None:
-        """Listen; `port` 0 takes a free one. Raises ForeignServerError where that isn't granted."""
+    def __init__(
+        self, host: str = HOST, port: int = PORT, catalogue: Catalogue = FOREIGN_DEFAULT
+    ) -> None:
+        """Listen; `port` 0 takes a free one. Raises ForeignServerError where that isn't granted.
+
+        `catalogue` is where faults are from: it knows what else clients are told about them.
+        """
+        self.catalogue = catalogue
         self._server = _listening(host, port)
         self._server.answer = self.answer
         self._host = host
@@ -71,7 +79,7 @@ class ForeignServer:
         with self._lock:
             if self._current is not None:
                 self._next = self._current.next
-            self._current = Ledger(plan, inbox, self._next)
+            self._current = Ledger(plan, inbox, self._next, self.catalogue)
             return self._current
 
     def end(self) -> None:

@@ -39,8 +39,7 @@ class StandingServer(ForeignServer):
         port: int = PORT,
     ) -> None:
         """Listen, as `ForeignServer` does; a run would take its faults from `catalogue`."""
-        super().__init__(host, port)
-        self._catalogue = catalogue
+        super().__init__(host, port, catalogue)
         self._heard = heard
         self._summary: dict[str, Seen] = {}
         self._requests = 0
@@ -70,7 +69,7 @@ class StandingServer(ForeignServer):
         """Add a call to the summary."""
         with self._guard:
             kind = describe(call).partition(" #")[0]
-            faults = tuple(str(fault) for fault in self._catalogue.faults_for(call))
+            faults = tuple(str(fault) for fault in self.catalogue.faults_for(call))
             seen = self._summary.setdefault(kind, Seen(faults=faults))
             seen.outcomes[outcome(call)] += 1
         self._heard(call)

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.boundary import Fault, FaultKind
+from metaapps.filibuster.catalogue import load_analysis
 from metaapps.filibuster.coordinator import Inbox
 from metaapps.filibuster.foreign.ledger import Ledger
 from metaapps.filibuster.foreign.path import path_of
@@ -365,6 +367,26 @@ def test_a_planned_fault_is_told_in_the_words_of_the_library(
     planned(server, fault, ("foo-a", 1), module=library)
     answer = create(server, ("foo-a", 1), module=library)
     assert {key: answer[key] for key in answer if key.startswith(("forced", "failure"))} == told
+
+
+def test_metadata_of_an_analysis_file_is_told_with_its_expressions_worked_out(
+    tmp_path: Path,
+) -> None:
+    exception = {
+        "name": "requests.exceptions.Timeout",
+        "restrictions": "timeout",
+        "metadata": {"sleep": "@expr(metadata['timeout']-1)", "abort": False},
+    }
+    section = {"pattern": "requests\\.(get|put)", "exceptions": [exception]}
+    file = tmp_path / "analysis.json"
+    file.write_text(json.dumps({"python.requests": section}))
+    with ForeignServer(port=0, catalogue=load_analysis(file)) as server:
+        planned(server, Fault(FaultKind.TIMEOUT), ("foo-a", 1))
+        answer = create(server, ("foo-a", 1))
+    assert answer["forced_exception"] == {
+        "name": "requests.exceptions.Timeout",
+        "metadata": {"sleep": 9, "abort": False},
+    }
 
 
 @pytest.mark.parametrize(
