@@ -8,6 +8,7 @@ interceptors); the branch is shared by such copies, so what they write comes bac
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -137,6 +138,19 @@ class Family:
 
 
 _current: ContextVar[Branch | None] = ContextVar("baggage.branch", default=None)
+
+
+def _renew() -> None:
+    """Go on, in a forked child, in a branch whose lock no thread of the parent can hold."""
+    running = _current.get()
+    if running is not None:
+        renewed = Branch(running.baggage, running.service, muted=running.muted)
+        renewed.notes.update(running.notes)
+        _current.set(renewed)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def branch() -> Branch | None:

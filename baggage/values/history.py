@@ -118,12 +118,12 @@ class History:
     def split(self, n: int) -> tuple[History, ...]:
         """Return `n` branches that know the same past (R4).
 
-        The first owned id is split, balanced; the first branch keeps all others. A branch that gets
-        nothing, because nothing is owned or the id is as deep as it may be, mints a root when it
-        first writes.
+        The shallowest owned id is split, balanced; the first branch keeps all others. A branch that
+        gets nothing, because nothing is owned or that id is as deep as it may be, mints a root when
+        it first writes.
         """
         own = self._take()
-        root = next(iter(own), None)
+        root = _shallowest(own)
         if root is None or id_depth(own[root]) + n.bit_length() > MAX_DEPTH:
             first, others = own, [_NO_IDS] * (n - 1)
         else:
@@ -157,7 +157,7 @@ class History:
     def _writable(self) -> tuple[Ids, int]:
         """Take the pen; return ids that one can write with, and the root whose id to use (R1)."""
         own = self._take()
-        root = next(iter(own), None)
+        root = _shallowest(own)
         # Only a hostile peer, who claims to have seen it, brings an event tree to its end.
         if root is not None and leq(self.seen[root], MAX_HEIGHT - 1):
             return own, root
@@ -176,6 +176,11 @@ def priority_of(entry: Entry) -> int:
     Then a marker is never behind what was dropped at it, whatever others think of the priority.
     """
     return min(contribution.priority for contribution in entry.values())
+
+
+def _shallowest(own: Ids) -> int | None:
+    """Return the root to go on with, so that stamps stay small; None where nothing is owned."""
+    return min(own, key=lambda root: id_depth(own[root]), default=None)
 
 
 def _owning(own: Ids, seen: Roots, entries: Mapping[str, Entry], over: Marker | None) -> History:

@@ -43,21 +43,28 @@ def adopt(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
 
 
+class NoLocalKey(Exception):
+    """The key that one user's processes share can't be kept: one line that says why."""
+
+
 def local_key() -> bytes:
     """Return the key that this user's processes on this machine share; made at first use.
 
     It lets services and explorer that one person starts by hand find together without ceremony,
-    and lets nobody in who can't read that person's files. Raises OSError where there is no home.
+    and lets nobody in who can't read that person's files. Raises NoLocalKey where it can't be kept.
     """
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    path = Path(state) / "filibuster" / "key"
-    for _ in range(2):
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
+    try:
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        path = Path(state) / "filibuster" / "key"
+        if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _create(path, secrets.token_hex(16).encode())
-    return path.read_bytes()
+            _create(path, secrets.token_hex(16).encode())
+        key = path.read_bytes()
+    except (OSError, RuntimeError) as error:
+        raise NoLocalKey(f"no local key can be kept ({error}): set FILIBUSTER_KEY") from error
+    if not key:
+        raise NoLocalKey(f"{path} is empty: remove it, or set FILIBUSTER_KEY")
+    return key
 
 
 def _create(path: Path, content: bytes) -> None:

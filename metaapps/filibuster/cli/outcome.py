@@ -13,6 +13,7 @@ from metaapps.filibuster.counterexample import CounterexampleError
 from metaapps.filibuster.coverage.recording import CoverageError
 from metaapps.filibuster.foreign.server import ForeignServerError
 from metaapps.filibuster.services import ServicesError
+from metaapps.filibuster.settings import NoLocalKey
 
 
 class ExitCode(Enum):
@@ -36,6 +37,7 @@ _REFUSALS = (
     CounterexampleError,
     CoverageError,
     ForeignServerError,
+    NoLocalKey,
 )
 
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from rich.markup import escape
+
 from metaapps.filibuster import counterexample
 from metaapps.filibuster.catalogue import Catalogue
+from metaapps.filibuster.cli.functional import FunctionalTestError
 from metaapps.filibuster.cli.options import Options, wanted_catalogue, wanted_test
 from metaapps.filibuster.cli.outcome import ExitCode, JobError
 from metaapps.filibuster.cli.report import Found, Report
@@ -81,6 +84,12 @@ class _Exploration:
                     return self._conclude(event, options)
         except KeyboardInterrupt as interrupted:
             raise KeyboardInterrupt(self._so_far()) from interrupted
+        except FunctionalTestError as error:
+            if not self.found:
+                raise
+            self.report.line(f"stopped: {escape(str(error))}")
+            self.report.failures(self.found, _replay_line(options))
+            return ExitCode.COUNTEREXAMPLE
         raise AssertionError("the last event is Done")
 
     def _take(self, event: Event) -> None:

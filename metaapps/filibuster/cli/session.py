@@ -10,7 +10,7 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -33,7 +33,7 @@ from metaapps.filibuster.coverage.recording import Recording
 from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.lineage import ROOT
-from metaapps.filibuster.observation import Execution, Role, open_branches
+from metaapps.filibuster.observation import Execution, Failure, Role, open_branches
 from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, Orders
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
@@ -54,9 +54,15 @@ class Session:
     timeout: float
     recording: Recording | None = None
     foreign: ForeignServer | None = None
+    ended: Callable[[], Mapping[str, str]] = dict
+    """Tells which services ended by themselves, and how."""
 
     def run(self, plan: Plan) -> Execution:
-        """Run the functional test once under a plan. Raises FunctionalTestError if it can't be."""
+        """Run the functional test once under a plan. Raises FunctionalTestError if it can't be.
+
+        An execution that a service does not survive has failed, whatever the test says.
+        """
+        self._refuse_the_dead()
         execution = secrets.token_hex(8)
         inbox = self.coordinator.open(execution)
         ledger = None if self.foreign is None else self.foreign.begin(plan, inbox)
@@ -76,10 +82,22 @@ class Session:
         if ledger is not None:
             seen = ledger.named(seen)
         seconds = time.perf_counter() - started
-        done = Execution(plan, seen, verdict.failure, seconds, open_branches(heard))
+        failure = verdict.failure or self._death()
+        done = Execution(plan, seen, failure, seconds, open_branches(heard))
         if self.recording is not None:
             self.recording.note(execution, done)
         return done
+
+    def _death(self) -> Failure | None:
+        gone = [f"service {name!r} ended with {how}" for name, how in self.ended().items()]
+        return Failure(", ".join(gone)) if gone else None
+
+    def _refuse_the_dead(self) -> None:
+        death = self._death()
+        if death is not None:
+            raise FunctionalTestError(
+                f"{death.summary} in the execution before: nothing more can be tried without it"
+            )
 
     def _header(self, execution: str, plan: Plan) -> str:
         orders = Orders(
@@ -107,12 +125,22 @@ def open_session(spec: str, options: Options, report: Report) -> Iterator[Sessio
     test = functional_test(spec)
     with ExitStack() as stack:
         foreign = _foreign(options, report, stack)
-        urls, key = _services(options, report, stack, _environment(foreign))
+        running = _services(options, report, stack, _environment(foreign))
+        urls, key = running.environment, running.key
         coordinator = stack.enter_context(Coordinator())
         environment = {**_environment(foreign), **urls, "FILIBUSTER_KEY": key}
         recording = options.recording or Recording.under_way(STATE / "coverage", key)
         timeout = options.test_timeout
-        yield Session(test, environment, coordinator, key.encode(), timeout, recording, foreign)
+        yield Session(
+            test,
+            environment,
+            coordinator,
+            key.encode(),
+            timeout,
+            recording,
+            foreign,
+            running.ended,
+        )
 
 
 def _foreign(options: Options, report: Report, stack: ExitStack) -> ForeignServer | None:
@@ -135,9 +163,18 @@ def _environment(foreign: ForeignServer | None) -> Mapping[str, str]:
     return {} if foreign is None else {"FILIBUSTER_URL": foreign.url}
 
 
+@dataclass(frozen=True, slots=True)
+class _Deployed:
+    """Services that run: where, under which key, and which of them ended by themselves."""
+
+    environment: Mapping[str, str]
+    key: str
+    ended: Callable[[], Mapping[str, str]] = dict
+
+
 def _services(
     options: Options, report: Report, stack: ExitStack, env: Mapping[str, str]
-) -> tuple[Mapping[str, str], str]:
+) -> _Deployed:
     """Return where the services are, and their key: those to start, or those that run here.
 
     Without either, the test's environment has to say where they are.
@@ -151,11 +188,11 @@ def _services(
         started = time.perf_counter()
         running = stack.enter_context(deployments.start(deployment, key, logs))
         report.started(running.environment, time.perf_counter() - started, logs)
-        return running.environment, key
+        return _Deployed(running.environment, key, running.ended)
     here = deployments.status(STATE)
     if here is not None:
-        return here.environment, here.key
-    return {}, (settings.service_key() or settings.local_key()).decode()
+        return _Deployed(here.environment, here.key)
+    return _Deployed({}, (settings.service_key() or settings.local_key()).decode())
 
 
 @contextmanager

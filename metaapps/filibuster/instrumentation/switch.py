@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import baggage
 from baggage.runtime import PROCESS
 from metaapps.filibuster import settings
 from metaapps.filibuster.app import Filibuster
 from metaapps.filibuster.coverage.arrival import attribution
+
+_log = logging.getLogger("metaapps.filibuster")
 
 
 def switch_on(library: str, service: str | None, url: str | None = None) -> bool:
@@ -16,8 +20,12 @@ def switch_on(library: str, service: str | None, url: str | None = None) -> bool
     """
     if settings.instrumentation_disabled():
         return False
-    key = settings.service_key() or settings.local_key()
     baggage.instrument(library, "threading", "concurrent.futures", service=service)
+    try:
+        key = settings.service_key() or settings.local_key()
+    except settings.NoLocalKey as error:
+        _log.warning("injection stays off: %s", error)
+        return True
     server = "" if settings.communication_disabled() else settings.server_url() or url or _told()
     baggage.register(Filibuster((key,), server=server, coverage=attribution()))
     return True
