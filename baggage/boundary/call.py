@@ -92,3 +92,20 @@ class Call:
     target: str = ""
     site: CallSite = UNKNOWN_SITE
     arrived: Mapping[str, str] = field(default_factory=nothing)
+
+    def placed(self, source: str, target: str, site: CallSite) -> Call:
+        """Return the call with what the driver knows of it. Faster than `replace`."""
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation=self.operation,
+            method=self.method,
+            arguments=self.arguments,
+            endpoint=self.endpoint,
+            timeout=self.timeout,
+            payload=self.payload,
+            source=source,
+            target=target,
+            site=site,
+            arrived=self.arrived,
+        )

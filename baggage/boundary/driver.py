@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -110,8 +109,7 @@ class Boundary:
             arrived.update(lambda _: received.without_home())
         call = None
         if self.interested(adapter.kind, adapter.library):
-            call = self._describe(adapter, request)
-            call = call and replace(call, source=arrived.service)
+            call = self._describe(adapter, request, arrived.service)
         return Arrival(self, adapter, request, call, arrived)
 
     def fork(self, adapter: Adapter, request: Any) -> Fork | None:
@@ -175,18 +173,17 @@ class Boundary:
             return app.interest(kind, library)
         return Interest.NONE
 
-    def _describe(self, adapter: Adapter, request: Any) -> Call | None:
+    def _describe(self, adapter: Adapter, request: Any, service: str = "") -> Call | None:
         with self.isolated():
             call = adapter.describe(request)
             running = branch()
-            service = running.service if running is not None else ""
-            target = self._services.get(call.endpoint, "") if call.endpoint is not None else ""
-            return replace(
-                call,
-                source=service or self.policy.service,
-                target=call.target or target,
-                site=call_site(adapter.packages) if adapter.kind.departs else call.site,
-            )
+            if not service and running is not None:
+                service = running.service
+            target = call.target
+            if not target and call.endpoint is not None:
+                target = self._services.get(call.endpoint, "")
+            site = call_site(adapter.packages) if adapter.kind.departs else call.site
+            return call.placed(service or self.policy.service, target, site)
         return None
 
 

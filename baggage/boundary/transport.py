@@ -42,7 +42,8 @@ def read_header(header: str) -> Baggage:
     try:
         if len(ours) > SAFE_HEADER:
             raise WireError(f"a member of {len(ours)} bytes; at most {SAFE_HEADER} are read")
-        return replace(Baggage.deserialize(unarmour(ours)), foreign=foreign)
+        received = Baggage.deserialize(unarmour(ours))
+        return replace(received, foreign=foreign) if foreign else received
     except (BaggageError, WireError) as error:
         _log.warning("baggage dropped", extra={"reason": str(error), "size": len(header)})
         return Baggage(foreign=foreign)
