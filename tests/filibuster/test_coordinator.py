@@ -125,6 +125,26 @@ def test_what_never_ends_is_waited_for_in_bounds(coordinator: Coordinator, order
     assert inbox.settle(0.05) == ()
 
 
+def branch(role: Role) -> Observation:
+    return Observation(role=role, index=b"b" * 16, parent=ROOT, position=0)
+
+
+def test_a_branch_is_waited_for_until_it_ends(coordinator: Coordinator, orders: Orders) -> None:
+    inbox = coordinator.open("e")
+    inbox.put((branch(Role.BRANCH),))
+    ends = [encode_observation(call(3)), encode_observation(branch(Role.END))]
+    later = Thread(target=lambda: reporting.report(orders, ends))
+    later.start()
+    assert {heard.role for heard in inbox.settle(30)} == {Role.BRANCH, Role.CALL, Role.END}
+    later.join()
+
+
+def test_a_branch_that_is_known_to_be_endless_is_not_waited_for(coordinator: Coordinator) -> None:
+    inbox = coordinator.open("e")
+    inbox.put((branch(Role.BRANCH),))
+    assert inbox.settle(600, endless={b"b" * 16}) == (branch(Role.BRANCH),)
+
+
 def test_a_fault_counts_as_injected_once_it_was_hit(
     coordinator: Coordinator, orders: Orders
 ) -> None:
