@@ -66,7 +66,7 @@ class _Exchange:
         try:
             return self.within(self._run, application, environ)
         except BaseException:
-            self._arrival.close()
+            self.within(self._arrival.close)
             raise
 
     def finish(self) -> None:
