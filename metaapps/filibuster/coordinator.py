@@ -10,7 +10,7 @@ import hmac
 import json
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 from threading import Condition, Thread
@@ -25,6 +25,7 @@ from metaapps.filibuster.observation import Observation, Role, open_branches
 from metaapps.filibuster.wire import MAX_REPORT, decode_report
 
 HOST: Final = "127.0.0.1"
+_BRIEFLY: Final = 0.05
 Answer = tuple[int, Mapping[str, object] | None]
 
 
@@ -75,19 +76,24 @@ class Inbox:
                 self._note(asked)
             return answer
 
-    def settle(self, within: float) -> tuple[Observation, ...]:
+    def settle(
+        self, within: float, endless: Collection[bytes] = frozenset()
+    ) -> tuple[Observation, ...]:
         """Return all observations, once each announced call and each known branch has ended.
 
-        That is waited for, but no longer than `within` seconds.
+        That is waited for, but no longer than `within` seconds, and only briefly for branches
+        that are known by their index to be endless.
         """
         with self._changed:
-            self._changed.wait_for(self._settled, within)
+            self._changed.wait_for(lambda: self._settled(endless), within)
+            self._changed.wait_for(self._settled, min(within, _BRIEFLY))
             return tuple(self._all())
 
-    def _settled(self) -> bool:
+    def _settled(self, endless: Collection[bytes] = frozenset()) -> bool:
         seen = tuple(self._all())
         ended = sum(one.role is Role.CALL and one.by_test for one in seen)
-        return ended >= self._arrivals.total() and not open_branches(seen)
+        waited_for = (branch for branch in open_branches(seen) if branch.index not in endless)
+        return ended >= self._arrivals.total() and not any(waited_for)
 
     def _all(self) -> Iterator[Observation]:
         return chain.from_iterable(self._observations.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -20,6 +21,7 @@ from rich.tree import Tree as Picture
 
 from baggage.boundary import UNKNOWN_SITE
 from metaapps.filibuster.explore import Done, Event, Pruned, Ran, StopReason
+from metaapps.filibuster.finding import Finding
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import PlannedFault
@@ -117,8 +119,8 @@ class Report:
         """Say where a counterexample was written."""
         self._console.print(f"  counterexample: {escape(str(path))}")
 
-    def done(self, done: Done, seconds: float) -> None:
-        """Show the totals."""
+    def done(self, done: Done, findings: Iterable[Finding], seconds: float) -> None:
+        """Show the totals, of warnings too."""
         each = seconds / done.ran * 1000 if done.ran else 0.0
         self._console.print(
             f"\n[bold]{done.ran + done.pruned} executions[/]: {done.ran} ran, "
@@ -126,6 +128,10 @@ class Report:
         )
         if done.stopped_because is not StopReason.COMPLETE:
             self._console.print(f"stopped because: {done.stopped_because.value}")
+        warnings = Counter(finding.kind.value for finding in findings)
+        if warnings:
+            told = ", ".join(f"{number} × {kind}" for kind, number in warnings.items())
+            self._console.print(f"[yellow]warnings, see above:[/] {told}")
 
     def failures(self, found: Iterable[Found], replay: str) -> None:
         """Show every failure again in short, and the command that replays the first."""
@@ -173,7 +179,7 @@ def _grow(picture: Picture, tree: Tree, parent: bytes) -> None:
 
 def _text(event: Observation) -> str:
     if event.role is Role.BRANCH:
-        return f"[dim]branch {event.occurrence}[/]"
+        return f"[dim]branch {event.occurrence}{escape(_site(event))}[/]"
     if event.role is Role.ASK:
         about = f" on {event.target}" if event.target else ""
         return f"[dim]asked: was a fault injected{escape(about)}? {'yes' if event.ok else 'no'}[/]"
@@ -201,13 +207,12 @@ def _outcome(call: Observation) -> str:
 
 
 def _place(call: Observation) -> str:
-    parts = [
-        f"vclock {_clock(call.clock)}",
-        f"origin {_clock(call.origin)}",
-        f"index {call.index.hex()[:12]}",
-        *([] if call.site == UNKNOWN_SITE else [f"at {call.site}"]),
-    ]
-    return "  ".join(parts)
+    clocks = f"vclock {_clock(call.clock)}  origin {_clock(call.origin)}"
+    return f"{clocks}  index {call.index.hex()[:12]}{_site(call)}"
+
+
+def _site(seen: Observation) -> str:
+    return "" if seen.site == UNKNOWN_SITE else f"  at {seen.site}"
 
 
 def _clock(clock: Mapping[str, int]) -> str:

@@ -80,7 +80,7 @@ class _Exploration:
             for event in explore(session.run, catalogue, reducer, limits):
                 self._take(event)
                 if isinstance(event, Done):
-                    self.report.done(event, time.perf_counter() - started)
+                    self.report.done(event, self.findings, time.perf_counter() - started)
                     return self._conclude(event, options)
         except KeyboardInterrupt as interrupted:
             raise KeyboardInterrupt(self._so_far()) from interrupted

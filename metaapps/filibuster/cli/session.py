@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -56,6 +56,8 @@ class Session:
     foreign: ForeignServer | None = None
     ended: Callable[[], Mapping[str, str]] = dict
     """Tells which services ended by themselves, and how."""
+    endless: set[bytes] = field(default_factory=set)
+    """The branches that did not end in time once; nobody waits for them as long again."""
 
     def run(self, plan: Plan) -> Execution:
         """Run the functional test once under a plan. Raises FunctionalTestError if it can't be.
@@ -73,17 +75,19 @@ class Session:
             if ledger is not None:
                 ledger.settle(_SETTLE_WITHIN)
             inbox.put(decode_observations(verdict.seen))
-            heard = inbox.settle(_SETTLE_WITHIN)
+            heard = inbox.settle(_SETTLE_WITHIN, self.endless)
         finally:
             self.coordinator.close(execution)
             if self.foreign is not None:
                 self.foreign.end()
+        unfinished = open_branches(heard)
+        self.endless.update(branch.index for branch in unfinished)
         seen = tuple(one for one in heard if one.role is not Role.END)
         if ledger is not None:
             seen = ledger.named(seen)
         seconds = time.perf_counter() - started
         failure = verdict.failure or self._death()
-        done = Execution(plan, seen, failure, seconds, open_branches(heard))
+        done = Execution(plan, seen, failure, seconds, unfinished)
         if self.recording is not None:
             self.recording.note(execution, done)
         return done
