@@ -39,12 +39,10 @@ class Shell:
     directory: Path
     environment: dict[str, str]
 
-    def run(self, *command: str, code: int = PASSED, trace: str | None = None) -> None:
+    def run(self, *command: str, code: int = PASSED) -> None:
         """Run a command, with its output where ours goes; raise if its exit code is not `code`."""
-        prefix = f"TRACING_FILE={trace} " if trace else ""
-        say(f"$ {prefix}{' '.join(command)}")
-        traced = {"TRACING_FILE": str(self.directory / trace)} if trace else {}
-        process = subprocess.Popen(command, cwd=self.directory, env={**self.environment, **traced})
+        say(f"$ {' '.join(command)}")
+        process = subprocess.Popen(command, cwd=self.directory, env=self.environment)
         try:
             process.wait()
         except BaseException:
@@ -55,11 +53,14 @@ class Shell:
                 f"{' '.join(command)!r} ended with {process.returncode}, not with {code}"
             )
 
-    def explore(self, test: str, *options: str, code: int, trace: str | None = None) -> None:
-        """Run `filibuster run`, on the services that have the bug unless told otherwise."""
-        services = () if "--services" in options else ("--services", "services.toml")
-        command = ("filibuster", "run", "--functional-test", test, *services, *options)
-        self.run(*command, code=code, trace=trace)
+    def explore(self, test: str, *options: str, code: int) -> None:
+        """Run `filibuster run` on the services that run at this time."""
+        self.run("filibuster", "run", "--functional-test", test, *options, code=code)
+
+    def clean_up(self) -> None:
+        """End services that an interrupted or failed step left running."""
+        command = ("filibuster", "services", "stop")
+        subprocess.run(command, cwd=self.directory, env=self.environment, capture_output=True)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -83,12 +84,16 @@ def main() -> int:
     shutil.copytree(TUTORIAL, directory, dirs_exist_ok=True, ignore=ignored)
     beside = str(Path(sys.executable).parent)
     path = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
+    traces = {"TRACING_FILE": str(directory / TRACES)}
+    shell = Shell(directory, {**os.environ, **traces, "PATH": path})
     try:
-        walk(Shell(directory, {**os.environ, "PATH": path}))
+        walk(shell)
     except UnexpectedError as error:
+        shell.clean_up()
         print(f"the demo failed: {error}; what it left is in {directory}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        shell.clean_up()
         shutil.rmtree(directory, ignore_errors=True)
         print("the demo was interrupted", file=sys.stderr)
         return 130
@@ -103,8 +108,9 @@ def walk(shell: Shell) -> None:
     say(
         "Three services call one another: foo asks bar, bar asks baz. A functional test asks foo\n"
         'and expects "foo bar baz". One of the services has a bug. We are in a copy of the tutorial:\n'
-        f"{shell.directory}"
+        f"{shell.directory}\n"
     )
+    shell.run("filibuster", "services", "start", "services.toml")
     alone(shell)
     naive(shell)
     replayed(shell)
@@ -143,7 +149,8 @@ def aware(shell: Shell) -> None:
         "\n4. What the second test still fails for is a bug: foo handles a timeout of bar, but not\n"
         "   a refused connection, and answers 500.\n"
     )
-    shell.explore(AWARE, code=FAILED, trace=TRACES)
+    shell.explore(AWARE, code=FAILED)
+    shell.run("filibuster", "services", "stop")
 
 
 def fixed(shell: Shell) -> None:
@@ -153,7 +160,7 @@ def fixed(shell: Shell) -> None:
 
 def traced(shell: Shell) -> None:
     say(
-        f"\n6. In step 4 the services also wrote traces: {shell.directory / TRACES}\n"
+        f"\n6. TRACING_FILE was set, so the services wrote traces too: {shell.directory / TRACES}\n"
         "   holds Zipkin's JSON, and any Zipkin shows it. One of them, with a fault, on the terminal:\n"
     )
     spans = json.loads((shell.directory / TRACES).read_text(encoding="utf-8"))
