@@ -60,7 +60,9 @@ class Shell:
     def clean_up(self) -> None:
         """End services that an interrupted or failed step left running."""
         command = ("filibuster", "services", "stop")
-        subprocess.run(command, cwd=self.directory, env=self.environment, capture_output=True)
+        subprocess.run(
+            command, cwd=self.directory, env=self.environment, capture_output=True, check=False
+        )
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -107,7 +109,7 @@ def stop(*_: object) -> NoReturn:
 def walk(shell: Shell) -> None:
     say(
         "Three services call one another: foo asks bar, bar asks baz. A functional test asks foo\n"
-        'and expects "foo bar baz". One of the services has a bug. We are in a copy of the tutorial:\n'
+        'and expects "foo bar baz". One of the services has a bug. This is in a copy:\n'
         f"{shell.directory}\n"
     )
     shell.run("filibuster", "services", "start", "services.toml")
@@ -126,9 +128,9 @@ def alone(shell: Shell) -> None:
 
 def naive(shell: Shell) -> None:
     say(
-        "\n2. Now let every call between the services fail in every way it can. This test expects\n"
-        "   200 whatever happens, so it fails; the first failure is kept as a counterexample, which\n"
-        "   can be replayed alone.\n"
+        "\n2. Now let every call between the services fail in every way it can. This test\n"
+        "   expects 200 whatever happens, so it fails; the first failure is kept as a\n"
+        "   counterexample, which can be replayed alone.\n"
     )
     shell.explore(NAIVE, code=FAILED)
     shutil.copy(shell.directory / "counterexample.json", shell.directory / FOUND)
@@ -137,17 +139,17 @@ def naive(shell: Shell) -> None:
 
 def replayed(shell: Shell) -> None:
     say(
-        "\n3. Not every failure is a bug: when baz is down, foo may say so. The second test knows\n"
-        "   that, and asks was_fault_injected() before it accepts a 503. Under the very same faults\n"
-        "   it passes.\n"
+        "\n3. Not every failure is a bug: when baz is down, foo may say so. The second test\n"
+        "   knows that, and asks was_fault_injected() before it accepts a 503. Under the very\n"
+        "   same faults it passes.\n"
     )
     shell.explore(AWARE, "--counterexample-file", FOUND, code=PASSED)
 
 
 def aware(shell: Shell) -> None:
     say(
-        "\n4. What the second test still fails for is a bug: foo handles a timeout of bar, but not\n"
-        "   a refused connection, and answers 500.\n"
+        "\n4. What the second test still fails for is a bug: foo handles a timeout of bar, but\n"
+        "   not a refused connection, and answers 500.\n"
     )
     shell.explore(AWARE, code=FAILED)
     shell.run("filibuster", "services", "stop")
@@ -161,7 +163,7 @@ def fixed(shell: Shell) -> None:
 def traced(shell: Shell) -> None:
     say(
         f"\n6. TRACING_FILE was set, so the services wrote traces too: {shell.directory / TRACES}\n"
-        "   holds Zipkin's JSON, and any Zipkin shows it. One of them, with a fault, on the terminal:\n"
+        "   holds Zipkin's JSON, and any Zipkin shows it. One of them, with a fault:\n"
     )
     spans = json.loads((shell.directory / TRACES).read_text(encoding="utf-8"))
     (shell.directory / ONE_TRACE).write_text(json.dumps(failed_trace(spans)), encoding="utf-8")

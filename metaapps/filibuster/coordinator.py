@@ -68,8 +68,7 @@ class Inbox:
         """Say whether a fault was hit on a call to a service ("" for any)."""
         with self._changed:
             answer = any(
-                seen.injected is not None and service in ("", seen.target)
-                for seen in self._all()
+                seen.injected is not None and service in ("", seen.target) for seen in self._all()
             )
             if not recorded:
                 asked = asking(ROOT.index, self._next(), service, answer)

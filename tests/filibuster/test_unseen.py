@@ -184,5 +184,3 @@ def test_a_fault_that_kills_a_service_is_a_counterexample_and_ends_the_run(
     assert "service 'shop' ended with exit code 3" in said
     assert "nothing more can be tried without it" in said
     assert (tmp_path / "counterexample.json").exists()
-
-
