@@ -1,17 +1,17 @@
 """What a round trip of requests and Flask costs, bare and with everything that may stand around it.
 
-Prints CPU time of the whole process (client and server are two of its threads) per round trip over a
-kept-alive connection, what each variant adds to the bare one, and that as a share of what
-OpenTelemetry's instrumentations add. Variants run in processes of their own, in turns, and the
-fastest turn counts: what else the machine does only ever adds.
+Prints the CPU time of the whole process (client and server are two of its threads) per round trip
+over a kept-alive connection, what each variant adds to the bare one, and that as a share of what
+OpenTelemetry's instrumentations add. Each variant is a process of its own; they take turns at short
+blocks of calls, and the lower quartile of a variant's blocks counts, because what else the machine
+does only ever adds.
 
-    python -m benchmarks.crossing [--turns 7] [--calls 400]
+    python -m benchmarks.crossing [--blocks 80] [--calls 40]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import threading
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from statistics import quantiles
 from typing import Any
 
 BARE, OPENTELEMETRY = "bare", "OpenTelemetry (requests + flask)"
@@ -103,8 +104,8 @@ VARIANTS: dict[str, Callable[[], None]] = {
 }
 
 
-def measure(variant: str, calls: int) -> float:
-    """Return the CPU time of a round trip under a variant, in µs. Once in a process."""
+def work(variant: str, calls: int) -> None:
+    """Measure a block for each line of the standard input; print its CPU µs for each call."""
     VARIANTS[variant]()
     import requests
     from flask import Flask
@@ -120,35 +121,53 @@ def measure(variant: str, calls: int) -> float:
     app.add_url_rule("/users/<int:user>", view_func=lambda user: f"user {user}", endpoint="user")
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=KeepsAlive)
     server.daemon_threads = True  # type: ignore[attr-defined]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(60,), daemon=True).start()
     url = f"http://127.0.0.1:{server.port}/users/1"
     session = requests.Session()
     session.trust_env = False
-    for _ in range(calls // 4):
-        session.get(url, timeout=10)
-    start = time.process_time()
-    for _ in range(calls):
-        session.get(url, timeout=10)
-    return (time.process_time() - start) / calls * 1e6
+    for _ in sys.stdin:
+        start = time.process_time()
+        for _ in range(calls):
+            session.get(url, timeout=10)
+        print((time.process_time() - start) / calls * 1e6, flush=True)
 
 
-def turn(variant: str, calls: int) -> float:
-    """Measure in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.crossing", "--calls", str(calls), "--one", variant]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(json.loads(ran.stdout))
+class Worker:
+    """A process that measures one variant."""
+
+    def __init__(self, variant: str, calls: int) -> None:
+        command = [sys.executable, "-m", "benchmarks.crossing", "--calls", str(calls)]
+        self._process = subprocess.Popen(
+            [*command, "--one", variant], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def block(self) -> float:
+        """Measure one block."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def end(self) -> None:
+        self._process.communicate()
 
 
-def run(turns: int, calls: int) -> dict[str, float]:
-    """Return the fastest turn of each variant that can be tried here."""
+def run(blocks: int, calls: int) -> dict[str, float]:
+    """Return the CPU µs of a round trip under each variant that can be tried here."""
     variants = list(VARIANTS)
     if not _has_opentelemetry():
         variants.remove(OPENTELEMETRY)
-    best = dict.fromkeys(variants, float("inf"))
-    for _ in range(turns):
-        for variant in variants:
-            best[variant] = min(best[variant], turn(variant, calls))
-    return best
+    workers = {variant: Worker(variant, calls) for variant in variants}
+    for worker in workers.values():
+        worker.block()
+    found: dict[str, list[float]] = {variant: [] for variant in variants}
+    for _ in range(blocks):
+        for variant, worker in workers.items():
+            found[variant].append(worker.block())
+    for worker in workers.values():
+        worker.end()
+    return {variant: quantiles(times, n=4)[0] for variant, times in found.items()}
 
 
 def _has_opentelemetry() -> bool:
@@ -158,12 +177,12 @@ def _has_opentelemetry() -> bool:
     return False
 
 
-def table(best: dict[str, float]) -> str:
+def table(found: dict[str, float]) -> str:
     """Return the results for people."""
-    least = best[BARE]
-    peer = best.get(OPENTELEMETRY)
+    least = found[BARE]
+    peer = found.get(OPENTELEMETRY)
     lines = [f"{'round trip':40} {'CPU µs':>8} {'added':>8} {'×bare':>6} {'of OTel':>8}"]
-    for variant, spent in best.items():
+    for variant, spent in found.items():
         added = spent - least
         share = "" if peer is None else f"{added / (peer - least):8.0%}"
         ratio = spent / least
@@ -173,14 +192,14 @@ def table(best: dict[str, float]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.crossing")
-    parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--calls", type=int, default=400)
+    parser.add_argument("--blocks", type=int, default=80)
+    parser.add_argument("--calls", type=int, default=40)
     parser.add_argument("--one", choices=VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one is not None:
-        print(json.dumps(measure(options.one, options.calls)))
+        work(options.one, options.calls)
     else:
-        print(table(run(options.turns, options.calls)))
+        print(table(run(options.blocks, options.calls)))
 
 
 if __name__ == "__main__":

@@ -60,8 +60,13 @@ def _site(frame: FrameType, name: str) -> CallSite:
     if name == "__main__":
         spec = frame.f_globals.get("__spec__")
         name = spec.name if spec is not None else Path(frame.f_code.co_filename).stem
-    function = _COMPREHENSION.sub("", frame.f_code.co_qualname) or "<module>"
-    return CallSite(name, function, frame.f_lineno)
+    return CallSite(name, _enclosing(frame.f_code.co_qualname), frame.f_lineno)
+
+
+@lru_cache(maxsize=4096)
+def _enclosing(function: str) -> str:
+    """Return the function that a comprehension stands in; any other function is its own."""
+    return _COMPREHENSION.sub("", function) or "<module>"
 
 
 @lru_cache(maxsize=4096)

@@ -62,7 +62,7 @@ class Sending:
 
     The application may send its request again, in another thread or under other baggage, and
     requests copies its headers for the next hop of a redirect, to whatever host: so baggage goes
-    on a copy alone.
+    on a copy alone. This is the carrier.
     """
 
     __slots__ = ("adapter", "options", "outgoing", "request")
@@ -79,12 +79,17 @@ class Sending:
         """Whether the application reads the body by itself."""
         return bool(self.options.get("stream"))
 
-    def headers(self) -> CaseInsensitiveDict[str]:
-        """Return the headers to send, which are not the application's own."""
+    def get(self, name: str) -> str | None:
+        """Return a header to send."""
+        value: str | bytes | None = self.outgoing.headers.get(name)
+        return value.decode("latin-1") if isinstance(value, bytes) else value
+
+    def set(self, name: str, value: str) -> None:
+        """Replace a header to send, not the application's own."""
         if self.outgoing is self.request:
             self.outgoing = copy(self.request)
             self.outgoing.headers = self.request.headers.copy()
-        return self.outgoing.headers
+        self.outgoing.headers[name] = value
 
     def through(self, send: Callable[..., Response], *, whole: bool) -> Response:
         """Send, and read a `whole` body. What comes of it names the application's request."""
@@ -110,8 +115,8 @@ def _sending(
     return Sending(adapter, request, {**dict(zip(_OPTIONS, positional, strict=False)), **options})
 
 
-class _Headers:
-    """The headers of a request or of a response."""
+class _ResponseHeaders:
+    """The headers of a response, which nobody sends on."""
 
     __slots__ = ("_headers",)
 
@@ -119,8 +124,7 @@ class _Headers:
         self._headers = headers
 
     def get(self, name: str) -> str | None:
-        value: str | bytes | None = self._headers.get(name)
-        return value.decode("latin-1") if isinstance(value, bytes) else value
+        return self._headers.get(name)
 
     def set(self, name: str, value: str) -> None:
         self._headers[name] = value
@@ -180,11 +184,11 @@ class _Adapter:
             payload=_payload(f"{method} {path}?{url.query}", prepared.body),
         )
 
-    def request_carrier(self, request: Sending) -> _Headers:
-        return _Headers(request.headers())
+    def request_carrier(self, request: Sending) -> Sending:
+        return request
 
-    def response_carrier(self, response: Response) -> _Headers:
-        return _Headers(response.headers)
+    def response_carrier(self, response: Response) -> _ResponseHeaders:
+        return _ResponseHeaders(response.headers)
 
     def facts(self, response: Response) -> Facts:
         return _ResponseFacts(response)

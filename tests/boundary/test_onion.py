@@ -286,7 +286,7 @@ BROKEN: list[MetaApp] = [
 ]
 
 
-@pytest.mark.parametrize("broken", BROKEN, ids=repr)
+@pytest.mark.parametrize("broken", BROKEN, ids=map(str, range(len(BROKEN))))
 def test_a_broken_meta_application_is_left_out_and_logged(
     broken: MetaApp, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -298,7 +298,7 @@ def test_a_broken_meta_application_is_left_out_and_logged(
     assert caplog.records[0].metaapp == broken.name  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("broken", BROKEN, ids=repr)
+@pytest.mark.parametrize("broken", BROKEN, ids=map(str, range(len(BROKEN))))
 def test_a_broken_meta_application_is_raised_in_strict_mode(broken: MetaApp) -> None:
     outer = Recorder("outer")
     inner = Recorder("inner", asks=Interest.AROUND)
