@@ -68,7 +68,9 @@ def _reachable(program: Program) -> list[Function]:
 
 def _notes(program: Program) -> Iterator[Note]:
     reachable = frozenset(_reachable(program))
-    return (note for note, functions in program.notes.items() if functions & reachable)
+    yield from (note for note, functions in program.notes.items() if functions & reachable)
+    if program.unfinished is not None:
+        yield program.unfinished
 
 
 class _Reader:

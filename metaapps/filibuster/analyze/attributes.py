@@ -32,7 +32,7 @@ STATUS: Final = "<status>"
 ANY_KEY: Final = "<any>"
 KEYS: Final = "<keys>"
 GIVEN: Final = "<given>"
-_LONGEST_PATH: Final = 8
+_LONGEST_PATH: Final = 6
 
 
 def extended(library: Library, name: str) -> Value:

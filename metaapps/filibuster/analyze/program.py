@@ -16,13 +16,13 @@ from metaapps.filibuster.analyze.sources import Sources, shown
 from metaapps.filibuster.analyze.values import (
     ANYTHING,
     NOTHING,
-    UNKNOWN,
     Class,
     Constant,
     Effect,
     Escape,
     Function,
     Library,
+    Method,
     Module,
     Scope,
     Site,
@@ -32,7 +32,8 @@ from metaapps.filibuster.analyze.values import (
 
 BASES: Final = "<bases>"
 _ESCAPES: Final = "<escapes>"
-_MOST_CONSTANTS: Final = 64
+_MOST: Final = 64
+_MOST_OF_ALL: Final = 256
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -93,6 +94,8 @@ class Program:
     sources: Sources
     running: Unit | None = None
     settled: bool = False
+    runs: int = 0
+    unfinished: Note | None = None
     modules: dict[Module, Path] = field(default_factory=dict)
     code: dict[Function | Class, Code] = field(default_factory=dict)
     names: dict[Scope, set[str]] = field(default_factory=dict)
@@ -117,14 +120,14 @@ class Program:
         return self._values.get((owner, name), NOTHING)
 
     def join(self, owner: object, name: object, values: Iterable[Value]) -> None:
-        """Add to what it may be. Too many constants are anything."""
+        """Add to what it may be. Too many constants or things of libraries are anything."""
         key = (owner, name)
         known = self._values.get(key, NOTHING)
         merged = known.union(values)
-        if len(merged) == len(known) or (UNKNOWN in known and len(known) > _MOST_CONSTANTS):
+        if len(merged) > _MOST:
+            merged = _widened(known, merged)
+        if len(merged) == len(known):
             return
-        if sum(isinstance(value, Constant) for value in merged) > _MOST_CONSTANTS:
-            merged |= ANYTHING
         self._values[key] = merged
         self._due.update(self._readers.get(key, ()))
         if name == BASES:
@@ -199,6 +202,19 @@ class Program:
         """Remember what isn't known, and in which function."""
         if function is not None:
             self.notes.setdefault(Note(site, text), set()).add(function)
+
+
+def _widened(known: Values, merged: Values) -> Values:
+    if len(merged) > _MOST_OF_ALL:
+        return known | ANYTHING
+    plain = [value for value in merged if _is_plain(value)]
+    return merged if len(plain) <= _MOST else known.union(ANYTHING, merged.difference(plain))
+
+
+def _is_plain(value: Value) -> bool:
+    if isinstance(value, Method):
+        return isinstance(value.function, Library)
+    return isinstance(value, Constant | Library)
 
 
 def all_parameters(node: ast.AST) -> Iterator[ast.arg]:

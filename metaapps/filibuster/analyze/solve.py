@@ -10,7 +10,7 @@ from metaapps.filibuster.analyze import libraries
 from metaapps.filibuster.analyze.attributes import is_subclass, lineage, statuses
 from metaapps.filibuster.analyze.expressions import evaluate
 from metaapps.filibuster.analyze.frame import Frame
-from metaapps.filibuster.analyze.program import OnError, Program
+from metaapps.filibuster.analyze.program import Note, OnError, Program
 from metaapps.filibuster.analyze.sources import AnalyzeError, Service, Sources, python_files, shown
 from metaapps.filibuster.analyze.statements import run
 from metaapps.filibuster.analyze.values import (
@@ -22,10 +22,11 @@ from metaapps.filibuster.analyze.values import (
     Library,
     Module,
     Object,
+    Site,
 )
 from metaapps.filibuster.analyze.wiring import give_last
 
-_MOST_ROUNDS: Final = 60
+_MOST_RUNS: Final = 5_000
 
 
 def solve(service: Service, services: Path) -> Program:
@@ -43,18 +44,21 @@ def solve(service: Service, services: Path) -> Program:
         program.settled = True
         program.again()
         _repeat(program)
+        if program.runs > _MOST_RUNS:
+            place = Site(shown(service.directory), 1)
+            program.unfinished = Note(place, "is too much to follow: there may be more answers")
     except RecursionError as error:
-        place = shown(service.directory)
-        raise AnalyzeError(f"{place}: nested too deeply: leave it out by --service") from error
+        name = shown(service.directory)
+        raise AnalyzeError(f"{name}: nested too deeply: leave it out by --service") from error
     return program
 
 
 def _repeat(program: Program) -> None:
-    for _ in range(_MOST_ROUNDS):
-        due = program.due()
-        if not due:
-            return
+    while due := program.due():
         for unit in due:
+            program.runs += 1
+            if program.runs > _MOST_RUNS:
+                return
             program.running = unit
             if isinstance(unit, Function):
                 _run_function(program, unit)
