@@ -129,14 +129,22 @@ def _faults(section: Place) -> Iterator[Entry]:
 
 
 def _fault(place: Place, kind: FaultKind) -> Fault:
-    status = body = None
-    if kind is FaultKind.STATUS:
-        status = place.need("status_code", 'give an HTTP status such as "503"').status()
-    if kind is FaultKind.BODY:
-        body = _body(place.need("body", "give the text that shall be answered"))
-    elif kind is FaultKind.STATUS:
-        body = _body(place.get("body"))
-    return Fault(kind, status=status, body=body)
+    needed = _NEEDED.get(kind)
+    if needed is not None:
+        place.need(needed[0], needed[1])
+    status, body = place.get("status_code"), _body(place.get("body"))
+    code = status.status() if status else None
+    return Fault(
+        kind,
+        status=code if kind is FaultKind.STATUS else None,
+        body=body if kind in _NEEDED else None,
+    )
+
+
+_NEEDED: Final = {
+    FaultKind.STATUS: ("status_code", 'give an HTTP status such as "503"'),
+    FaultKind.BODY: ("body", "give the text that shall be answered"),
+}
 
 
 def _body(place: Place | None) -> bytes | None:
