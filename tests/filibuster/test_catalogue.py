@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.boundary import Fault, FaultKind
-from metaapps.filibuster.catalogue import DEFAULT, AnalysisError, Catalogue, Entry, load_analysis
+from metaapps.filibuster.catalogue import (
+    DEFAULT,
+    AnalysisError,
+    Catalogue,
+    Entry,
+    load_analysis,
+)
+from metaapps.filibuster.catalogue.expression import ExpressionError, parse
 from metaapps.filibuster.observation import Observation, Role
 
 REFUSED = Fault(FaultKind.REFUSED)
@@ -212,3 +220,191 @@ def test_any_json_is_a_catalogue_or_one_kind_of_error(
     path = written(tmp_path_factory.mktemp("analysis"), {"http": content})
     with suppress(AnalysisError):
         assert load_analysis(path).entries
+
+
+def catalogue_of(entry: Mapping[str, object], path: Path) -> Catalogue:
+    return load_analysis(written(path, {"x": {"pattern": "requests", "exceptions": [entry]}}))
+
+
+def slept(path: Path, text: object, timeout: float | None) -> object:
+    entry = {"name": "requests.exceptions.Timeout", "metadata": {"sleep": text, "abort": False}}
+    catalogue = catalogue_of(entry, path)
+    call = observed(timeout=timeout)
+    assert (TIMEOUT in catalogue.faults_for(call)) == bool(catalogue.metadata_for(TIMEOUT, call))
+    return catalogue.metadata_for(TIMEOUT, call).get("sleep")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("@expr(metadata['timeout'])", 2.0),
+        ("@expr(metadata['timeout'])-1", 1.0),
+        ("@expr(metadata['timeout'])+1", 3.0),
+        ("@expr(metadata['timeout'])+0.001", 2.001),
+        ("@expr(metadata['timeout']-1)", 1.0),
+        ('@expr(metadata["timeout"]+1)', 3.0),
+        ("@expr( (metadata['timeout'] + 1) * 2 / .5 )", 12.0),
+        ("@expr(2 - 3 - -4)", 3.0),
+        ("@expr(metadata['timeout'])-5", 0.0),
+        (0.25, 0.25),
+        (3, 3),
+    ],
+)
+def test_a_sleep_is_worked_out_from_the_calls_timeout(
+    tmp_path: Path, text: object, seconds: float
+) -> None:
+    assert slept(tmp_path, text, 2.0) == seconds
+
+
+def test_a_fault_whose_metadata_a_call_cannot_tell_does_not_fit_it(tmp_path: Path) -> None:
+    assert slept(tmp_path, "@expr(metadata['timeout'])", None) is None
+    assert slept(tmp_path, "@expr(metadata['retries'])", 2.0) is None
+    assert slept(tmp_path, "@expr(1/(metadata['timeout']-2))", 2.0) is None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "complaint"),
+    [
+        ({"sleep": "@expr(metadata['timeout'"}, "must be an expression"),
+        ({"sleep": "@expr(metadata['timeout']"}, "a bracket is not closed"),
+        ({"sleep": "@expr()"}, "a number is missing"),
+        ({"sleep": "@expr(1) 2"}, "'2' is one too many"),
+        ({"sleep": "@expr(__import__('os'))"}, "is no number"),
+        ({"sleep": "@expr" + "(" * 300}, "at most 200 characters"),
+        ({"sleep": "soon"}, "must be a number of seconds"),
+        ({"sleep": True}, "must be a number of seconds"),
+        ({"sleep": -1}, "0 or more seconds"),
+        ({"abort": "no"}, "must be true or false"),
+        ({"cause": []}, "must be a text"),
+    ],
+)
+def test_wrong_metadata_is_named_with_its_place(
+    tmp_path: Path, metadata: object, complaint: str
+) -> None:
+    with pytest.raises(AnalysisError, match=re.escape(complaint)) as caught:
+        catalogue_of({"name": "requests.exceptions.Timeout", "metadata": metadata}, tmp_path)
+    assert "x.exceptions[0].metadata." in str(caught.value)
+
+
+_NUMBERS = st.floats(0, 1e6, allow_nan=False).map(lambda number: round(number, 3))
+
+
+@given(
+    timeout=_NUMBERS,
+    steps=st.lists(st.tuples(st.sampled_from("+-*"), _NUMBERS), max_size=4),
+    spaces=st.sampled_from(["", " "]),
+)
+def test_an_expression_comes_to_what_python_makes_of_it(
+    timeout: float, steps: list[tuple[str, float]], spaces: str
+) -> None:
+    tail = "".join(f"{spaces}{sign}{spaces}{number:f}" for sign, number in steps)
+    found = parse(f"@expr(metadata['timeout']){tail}").evaluate({"timeout": timeout})
+    assert found == pytest.approx(eval(f"{timeout!r}{tail}"))
+
+
+@given(text=st.text("@expr()metadata['timeout']+-*/ 0123.9", max_size=40))
+def test_any_text_is_an_expression_or_one_kind_of_error(text: str) -> None:
+    with suppress(ExpressionError):
+        parse(f"@expr({text}").evaluate({"timeout": 1.0})
+
+
+def test_the_original_default_file_reads_as_it_is(tmp_path: Path) -> None:
+    # In the original's form, with what it says of gRPC and of Java.
+    file = tmp_path / "analysis.json"
+    file.write_text(json.dumps(ORIGINAL, indent=2))
+    catalogue = load_analysis(file)
+    servers = (status(500), status(502), status(503))
+    assert catalogue.faults_for(observed(timeout=1.0)) == (REFUSED, TIMEOUT, *servers)
+    assert catalogue.faults_for(observed(library="grpc", method="unary")) == (
+        status(14),
+        status(4),
+        status(5),
+    )
+    java = Fault(FaultKind.RAISE, name="com.linecorp.armeria.client.UnprocessedRequestException")
+    call = observed(library="WebClient", method="GET")
+    assert catalogue.faults_for(call)[0] == java
+    assert catalogue.metadata_for(java, call) == {"cause": "java.net.ConnectException"}
+
+
+def errors(*services: tuple[str, str]) -> list[object]:
+    return [
+        {"service_name": name, "types": [{"return_value": {"status_code": code}}]}
+        for name, code in services
+    ]
+
+
+def rpc(name: str, *codes: str) -> list[object]:
+    return [{"name": name, "metadata": {"code": code}} for code in codes]
+
+
+ORIGINAL = {
+    "python.grpc": {
+        "pattern": "grpc\\.insecure\\_channel",
+        "exceptions": rpc("grpc._channel._InactiveRpcError", "UNAVAILABLE", "DEADLINE_EXCEEDED"),
+    },
+    "python.requests": {
+        "pattern": "requests\\.(get|put|post|head)",
+        "exceptions": [
+            {"name": "requests.exceptions.ConnectionError"},
+            {"name": "requests.exceptions.Timeout", "restrictions": "timeout"},
+        ],
+    },
+    "java.WebClient": {
+        "pattern": "WebClient\\.(GET|PUT|POST|HEAD)",
+        "exceptions": [
+            {
+                "name": "com.linecorp.armeria.client.UnprocessedRequestException",
+                "metadata": {"cause": "java.net.ConnectException"},
+            }
+        ],
+    },
+    "http": {
+        "pattern": "((requests\\.(get|put|post|head))|(WebClient\\.(GET|PUT|POST|HEAD)))",
+        "errors": errors((".*", "500"), (".*", "502"), (".*", "503")),
+    },
+    "grpc": {
+        "pattern": "((grpc\\.insecure\\_channel)|(.*Service/.*))",
+        "errors": [
+            {"service_name": ".*", "types": [{"exception": {"metadata": {"code": "NOT_FOUND"}}}]}
+        ],
+    },
+}
+
+
+def test_what_ours_adds_names_faults_in_no_librarys_terms(tmp_path: Path) -> None:
+    faults = [
+        {"kind": "reset", "service_name": "bar"},
+        {"kind": "status", "status_code": 429, "body": "later"},
+        {"kind": "timeout", "restrictions": "timeout"},
+        {"kind": "body", "body": ""},
+    ]
+    catalogue = load_analysis(written(tmp_path, {"x": {"pattern": "requests", "faults": faults}}))
+    later = Fault(FaultKind.STATUS, status=429, body=b"later")
+    assert catalogue.faults_for(observed("bar", timeout=1.0)) == (
+        Fault(FaultKind.RESET),
+        later,
+        TIMEOUT,
+        Fault(FaultKind.BODY, body=b""),
+    )
+    assert catalogue.faults_for(observed("foo"))[0] == later
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{\n "http":\n  {"pattern": "x",\n   "errors": 1}}', ":4: http.errors"),
+        ('{"a": {"pattern": "x", "exceptions": []},\n"b": {"exeptions": []}}', ":2: b.exeptions"),
+        ('{"a":\n\n', ":3:1: not JSON"),
+        ('{"a": {}, "a": {}}', '"a" stands twice'),
+        ('{"a": NaN}', "not JSON"),
+        ('{"x": {"pattern": "x", "faults": [{"kind": "rest"}]}}', "kind"),
+        ('{"x": {"pattern": "x", "faults": [\n{"kind": "status"}]}}', ":2: x.faults[0]"),
+        ('{"x": {"pattern": "x", "faults": [{"kind": "body", "body": 1}]}}', "faults[0].body"),
+    ],
+)
+def test_a_complaint_names_the_line(tmp_path: Path, text: str, place: str) -> None:
+    file = tmp_path / "analysis.json"
+    file.write_text(text)
+    with pytest.raises(AnalysisError, match=re.escape(place)) as caught:
+        load_analysis(file)
+    assert "\n" not in str(caught.value)
