@@ -200,6 +200,8 @@ class _Body:
             raise
         self._exchange.send_headers()
         if chunk is None:
+            # Before the server marks the end: who has read all of it may rely on what was told.
+            self._exchange.finish()
             raise StopIteration
         return chunk
 

@@ -36,6 +36,7 @@ from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import LINEAGE, ORDERS, SEEN, Orders
 from metaapps.filibuster.wire import (
     decode_lineage,
+    decode_observations,
     decode_orders,
     encode_lineage,
     encode_observation,
@@ -99,6 +100,8 @@ class Filibuster:
         if orders is None:
             return self._ask(call, progress, running)
         if call.kind is Kind.SPAWN:
+            if self._by_test and orders.plan.faults:
+                _tell_hits(orders, running)
             return _spawn(call, progress, running)
         return self._call(call, orders, progress, running)
 
@@ -167,6 +170,17 @@ class Filibuster:
 def _pass() -> Flow:
     yield PROCEED
     return None
+
+
+def _tell_hits(orders: Orders, running: Branch) -> None:
+    """Tell the coordinator of faults that were hit, for branches that don't inherit what came home.
+
+    A forked branch of the test asks there whether one was.
+    """
+    seen = [value for value in running.unpack(SEEN) if isinstance(value, bytes)]
+    hits = [blob for blob in seen if any(one.injected for one in decode_observations([blob]))]
+    if hits:
+        reporting.report(orders, hits)
 
 
 def _spawn(call: Call, progress: Progress, running: Branch) -> Flow:

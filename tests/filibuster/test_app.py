@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from baggage.boundary import (
     PROCEED,
+    Boundary,
     Call,
     CallSite,
     Fault,
@@ -19,11 +20,15 @@ from baggage.boundary import (
     Interest,
     Kind,
     PlainFacts,
+    Policy,
     Proceed,
     Raised,
     Returned,
+    write_header,
 )
-from baggage.context import Branch, attached
+from baggage.context import Branch, attached, ensure
+from baggage.instrumentation._wsgi import Environ, StartResponse, WsgiAdapter
+from baggage.instrumentation._wsgi_server import serve
 from baggage.values import EMPTY
 from metaapps.filibuster.app import Filibuster, create
 from metaapps.filibuster.coordinator import Coordinator
@@ -296,3 +301,21 @@ def test_a_request_from_outside_is_observed_where_it_arrives() -> None:
     assert [lineage.index for lineage in lineages] == [one.index for one in seen]
     assert [lineage.process for lineage in lineages] == ["foo", "foo"]
     assert encode_observation(seen[0]) != encode_observation(seen[1])
+
+
+def test_what_a_stream_saw_is_reported_before_its_end_can_be_read() -> None:
+    def application(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"first"
+        cross(app, ensure(), CALL)
+
+    app = Filibuster((KEY,))
+    boundary = Boundary(Policy(service="foo"), (app,))
+    with Coordinator() as coordinator:
+        inbox = coordinator.open("e")
+        header = write_header(carrying(coordinator=coordinator).baggage, origin="test")
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_BAGGAGE": header}
+        adapter = WsgiAdapter("flask")
+        body = serve(boundary, adapter, application, environ, lambda *_: lambda _: None)
+        assert list(body) == [b"first"]
+        assert [seen.operation for seen in inbox.settle(0)] == ["GET /bar"]

@@ -81,7 +81,6 @@ def test_asks_in_a_thread():
 """
 
 
-@pytest.mark.xfail(reason="a thread is not told what was hit before it started", strict=True)
 def test_a_thread_of_a_test_is_told_what_was_hit_before(lab: Shell) -> None:
     lab.write("test_asks.py", IN_A_THREAD)
     assert lab.filibuster("--functional-test", "test_asks.py").code == 0
