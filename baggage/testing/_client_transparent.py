@@ -75,7 +75,7 @@ class Transparent(Client):
 
         def chunks() -> Iterator[bytes]:
             yield b"first"
-            assert more.wait(20)
+            assert more.wait(5)
             yield b"second"
 
         self.origin.answer = lambda _: Reply(body=chunks())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from baggage.boundary import (
@@ -73,7 +73,3 @@ class ParcelAdapter:
         if fault.kind is FaultKind.STATUS and fault.status is not None:
             return Parcel(status=fault.status)
         raise CannotEnact(f"no parcel fails by {fault}")
-
-    def at(self, kind: Kind) -> ParcelAdapter:
-        """Return the adapter for another role."""
-        return replace(self, kind=kind)

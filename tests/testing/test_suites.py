@@ -1,0 +1,67 @@
+"""The suites pass what is done properly, and each mistake fails by a property that names it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+MISTAKES = [
+    ("ByHalves", "what_the_callee_packed_comes_home"),
+    ("ByHalves", "an_injected_fault_never_contacts_the_callee"),
+    ("ReadingAhead", "a_stream_is_not_read_ahead"),
+    ("WrappingErrors", "an_exception_passes_as_it_would_without_us"),
+    ("Deaf", "what_the_callee_packed_comes_home"),
+    ("Blabbing", "a_call_is_described_without_saying_where_it_goes"),
+    ("Believing", "a_fault_that_cannot_be_enacted_leaves_the_call_to_happen"),
+    ("Heedless", "it_can_be_switched_off_and_on_again"),
+    ("Twice", "a_flow_gives_one_directive_and_ends_with_any_outcome"),
+    ("Clinging", "a_flow_can_be_given_up_at_any_time"),
+    ("Sunny", "a_flow_gives_one_directive_and_ends_with_any_outcome"),
+    ("Trespassing", "it_keeps_to_its_own_keys"),
+    ("Trusting", "whatever_came_under_its_keys_harms_nobody"),
+    ("Stacking", "flows_end_in_any_order"),
+]
+
+
+@pytest.fixture(scope="module")
+def failures() -> dict[str, set[str]]:
+    """Return which properties failed, by the class of tests."""
+    suites = "tests/testing/suites.py"
+    chosen = [f"{suites}::TestProperly", f"{suites}::TestMine"]
+    chosen += [f"{suites}::Test{mistake}::test_{caught}" for mistake, caught in MISTAKES]
+    options = ["-q", "--tb=no", "-p", "no:xdist", "-p", "tests.testing.quickly"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *chosen],
+        cwd=ROOT,
+        env={**os.environ, "HYPOTHESIS_PROFILE": "quickly"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    found: dict[str, set[str]] = {}
+    for suite, name in re.findall(r"^FAILED \S+?::Test(\w+)::test_(\w+)", ran.stdout, re.MULTILINE):
+        found.setdefault(suite, set()).add(name)
+    return found
+
+
+def test_what_is_done_properly_passes(failures: dict[str, set[str]]) -> None:
+    assert not {"Properly", "Mine"} & failures.keys(), failures
+
+
+@pytest.mark.parametrize(
+    ("mistake", "caught"),
+    MISTAKES,
+)
+def test_a_mistake_is_caught_by_its_name(
+    mistake: str, caught: str, failures: dict[str, set[str]]
+) -> None:
+    assert caught in failures[mistake]
