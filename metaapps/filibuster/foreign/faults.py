@@ -12,26 +12,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from baggage.boundary import Fault, FaultKind
+from metaapps.filibuster.catalogue.analysis_file import GRPC_CODES
 
-GRPC_CODES: Final = (
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-)
 _LOWEST_HTTP: Final = 100
 _PYTHON_GRPC: Final = "grpc._channel._InactiveRpcError"
 _JAVA_GRPC: Final = "io.grpc.StatusRuntimeException"
