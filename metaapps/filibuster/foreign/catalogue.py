@@ -10,7 +10,7 @@ from typing import Final
 
 from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.catalogue import DEFAULT, Catalogue, Entry
-from metaapps.filibuster.foreign.faults import GRPC_CODES
+from metaapps.filibuster.catalogue.analysis_file import GRPC_CODES
 
 _WEB_CLIENT: Final = re.compile(r"WebClient\.")
 # The original for Python calls all of gRPC "grpc.insecure_channel", that for Java says the method.

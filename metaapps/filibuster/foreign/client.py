@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from baggage.boundary import Call, Outcome, Raised
 from baggage.context import suppressed
-from metaapps.filibuster.foreign.faults import GRPC_CODES
+from metaapps.filibuster.catalogue.analysis_file import GRPC_CODES
 from metaapps.filibuster.foreign.headers import ForeignHeaders
 from metaapps.filibuster.foreign.path import ForeignPath
 from metaapps.filibuster.lineage import Step
