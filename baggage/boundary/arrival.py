@@ -28,7 +28,7 @@ class Arrival(Crossing):
     streams, before it.
     """
 
-    __slots__ = ("_aware", "branch")
+    __slots__ = ("_aware", "_came", "branch")
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None, branch: Branch
@@ -36,8 +36,9 @@ class Arrival(Crossing):
         """Prepare the scope of `branch`, which carries the baggage that arrived."""
         super().__init__(boundary, adapter, request, call)
         self.branch = branch
+        self._came = branch.baggage
         # Every instrumented hop signs what it sends. Whoever doesn't will not read what comes back.
-        self._aware = bool(branch.baggage.origin)
+        self._aware = bool(self._came.origin)
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -63,7 +64,8 @@ class Arrival(Crossing):
             whole = self.branch.baggage
             self.branch.take_home()
             budget = self._boundary.policy.budget
-            left = transport.write(carrier, whole.returning(), origin=self.target, budget=budget)
+            back = whole.returning(since=self._came)
+            left = transport.write(carrier, back, origin=self.target, budget=budget)
             self._boundary.overflow(left)
 
     def close(self) -> None:

@@ -48,6 +48,11 @@ class Boundary:
         self._services: dict[Endpoint, str] = {}
 
     @property
+    def configured(self) -> Policy:
+        """The policy that was configured, whatever the session overrides of it."""
+        return self._policy
+
+    @property
     def policy(self) -> Policy:
         """The policy that holds here and now: what was configured, as the session overrides it."""
         return self._policy.in_session()

@@ -59,7 +59,7 @@ class Runtime:
         with self._lock:
             settings = self._start()
         if service is not None:
-            self.boundary.configure(replace(self.boundary.policy, service=service))
+            self.boundary.configure(replace(self.boundary.configured, service=service))
         if settings.disabled:
             return
         for name in libraries or known:

@@ -179,8 +179,14 @@ class Baggage:
         departing = self.without_home().peeked()
         return departing.with_down(changes) if changes else departing
 
-    def returning(self) -> Baggage:
-        """Return what a caller gets back: no ids, no `down` keys, no foreign members."""
+    def returning(self, since: Baggage | None = None) -> Baggage:
+        """Return what a caller gets back: no ids, no `down` keys, no foreign members.
+
+        `since` is what the caller sent: where nothing was packed or removed after it, there is
+        nothing to merge, and what the caller knows already doesn't travel back.
+        """
+        if since is not None and self.history.shows(since.history):
+            return Baggage(home=self.home, origin=self.origin)
         return Baggage(self.history.peek(), home=self.home, origin=self.origin)
 
     def without_home(self) -> Baggage:

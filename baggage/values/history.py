@@ -132,6 +132,10 @@ class History:
             others = [{root: part} for part in parts]
         return tuple(_owning(ids, self.seen, self.entries, self.over) for ids in (first, *others))
 
+    def shows(self, other: History) -> bool:
+        """Say whether this has seen and holds just what the other has; ids don't matter."""
+        return self.entries == other.entries and self.seen == other.seen and self.over == other.over
+
     def peek(self) -> History:
         """Return what another process may have of this: all that was seen, no right to write."""
         return _owning(_NO_IDS, self.seen, self.entries, self.over) if self.own else self

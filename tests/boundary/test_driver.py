@@ -29,10 +29,21 @@ from baggage.boundary import (
     read_header,
     write_header,
 )
-from baggage.context import Branch, attached, branch, enter, leave, pack, suppressed, unpack
+from baggage.boundary.transport import write
+from baggage.context import (
+    Branch,
+    attached,
+    branch,
+    enter,
+    leave,
+    pack,
+    remove,
+    suppressed,
+    unpack,
+)
 from baggage.testing import Parcel, ParcelAdapter, ParcelRefused, Recorder, Scripted
 from baggage.testing.suite import chain, failure
-from baggage.values import EMPTY, Direction, Key, key
+from baggage.values import EMPTY, Baggage, Direction, Key, key
 
 CLIENT, SERVER = ParcelAdapter(), ParcelAdapter(Kind.SERVER)
 REFUSED = Fault(FaultKind.REFUSED)
@@ -251,14 +262,9 @@ def test_concurrent_calls_of_one_loop_keep_their_flows_apart() -> None:
         return await asyncio.gather(*(one(n) for n in range(5)))
 
     assert [each.status for each in asyncio.run(run())] == [200, 201, 202, 203, 204]
-    outcomes = [crossed.outcome for crossed in recorder.ended]
-    assert [each.facts.status for each in outcomes if isinstance(each, Returned)] == [
-        204,
-        203,
-        202,
-        201,
-        200,
-    ]
+    outcomes = [crossed.outcome for crossed in recorder.begun]
+    told = [each.facts.status for each in outcomes if isinstance(each, Returned)]
+    assert told == [200, 201, 202, 203, 204]
 
 
 def test_a_call_of_a_meta_application_is_not_seen() -> None:
@@ -602,3 +608,44 @@ def test_plain_facts_know_the_size_of_their_content() -> None:
 def test_departing_kinds_are_the_first_of_each_pair() -> None:
     departing = {kind for kind in Kind if kind.departs}
     assert departing == {Kind.CLIENT, Kind.PRODUCER, Kind.SPAWN}
+
+
+def test_what_the_caller_knows_already_does_not_travel_back() -> None:
+    sent = EMPTY.pack("n", "x" * 100)
+    arrival, response = arrive(strict(), sent), Parcel()
+    with arrival.scope():
+        fork = strict().fork(ParcelAdapter(Kind.SPAWN), None)
+        assert fork is not None
+        fork.start(lambda: fork.run(lambda: unpack("n")))
+        fork.join()
+        arrival.respond(response)
+    back = read_header(response.headers["baggage"])
+    assert (back.keys(), back.origin) == ((), "here")
+
+
+@pytest.mark.parametrize("change", [lambda: pack("n", 2), lambda: remove("n")])
+def test_what_the_callee_changed_travels_back(change: Callable[[], None]) -> None:
+    sent = EMPTY.pack("n", 1)
+    arrival, response = arrive(strict(), sent), Parcel()
+    with arrival.scope():
+        change()
+        seen = unpack("n")
+        arrival.respond(response)
+    assert set(sent.join(read_header(response.headers["baggage"])).unpack("n")) == set(seen)
+
+
+def test_home_values_that_come_with_a_request_are_not_believed() -> None:
+    forged = Baggage(origin="caller").pack(HOME, "forged")
+    carrier = Parcel()
+    write(carrier, forged, origin="caller", budget=4096)
+    arrival = strict().arrive(SERVER, carrier)
+    assert arrival is not None
+    with arrival.scope():
+        assert unpack(HOME) == ()
+
+
+def test_a_host_that_may_not_receive_baggage_brings_none_home() -> None:
+    boundary = Boundary(Policy(strict=True, hosts=("known",)))
+    with attached(EMPTY.pack("n", 1)) as running:
+        boundary.call(ParcelAdapter(endpoint=Endpoint("evil")), Parcel(), lambda: answer_from("x"))
+        assert running.unpack("n") == (1,)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from baggage.boundary import Policy, write_header
-from baggage.context import branch, enter, leave, pack, unpack
+from baggage.context import branch, enter, leave, pack, session, unpack
 from baggage.runtime import PROCESS, Runtime, Settings, UnknownLibrary, discovery
 from baggage.runtime import runtime as module
 from baggage.testing import Recorder
@@ -321,3 +321,13 @@ def test_the_functions_of_the_module_act_on_the_process() -> None:
     """)
     assert seen == [True, ["threading"], False, [], "stock"]
     assert isinstance(PROCESS, Runtime)
+
+
+def test_naming_a_service_keeps_nothing_of_what_a_session_overrides(
+    patched: list[tuple[str, Any]],
+) -> None:
+    runtime = Runtime(QUIET)
+    with session.overridden(strict=True, budget=1):
+        runtime.instrument("threading", service="stock")
+        assert runtime.boundary.policy.strict
+    assert runtime.boundary.policy == Policy(service="stock")
