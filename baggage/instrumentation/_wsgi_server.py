@@ -52,7 +52,7 @@ class _Exchange:
         self._adapter, self._arrival = adapter, arrival
         self._start_response = start_response
         self._response: Response | None = None
-        self._write: Callable[[bytes], Any] | None = None
+        self._write: Callable[[bytes], Any] = _unsent
         self._ended = False
         self._context = copy_context()
         self._context.run(enter, arrival.branch)
@@ -85,7 +85,7 @@ class _Exchange:
 
     def send_headers(self) -> Callable[[bytes], Any]:
         """Call the server's `start_response`, once, with what goes home; return its `write`."""
-        if self._write is None:
+        if self._write is _unsent:
             response = self._response
             if response is None:
                 raise RuntimeError(
@@ -111,7 +111,7 @@ class _Exchange:
                 raise
             return self._whole(outcome)
         response = self._response
-        if response is None or response.length() is None or self._write is not None:
+        if response is None or response.length() is None or self._write is not _unsent:
             return _Body(self, body)
         response.body = body
         self._ended = True
@@ -132,7 +132,7 @@ class _Exchange:
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], Any]:
         """Stand in for the server's `start_response`."""
-        if self._write is not None:
+        if self._write is not _unsent:
             # Headers are out already: the server decides, as WSGI says.
             return self._start_response(status, headers, exc_info)  # type: ignore[no-any-return]
         self._response = Response(status, list(headers))
@@ -141,6 +141,10 @@ class _Exchange:
     def _write_through(self, data: bytes) -> Any:
         """Stand in for the server's `write`, which old applications call instead of returning."""
         return self.send_headers()(data)
+
+
+def _unsent(data: bytes) -> None:
+    """Stand for the server's `write` until the headers are sent. Servers may return none."""
 
 
 def deliverable(outcome: Outcome) -> object:

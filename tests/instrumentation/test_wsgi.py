@@ -219,6 +219,15 @@ class TestWsgi(InstrumentationSuite):
         assert read_header(headers["baggage"]).unpack("n") == (1,)
         assert len(recorder.ended) == 1
 
+    def test_a_server_that_returns_no_write_is_started_once(self) -> None:
+        started: list[str] = []
+        environ = EnvironBuilder(headers=[*asking().items()]).get_environ()
+        body = self.application()(
+            environ, lambda status, headers, info=None: started.append(status)
+        )
+        assert b"".join(body) == b"('tenant',)"
+        assert started == ["200 OK"]
+
     def test_an_application_may_change_its_mind_before_the_first_byte(self) -> None:
         def application(environ: Any, start_response: Any) -> Iterable[bytes]:
             start_response("200 OK", [])
