@@ -222,9 +222,11 @@ class TestWsgi(InstrumentationSuite):
     def test_a_server_that_returns_no_write_is_started_once(self) -> None:
         started: list[str] = []
         environ = EnvironBuilder(headers=[*asking().items()]).get_environ()
-        body = self.application()(
-            environ, lambda status, headers, info=None: started.append(status)
-        )
+
+        def start(status: str, *_: object) -> Any:
+            started.append(status)
+
+        body = self.application()(environ, start)
         assert b"".join(body) == b"('tenant',)"
         assert started == ["200 OK"]
 
