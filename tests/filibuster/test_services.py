@@ -43,7 +43,9 @@ while True:
 """
 
 LAUNCHER = """
-import os, sys, time
+import os, signal, sys, time
+for number in (signal.SIGINT, signal.SIGHUP):  # whatever nohup or a shell made of them
+    signal.signal(number, signal.default_int_handler if number == 2 else signal.SIG_DFL)
 from metaapps.filibuster.services import load, start, start_detached
 if sys.argv[1] == "detach":
     start_detached(load("services.toml"), "the key", ".filibuster")
