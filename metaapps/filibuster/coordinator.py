@@ -14,14 +14,13 @@ from collections.abc import Collection, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 from threading import Condition, Thread
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from baggage.context import suppressed
 from metaapps.filibuster import index
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import Observation, Role, open_branches
+from metaapps.filibuster.serving import Serving
 from metaapps.filibuster.wire import MAX_REPORT, decode_report
 
 HOST: Final = "127.0.0.1"
@@ -121,7 +120,7 @@ def asking(parent: bytes, position: int, service: str, answer: bool) -> Observat
     )
 
 
-class Coordinator:
+class Coordinator(Serving):
     """The server; as a context manager it stops on the way out."""
 
     def __init__(self) -> None:
@@ -180,21 +179,6 @@ class Coordinator:
             return 404, None
         recorded = asked.get("recorded") == "1"
         return 200, {"result": inbox.ask(asked.get("service", ""), recorded=recorded)}
-
-    def __enter__(self) -> Self:
-        # The server's threads belong to no execution, whoever starts them.
-        with suppressed():
-            self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class _Server(ThreadingHTTPServer):

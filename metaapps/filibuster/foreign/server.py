@@ -14,11 +14,9 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import Lock, Thread
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from baggage.context import suppressed
 from metaapps.filibuster.catalogue import Catalogue
 from metaapps.filibuster.coordinator import Inbox
 from metaapps.filibuster.foreign import messages
@@ -27,6 +25,7 @@ from metaapps.filibuster.foreign.ledger import Ledger
 from metaapps.filibuster.foreign.messages import Invocation, ProtocolError, Received
 from metaapps.filibuster.observation import Observation
 from metaapps.filibuster.plan import Plan
+from metaapps.filibuster.serving import Serving
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 5005
@@ -42,7 +41,7 @@ class ForeignServerError(Exception):
     """The server can't listen: one line that says why and what to do."""
 
 
-class ForeignServer:
+class ForeignServer(Serving):
     """The server; as a context manager it stops on the way out. Safe in any thread."""
 
     def __init__(
@@ -157,21 +156,6 @@ class ForeignServer:
         if not known:
             raise ProtocolError(f"no call {message.number} is open in this execution", 404)
         return {}
-
-    def __enter__(self) -> Self:
-        # The server's threads belong to no execution, whoever starts them.
-        with suppressed():
-            self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def _listening(host: str, port: int) -> _Server:
