@@ -31,7 +31,9 @@ class Adapter(Protocol):
     """One library's side of the waist. `request` and `response` are the library's own objects.
 
     `kind` and `library` are those of its calls. `packages` are the top-level packages that stand
-    between the application and the hook, so that the call site is found beyond them.
+    between the application and the hook, so that the call site is found beyond them. `below` names
+    the libraries that are built on this one: what it does within one of their calls is a part of
+    that call, and no crossing of its own.
     """
 
     @property
@@ -46,6 +48,10 @@ class Adapter(Protocol):
     def packages(self) -> AbstractSet[str]:
         """Top-level packages to skip in search of the call site."""
 
+    @property
+    def below(self) -> AbstractSet[str]:
+        """Libraries whose calls contain this one's, as in "requests" for urllib3."""
+
     def describe(self, request: Any) -> Call:
         """Describe what is about to happen; the driver fills in `source`, `target` and `site`."""
 
@@ -58,5 +64,15 @@ class Adapter(Protocol):
     def facts(self, response: Any) -> Facts:
         """Describe a response without reading a stream that the application has yet to read."""
 
-    def enact(self, fault: Fault, request: Any) -> Any:
-        """Return or raise just what the library would; raise CannotEnact for an unknown fault."""
+    def answer(self, error: BaseException) -> Any | None:
+        """Return the response that an exception tells of, None where nobody answered.
+
+        For libraries that raise what a callee did answer, such as a status of gRPC.
+        """
+
+    def enact(self, fault: Fault, request: Any, response: Any | None = None) -> Any:
+        """Return or raise just what the library would; raise CannotEnact for an unknown fault.
+
+        `response` is what the callee did answer, where the fault shall befall its answer; None
+        where the callee is not contacted.
+        """

@@ -71,6 +71,7 @@ class Arrival(Crossing):
     def close(self) -> None:
         """End the scope: flows that have not ended, and `home` values that came too late."""
         super().close()
+        self.branch.close()
         with self._boundary.isolated():
             collect(self.branch)
             self._boundary.overflow(take_home(self.branch))

@@ -69,6 +69,14 @@ class Crossing:
     def proceed(self, directive: Proceed) -> None:
         """Apply what the flows asked for, just before the passage happens."""
 
+    def happen(self, step: Callable[[], T]) -> T:
+        """Let the passage happen, by `step`."""
+        return step()
+
+    async def ahappen(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Let the passage happen, by awaiting `step()`."""
+        return await step()
+
     def answered(self, response: Any) -> Outcome:
         """Return the outcome of a response."""
         return Returned(response, self._facts(response), self.target)
@@ -77,16 +85,20 @@ class Crossing:
         """Return the outcome of an exception."""
         return Raised(error, self.target)
 
-    def enact(self, fault: Fault) -> Outcome | None:
-        """Return what the library does under a fault, None (logged) if the adapter can't say."""
+    def enact(self, fault: Fault, befallen: Outcome | None = None) -> Outcome | None:
+        """Return what the library does under a fault, None (logged) if the adapter can't say.
+
+        `befallen` is the outcome that it happens to, None for a callee that is not contacted.
+        """
+        answered = befallen.value if isinstance(befallen, Returned) else None
         try:
-            response = self._adapter.enact(fault, self._request)
+            response = self._adapter.enact(fault, self._request, answered)
         except CannotEnact as error:
             extra = {"fault": str(fault), "library": self._adapter.library, "reason": str(error)}
             _log.warning("fault not enacted", extra=extra)
             return None
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the fault itself
-            return Raised(error, self.target, fault)
+            return Raised(error, self.target, fault, self._facts_of(error))
         return Returned(response, self._facts(response), self.target, fault)
 
     def end(self, outcome: Outcome) -> Outcome:
@@ -102,6 +114,12 @@ class Crossing:
         """The name of the service on the other side, "" where it isn't known."""
         return self.call.target if self.call is not None else ""
 
+    def _facts_of(self, error: BaseException) -> Facts:
+        with self._boundary.isolated():
+            response = self._adapter.answer(error)
+            return NO_FACTS if response is None else self._adapter.facts(response)
+        return NO_FACTS
+
     def _facts(self, response: Any) -> Facts:
         with self._boundary.isolated():
             return self._adapter.facts(response)
@@ -116,7 +134,7 @@ def drive(crossing: Crossing, happen: Callable[[], T]) -> T | Delivered:
             if crossing.delay:
                 time.sleep(crossing.delay)
             try:
-                response = happen()
+                response = crossing.happen(happen)
             except BaseException as error:
                 outcome = crossing.end(crossing.raised(error))
                 if isinstance(outcome, Raised) and outcome.error is error:
@@ -138,7 +156,7 @@ async def adrive(crossing: Crossing, happen: Callable[[], Awaitable[T]]) -> T | 
             if crossing.delay:
                 await asyncio.sleep(crossing.delay)
             try:
-                response = await happen()
+                response = await crossing.ahappen(happen)
             except BaseException as error:
                 outcome = crossing.end(crossing.raised(error))
                 if isinstance(outcome, Raised) and outcome.error is error:

@@ -5,13 +5,13 @@ A departure opens no scope: what flows change for the callee, the caller does no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from baggage.boundary import transport
+from baggage.boundary import transport, underway
 from baggage.boundary.crossing import Crossing, drive
 from baggage.boundary.metaapp import Proceed
-from baggage.boundary.outcome import Outcome, Returned
+from baggage.boundary.outcome import Outcome, Raised, Returned
 from baggage.context import branch, ensure
 from baggage.values import EMPTY, Baggage
 
@@ -44,7 +44,23 @@ class Departure(Crossing):
         source = (running.service if running is not None else "") or policy.service
         transport.write(carrier, carried, origin=source, budget=policy.budget)
 
-    def answered(self, response: Any) -> Outcome:
+    def happen(self, step: Callable[[], T]) -> T:
+        """Let `step` send the request; what it is built on is a part of this call."""
+        token = underway.begin(branch(), self._adapter.library)
+        try:
+            return step()
+        finally:
+            underway.end(token)
+
+    async def ahappen(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Let `step` send the request, as `happen` does."""
+        token = underway.begin(branch(), self._adapter.library)
+        try:
+            return await step()
+        finally:
+            underway.end(token)
+
+    def answered(self, response: Any) -> Returned:
         """Return the outcome of a response, after joining the baggage that it brought."""
         target = self.target
         with self._boundary.isolated():
@@ -55,6 +71,15 @@ class Departure(Crossing):
                 if received.home or received.history.over or not received.history.empty:
                     ensure().join(received)
         return Returned(response, self._facts(response), target)
+
+    def raised(self, error: BaseException) -> Outcome:
+        """Return the outcome of an exception; one that tells of an answer brings baggage too."""
+        with self._boundary.isolated():
+            response = self._adapter.answer(error)
+            if response is not None:
+                answered = self.answered(response)
+                return Raised(error, answered.target, facts=answered.facts)
+        return super().raised(error)
 
     def _received(self, response: Any) -> Baggage:
         """Return what a response brings; nothing from hosts that are not trusted with ours."""

@@ -13,7 +13,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from baggage.boundary import transport
+from baggage.boundary import transport, underway
 from baggage.boundary.adapter import Adapter
 from baggage.boundary.arrival import Arrival
 from baggage.boundary.call import Call, Endpoint, Kind
@@ -93,12 +93,17 @@ class Boundary:
         return await send() if departure is None else await adrive(departure, send)
 
     def depart(self, adapter: Adapter, request: Any) -> Departure | None:
-        """Prepare a departure; None where there is nothing to carry and nobody to ask."""
+        """Prepare a departure; None where there is nothing to carry and nobody to ask.
+
+        None also within the call of a library that is built on this one: that call departs.
+        """
         running = branch()
         if running is not None and running.muted:
             return None
         apps = self.interested(adapter.kind, adapter.library)
         if running is None and not apps:
+            return None
+        if adapter.below and underway.within(running, adapter.below):
             return None
         return Departure(self, adapter, request, self._describe(adapter, request) if apps else None)
 
@@ -118,10 +123,15 @@ class Boundary:
         return Arrival(self, adapter, request, call, arrived)
 
     def fork(self, adapter: Adapter, request: Any) -> Fork | None:
-        """Prepare a fork; None where it's muted."""
+        """Prepare a fork; what is muted forks muted branches.
+
+        None within the call of a library that starts branches for its own ends.
+        """
         running = branch()
-        if running is not None and running.muted:
+        if adapter.below and underway.within(running, adapter.below):
             return None
+        if running is not None and running.muted:
+            return Fork(self, adapter, request, None)
         kinds = (adapter.kind, Kind.RUN)
         wanted = any(self.interested(kind, adapter.library) for kind in kinds)
         return Fork(self, adapter, request, self._describe(adapter, request) if wanted else None)

@@ -24,7 +24,7 @@ from baggage.boundary.outcome import Fault, Outcome
 
 _log = logging.getLogger("baggage.boundary")
 
-Enact = Callable[[Fault], "Outcome | None"]
+Enact = Callable[[Fault, Outcome], "Outcome | None"]
 
 
 class Onion:
@@ -63,7 +63,7 @@ class Onion:
             app, flow = self._flows.pop()
             replaced = self._finish(app, flow, outcome)
             if isinstance(replaced, Fault):
-                replaced = enact(replaced)
+                replaced = enact(replaced, outcome)
             if replaced is not None:
                 outcome = replaced
         return outcome

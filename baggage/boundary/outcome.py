@@ -26,9 +26,10 @@ class FaultKind(Enum):
 class Fault:
     """A fault to enact.
 
-    `status` goes with STATUS (an HTTP status) or names a gRPC code by number; `name` goes with
-    RAISE and is looked up in the adapter's own table, never imported or evaluated; `body` goes
-    with STATUS and BODY.
+    `status` goes with STATUS: an HTTP status, or a gRPC code by its number, as the library has it.
+    `name` goes with RAISE and is looked up in the adapter's own table, never imported or evaluated;
+    `body` goes with STATUS and BODY. BODY leaves all of an answer but its body as it is. TIMEOUT
+    and RESET may befall an answer too: the callee did run, and nobody hears of it.
     """
 
     kind: FaultKind
@@ -99,11 +100,15 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The crossing raised; `error` reaches the application untouched. More at `Returned`."""
+    """The crossing raised; `error` reaches the application untouched. More at `Returned`.
+
+    `facts` are of the answer that the exception tells of, where there was one.
+    """
 
     error: BaseException
     target: str = ""
     injected: Fault | None = None
+    facts: Facts = NO_FACTS
 
     @property
     def name(self) -> str:

@@ -29,13 +29,25 @@ class Branch:
     never leaves the branch.
     """
 
-    __slots__ = ("_baggage", "_family", "_lock", "muted", "notes", "service")
+    __slots__ = ("_baggage", "_closed", "_family", "_lock", "_scope", "muted", "notes", "service")
 
-    def __init__(self, baggage: Baggage = EMPTY, service: str = "", *, muted: bool = False) -> None:
-        """Start a branch with `baggage`. A `muted` one is invisible to instrumentations."""
+    def __init__(
+        self,
+        baggage: Baggage = EMPTY,
+        service: str = "",
+        *,
+        muted: bool = False,
+        scope: Branch | None = None,
+    ) -> None:
+        """Start a branch with `baggage`. A `muted` one is invisible to instrumentations.
+
+        `scope` is the branch whose scope this one belongs to; without one it opens its own.
+        """
         self._baggage = baggage
         self._lock = RLock()
         self._family: Family | None = None
+        self._scope = scope  # None for its own: a reference to itself would be for the collector.
+        self._closed = False
         self.service = service
         self.muted = muted
         self.notes: dict[str, Any] = {}
@@ -44,6 +56,20 @@ class Branch:
     def baggage(self) -> Baggage:
         """What is carried at this moment."""
         return self._baggage
+
+    @property
+    def scope(self) -> Branch:
+        """The branch that opened the scope which this one is part of: a request's, say."""
+        return self._scope or self
+
+    @property
+    def over(self) -> bool:
+        """Whether that scope has closed: this branch outlived its request."""
+        return self.scope._closed
+
+    def close(self) -> None:
+        """Close the scope that this branch opened."""
+        self._closed = True
 
     @property
     def family(self) -> Family:
@@ -75,7 +101,7 @@ class Branch:
         """Fork: return a new branch that knows what this one knows; see `Baggage.split`."""
         with self._lock:
             self._baggage, theirs = self._baggage.split()
-        return Branch(theirs, self.service, muted=self.muted)
+        return Branch(theirs, self.service, muted=self.muted, scope=self.scope)
 
     def join(self, other: Branch | Baggage) -> None:
         """Merge a branch, or what came back from one. Joining twice is harmless.
@@ -144,7 +170,7 @@ def _renew() -> None:
     """Go on, in a forked child, in a branch whose lock no thread of the parent can hold."""
     running = _current.get()
     if running is not None:
-        renewed = Branch(running.baggage, running.service, muted=running.muted)
+        renewed = Branch(running.baggage, running.service, muted=running.muted, scope=running.scope)
         renewed.notes.update(running.notes)
         _current.set(renewed)
 

@@ -15,6 +15,7 @@ class ForkAdapter:
     operation: str
     packages: frozenset[str]
     kind: Kind = Kind.SPAWN
+    below: frozenset[str] = frozenset()
 
     def describe(self, request: object) -> Call:
         """Describe the start of a branch."""
@@ -31,6 +32,9 @@ class ForkAdapter:
         """Say nothing of a result, which may be any object."""
         return PlainFacts()
 
-    def enact(self, fault: Fault, request: object) -> None:
+    def answer(self, error: BaseException) -> None:
+        """Say nothing: what work raises is no answer."""
+
+    def enact(self, fault: Fault, request: object, response: object = None) -> None:
         """Refuse: starting a branch does not fail in these ways."""
         raise CannotEnact(f"{self.library} knows no fault {fault}")

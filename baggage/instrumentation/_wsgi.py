@@ -138,6 +138,7 @@ class WsgiAdapter:
 
     kind = Kind.SERVER
     packages: frozenset[str] = frozenset()
+    below: frozenset[str] = frozenset()
 
     def __init__(self, library: str) -> None:
         """Name the library."""
@@ -169,7 +170,10 @@ class WsgiAdapter:
         """Describe the response."""
         return _Facts(response)
 
-    def enact(self, fault: Fault, request: Environ) -> Response:
+    def answer(self, error: BaseException) -> None:
+        """Say nothing: what an application raises is no answer."""
+
+    def enact(self, fault: Fault, request: Environ, response: Response | None = None) -> Response:
         """Answer with a status; other faults a server can't make by itself."""
         if fault.kind is not FaultKind.STATUS or fault.status is None:
             raise CannotEnact(f"{self.library} knows no fault {fault}")

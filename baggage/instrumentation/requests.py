@@ -167,6 +167,7 @@ class _Adapter:
     kind = Kind.CLIENT
     library = "requests"
     packages = frozenset({"requests", "urllib3"})
+    below: frozenset[str] = frozenset()
 
     def describe(self, request: Sending) -> Call:
         prepared = request.request
@@ -193,7 +194,10 @@ class _Adapter:
     def facts(self, response: Response) -> Facts:
         return _ResponseFacts(response)
 
-    def enact(self, fault: Fault, request: Sending) -> Response:
+    def answer(self, error: BaseException) -> None:
+        """Say nothing: `raise_for_status` comes after the call."""
+
+    def enact(self, fault: Fault, request: Sending, response: Response | None = None) -> Response:
         def send(copied: PreparedRequest, **options: Any) -> Response:
             with suppressed():
                 return enact(fault, request.adapter, copied, options)

@@ -50,7 +50,7 @@ from baggage.testing.http_client import HttpClientSuite, Send
 from baggage.testing.http_server import HttpServerSuite, View
 from baggage.testing.metaapp import MetaAppSuite
 from baggage.testing.origin import HANG, RESET, Origin, Received, Reply
-from baggage.testing.parcel import Parcel, ParcelAdapter, ParcelRefused
+from baggage.testing.parcel import Parcel, ParcelAdapter, ParcelRefused, ParcelReturned
 from baggage.testing.spawn import SpawnSuite, Wait, Work
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "Parcel",
     "ParcelAdapter",
     "ParcelRefused",
+    "ParcelReturned",
     "Received",
     "Recorder",
     "Reply",

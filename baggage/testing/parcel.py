@@ -38,6 +38,15 @@ class ParcelRefused(Exception):
     """What this library raises where nobody takes a parcel."""
 
 
+class ParcelReturned(Exception):
+    """What this library raises where a parcel came back with an answer that is no success."""
+
+    def __init__(self, answer: Parcel) -> None:
+        """Keep the answer."""
+        super().__init__(answer)
+        self.answer = answer
+
+
 @dataclass(frozen=True, slots=True)
 class ParcelAdapter:
     """The adapter for parcels, in any role; `call` is what it describes each of them as."""
@@ -46,6 +55,7 @@ class ParcelAdapter:
     library: str = "parcel"
     packages: frozenset[str] = frozenset()
     endpoint: Endpoint | None = _CALLEE
+    below: frozenset[str] = frozenset()
 
     def describe(self, request: Parcel) -> Call:
         arrived: Mapping[str, str] = {} if self.kind.departs else request.headers
@@ -67,7 +77,10 @@ class ParcelAdapter:
     def facts(self, response: Parcel) -> Facts:
         return PlainFacts(response.status, ok=response.status < 400)
 
-    def enact(self, fault: Fault, request: Parcel) -> Parcel:
+    def answer(self, error: BaseException) -> Parcel | None:
+        return error.answer if isinstance(error, ParcelReturned) else None
+
+    def enact(self, fault: Fault, request: Parcel, response: Parcel | None = None) -> Parcel:
         if fault.kind is FaultKind.REFUSED:
             raise ParcelRefused("refused")
         if fault.kind is FaultKind.STATUS and fault.status is not None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -41,7 +41,14 @@ from baggage.context import (
     suppressed,
     unpack,
 )
-from baggage.testing import Parcel, ParcelAdapter, ParcelRefused, Recorder, Scripted
+from baggage.testing import (
+    Parcel,
+    ParcelAdapter,
+    ParcelRefused,
+    ParcelReturned,
+    Recorder,
+    Scripted,
+)
 from baggage.testing.suite import chain, failure
 from baggage.values import EMPTY, Baggage, Direction, Key, key
 
@@ -160,7 +167,7 @@ def test_an_exception_keeps_what_it_came_of_in_a_handler_of_a_coroutine() -> Non
 
 def test_an_enacted_exception_keeps_what_it_came_of_in_a_handler() -> None:
     class Chaining(ParcelAdapter):
-        def enact(self, fault: Fault, request: Parcel) -> Parcel:
+        def enact(self, fault: Fault, request: Parcel, response: Parcel | None = None) -> Parcel:
             try:
                 raise OSError("below")
             except OSError:
@@ -236,7 +243,7 @@ def test_a_call_that_is_cancelled_ends_its_flows(delay: float) -> None:
 
 def test_a_cancellation_can_be_a_fault() -> None:
     class Cancelling(ParcelAdapter):
-        def enact(self, fault: Fault, request: Parcel) -> Parcel:
+        def enact(self, fault: Fault, request: Parcel, response: Parcel | None = None) -> Parcel:
             raise asyncio.CancelledError
 
     recorder = Recorder()
@@ -273,8 +280,90 @@ def test_a_call_of_a_meta_application_is_not_seen() -> None:
     with suppressed():
         boundary.call(CLIENT, Parcel(), Parcel)
         assert boundary.arrive(SERVER, Parcel()) is None
-        assert boundary.fork(ParcelAdapter(Kind.SPAWN), None) is None
+        fork = boundary.fork(ParcelAdapter(Kind.SPAWN), None)
+        assert fork is not None
+        fork.start(lambda: None)
+    fork.run(lambda: boundary.call(CLIENT, Parcel(), Parcel))
     assert recorder.begun == []
+
+
+# Libraries that stack
+
+BELOW: Final = ParcelAdapter(library="pipe", below=frozenset({"parcel"}))
+
+
+@BOTH_DRIVERS
+def test_what_a_library_is_built_on_is_a_part_of_its_call(drive: Drive) -> None:
+    recorder = Recorder()
+    boundary = strict(recorder)
+
+    def send() -> Parcel:
+        return boundary.call(BELOW, Parcel(), Parcel)
+
+    drive(boundary, Parcel(), send)
+    assert [crossed.call.library for crossed in recorder.begun] == ["parcel"]
+    boundary.call(BELOW, Parcel(), Parcel)
+    assert [crossed.call.library for crossed in recorder.begun] == ["parcel", "pipe"]
+
+
+def test_what_another_branch_calls_meanwhile_is_no_part_of_a_call() -> None:
+    recorder = Recorder()
+    boundary = strict(recorder)
+
+    def serve() -> Parcel:
+        arrival = arrive(boundary)
+        arrival.begin()
+        with arrival.scope():
+            boundary.call(BELOW, Parcel(), Parcel)
+        return Parcel()
+
+    boundary.call(CLIENT, Parcel(), serve)
+    assert [crossed.call.library for crossed in recorder.begun] == ["parcel", "parcel", "pipe"]
+
+
+def test_a_branch_that_a_library_starts_for_its_own_ends_is_no_fork() -> None:
+    boundary = strict(Recorder())
+    spawning = ParcelAdapter(Kind.SPAWN, library="task", below=frozenset({"parcel"}))
+
+    def send() -> Parcel:
+        assert boundary.fork(spawning, None) is None
+        return Parcel()
+
+    boundary.call(CLIENT, Parcel(), send)
+    assert boundary.fork(spawning, None) is not None
+
+
+# Exceptions that tell of an answer
+
+
+@BOTH_DRIVERS
+def test_an_exception_that_tells_of_an_answer_brings_home_what_the_answer_does(
+    drive: Drive,
+) -> None:
+    recorder = Recorder()
+    answer = answer_from("callee")
+    answer.status = 404
+
+    def send() -> Parcel:
+        raise ParcelReturned(answer)
+
+    error = failure(lambda: drive(strict(recorder), Parcel(), send))
+    [ended] = recorder.ended
+    assert isinstance(ended.outcome, Raised)
+    assert ended.outcome.error is error
+    assert (ended.outcome.target, ended.outcome.facts.status) == ("callee", 404)
+
+
+def test_a_fault_that_befalls_an_answer_is_enacted_on_it() -> None:
+    class Editing(ParcelAdapter):
+        def enact(self, fault: Fault, request: Parcel, response: Parcel | None = None) -> Parcel:
+            assert response is not None
+            return Parcel(response.headers, status=fault.status or 0)
+
+    fault = Fault(FaultKind.BODY, status=299)
+    boundary = strict(Scripted(then=fault))
+    edited = boundary.call(Editing(), Parcel(), lambda: Parcel({"x": "y"}))
+    assert (edited.headers, edited.status) == ({"x": "y"}, 299)
 
 
 # Carriers and hosts

@@ -178,3 +178,21 @@ def test_a_parent_releases_the_children_that_ended_and_brought_something() -> No
     assert not parent.family.ended(late)
     parent.family.forget(late)
     assert parent.family.release() == []
+
+
+# Scopes
+
+
+def test_a_branch_belongs_to_the_scope_of_the_one_that_it_was_split_from() -> None:
+    request = Branch()
+    grandchild = request.split().split()
+    assert (request.scope, grandchild.scope, Branch().scope) != (request, request, request)
+    assert (request.scope, grandchild.scope) == (request, request)
+
+
+def test_a_branch_that_outlives_its_request_knows_it() -> None:
+    request, other = Branch(), Branch()
+    child = request.split()
+    assert (request.over, child.over) == (False, False)
+    request.close()
+    assert (request.over, child.over, other.over) == (True, True, False)

@@ -104,6 +104,7 @@ class TinyAdapter:
     kind = Kind.CLIENT
     library = "tiny"
     packages = frozenset({"tiny"})
+    below: frozenset[str] = frozenset()
 
     def describe(self, request: Request) -> Call:
         parts = urlsplit(request.url)
@@ -123,7 +124,10 @@ class TinyAdapter:
     def facts(self, response: Answer) -> Facts:
         return TinyFacts(response)
 
-    def enact(self, fault: Fault, request: Request) -> Answer:
+    def answer(self, error: BaseException) -> None:
+        return None
+
+    def enact(self, fault: Fault, request: Request, response: Answer | None = None) -> Answer:
         if fault.kind is FaultKind.STATUS and fault.status is not None:
             return Answer(fault.status, {}, None, fault.body or b"")
         raised = {
@@ -220,9 +224,9 @@ class Blabbing(TinyAdapter):
 
 
 class Believing(TinyAdapter):
-    def enact(self, fault: Fault, request: Request) -> Answer:
+    def enact(self, fault: Fault, request: Request, response: Answer | None = None) -> Answer:
         try:
-            return super().enact(fault, request)
+            return super().enact(fault, request, response)
         except CannotEnact:
             return Answer(500, {}, None, b"")
 

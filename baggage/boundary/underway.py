@@ -1,0 +1,35 @@
+"""Which library's call is under way here, so that what it is built on is no crossing of its own.
+
+requests sends by urllib3, and that by http.client: the outermost one owns the crossing. Told per
+branch: what runs in another branch meanwhile, a server in this process say, is not a part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from contextvars import ContextVar, Token
+from typing import Final, TypeAlias
+
+from baggage.context import Branch
+
+_Call: TypeAlias = tuple[Branch | None, str]
+
+_underway: Final[ContextVar[_Call]] = ContextVar("baggage.underway", default=(None, ""))
+
+
+def begin(running: Branch | None, library: str) -> Token[_Call]:
+    """Note that a library's call is under way in a branch, until `end` is called with the token."""
+    return _underway.set((running, library))
+
+
+def end(token: Token[_Call]) -> None:
+    """Undo `begin`. A coroutine that is thrown away may be closed in another context."""
+    with suppress(ValueError):
+        _underway.reset(token)
+
+
+def within(running: Branch | None, libraries: AbstractSet[str]) -> bool:
+    """Say whether a call of one of these libraries is under way in a branch."""
+    owner, library = _underway.get()
+    return library in libraries and owner is running
