@@ -16,6 +16,9 @@ tried with real sockets, threads and exceptions. Needs `pytest` and `hypothesis`
         def sender_with(self, headers):
             return lambda url: my_client.get(url, headers=headers)
 
+        def hasty(self):
+            return lambda url: my_client.get(url, timeout=0.05)
+
         def streaming(self):
             return lambda url: my_client.get(url, stream=True).chunks()
 

@@ -57,9 +57,29 @@ class Client(InstrumentationSuite):
         """Return a response's status."""
         return int(response.status_code)
 
+    def header(self, response: Any, name: str) -> str | None:
+        """Return a response's header."""
+        value: str | None = response.headers.get(name)
+        return value
+
+    def body(self, response: Any) -> bytes:
+        """Return a response's body."""
+        return bytes(response.content)
+
+    def told(self, seen: object) -> object:
+        """Return what a flow is told of what the application sees of a call: the same object.
+
+        Unless the library wraps what its attempts raise.
+        """
+        return seen
+
     @abstractmethod
     def sender_with(self, headers: Mapping[str, str]) -> Send:
         """Do as `sender`, for calls with these headers of the application."""
+
+    def hasty(self) -> Send:
+        """Do as `sender`, for calls that wait a twentieth of a second for an answer."""
+        raise NotImplementedError("say how a call is made that waits 0.05 s for an answer")
 
     @abstractmethod
     def retrying(self) -> Send:

@@ -13,7 +13,7 @@ from baggage.boundary import (
 )
 from baggage.context import attached, branch, current, pack, unpack
 from baggage.testing._client import DOWN, HOME, Client
-from baggage.testing.hostile import GARBAGE
+from baggage.testing.hostile import GARBAGE, REPEATED
 from baggage.testing.origin import RESET, Received, Reply, service
 from baggage.testing.suite import HERE, failure
 from baggage.values import EMPTY
@@ -159,7 +159,16 @@ class Carries(Client):
     def test_a_garbage_answer_is_delivered_as_without_it(self, header: str) -> None:
         pack("tenant", "acme")
         response = self.send(lambda _: Reply(headers={"baggage": header}))
-        assert self.status(response) == 200
+        assert (self.status(response), self.body(response)) == (200, b"done")
+        pack("n", 1)
+        assert set(current().keys()) == {"tenant", "n"}
+
+    def test_an_answer_whose_header_comes_several_times_is_delivered(self) -> None:
+        pack("tenant", "acme")
+        lines = "".join(f"baggage: {value}\r\n" for value in REPEATED)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n{lines}\r\n"
+        response = self.send(lambda _: head.encode("latin-1") + b"done")
+        assert (self.status(response), self.body(response)) == (200, b"done")
         assert current().keys() == ("tenant",)
 
     def test_a_host_that_may_not_receive_baggage_gets_none(self) -> None:

@@ -95,7 +95,7 @@ class Flows(Client):
             seen = outcome_of(self.send)
             told = scripted.saw[0]
             assert told.injected == fault
-            assert seen is (told.error if isinstance(told, Raised) else told.value)
+            assert self.told(seen) is (told.error if isinstance(told, Raised) else told.value)
         assert self.origin.received == []
 
     def test_an_injected_status_looks_like_an_answer(self) -> None:

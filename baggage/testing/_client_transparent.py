@@ -34,7 +34,7 @@ class Transparent(Client):
         with_us = failure(lambda: self.send(lambda _: RESET))
         outcome = recorder.ended[0].outcome
         assert isinstance(outcome, Raised)
-        assert outcome.error is with_us
+        assert outcome.error is self.told(with_us)
         self.switch.on = False
         assert chain(with_us) == chain(failure(lambda: self.send(lambda _: RESET)))
 

@@ -10,7 +10,7 @@ import pytest
 from baggage.boundary import read_header
 from baggage.context import current, pack, unpack
 from baggage.testing._server import DOWN, FOUND, HOME, Server
-from baggage.testing.hostile import GARBAGE
+from baggage.testing.hostile import GARBAGE, REPEATED
 from baggage.testing.visitor import ask
 from baggage.values import EMPTY
 
@@ -124,6 +124,14 @@ class Carries(Server):
             return repr(current().keys()).encode()
 
         answered = self.answered(view, headers={"baggage": f"a=1,{header}"})
+        assert (answered.status, answered.body) == (200, b"()")
+
+    def test_a_request_whose_header_comes_several_times_is_served(self) -> None:
+        def view() -> bytes:
+            return repr(current().keys()).encode()
+
+        repeated = [("baggage", value) for value in REPEATED]
+        answered = self.answered(view, headers=repeated)
         assert (answered.status, answered.body) == (200, b"()")
 
     def test_foreign_members_arrive_untouched(self) -> None:

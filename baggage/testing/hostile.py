@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from baggage.values import EMPTY
+from baggage.wire import WireBaggage, WireBlock, armour, encode
+
+_HONEST: Final = EMPTY.pack("tenant", "acme").pack("n", 1).serialize()
+# Event trees in the paper's bits: a zero node with nothing but a right side, over and over.
+_DEEP: Final = WireBaggage(blocks=(WireBlock(7, b"\x00" * 375 + b"\x90"),))
+_DEEPEST: Final = WireBaggage(blocks=(WireBlock(7, b"\x00" * 4000 + b"\x90"),))
+
 GARBAGE: Final = (
     "causal=",
     "causal=!!!!",
@@ -12,5 +20,23 @@ GARBAGE: Final = (
     "causal=_____w",
     ",,,=;causal",
     "causal=CgYIABAAGAA;causal=x,causal=CgYI",
+    "causal=" + armour(_HONEST)[:-4],
+    "causal=" + armour(_HONEST + b"\x0a\x7f"),
+    "causal=" + armour(_HONEST) + "=",
+    "causal=" + armour(_HONEST)[:20] + "é" + armour(_HONEST)[21:],
+    "causal=ÿþ\x80, é=ü",
+    "causal=" + armour(encode(_DEEP)),
+    "causal=" + armour(encode(_DEEPEST)),
+    "causal=AAAA," * 600,
+    "m=1," * 1900,
+    "," * 7000,
+    ";" * 7000,
+    "causal=" + "\t" * 5000 + "AAAA",
 )
-"""Values of the `baggage` header that nobody of ours has written."""
+"""Values of the `baggage` header that nobody of ours has written; none is too long for a server.
+
+Beyond ASCII they hold what Latin-1 can encode.
+"""
+
+REPEATED: Final = ("causal=AAAA", "causal=!!!!", "m=1", "", "ÿ", "causal=")
+"""The values of a `baggage` header that comes several times."""

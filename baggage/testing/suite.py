@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -73,10 +74,10 @@ def eventually(holds: Callable[[], object]) -> None:
 
 
 def outcome_of(step: Callable[[], object]) -> object:
-    """Return what a step returns, or the exception that it raises."""
+    """Return what a step returns, or the exception that it raises; of an event loop's, too."""
     try:
         return step()
-    except Exception as error:  # noqa: BLE001 - any library's
+    except (Exception, CancelledError) as error:  # noqa: BLE001 - any library's
         return error
 
 

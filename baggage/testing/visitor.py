@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
@@ -13,6 +13,8 @@ from baggage.boundary import read_header, write_header
 from baggage.values import EMPTY, Baggage
 
 _PATIENCE: Final = 20.0
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+"""Headers of a request, in order where one comes several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Visitor:
         *,
         path: str = "/",
         method: str = "GET",
-        headers: Mapping[str, str] | None = None,
+        headers: Headers = (),
     ) -> Answered:
         """Make a request as an instrumented service that carries this (None: as a stranger)."""
         response = self.begin(carried, path=path, method=method, headers=headers)
@@ -56,13 +58,17 @@ class Visitor:
         *,
         path: str = "/",
         method: str = "GET",
-        headers: Mapping[str, str] | None = None,
+        headers: Headers = (),
     ) -> HTTPResponse:
         """Make a request; the body is left to the caller."""
-        sent = dict(headers or {})
+        self._connection.putrequest(method, path)
+        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+            self._connection.putheader(name, value)
         if carried is not None:
-            sent["baggage"] = write_header(carried, origin="caller")
-        self._connection.request(method, path, headers=sent)
+            self._connection.putheader("baggage", write_header(carried, origin="caller"))
+        if method not in ("GET", "HEAD"):
+            self._connection.putheader("Content-Length", "0")
+        self._connection.endheaders()
         return self._connection.getresponse()
 
     def leave(self) -> None:

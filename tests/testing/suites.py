@@ -29,8 +29,15 @@ class TestProperly(HttpClientSuite):
         client = tiny.Tiny(headers)
         return lambda url: client.get(url)
 
+    def hasty(self) -> Send:
+        client = tiny.Tiny(timeout=0.05)
+        return lambda url: client.get(url)
+
     def status(self, response: tiny.Answer) -> int:
         return response.status
+
+    def body(self, response: tiny.Answer) -> bytes:
+        return response.read()
 
     def streaming(self) -> Callable[[str], Iterator[bytes]]:
         return tiny.streamed
@@ -61,6 +68,14 @@ class TestBlabbing(TestProperly):
 
 class TestBelieving(TestProperly):
     instrumentation = tiny.instrumentation(adapter=tiny.Believing)
+
+
+class TestCareless(TestProperly):
+    instrumentation = tiny.instrumentation(adapter=tiny.Careless)
+
+
+class TestLate(TestProperly):
+    instrumentation = tiny.instrumentation(adapter=tiny.Late)
 
 
 class TestHeedless(TestProperly):
