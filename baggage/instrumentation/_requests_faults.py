@@ -7,62 +7,63 @@ and the attributes of answers are the library's own, in any of its versions.
 
 from __future__ import annotations
 
-import errno
-import io
-import os
-from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, Final, NoReturn
 
 from requests import PreparedRequest, Response, exceptions
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util import parse_url
 
 from baggage.boundary import CannotEnact, Fault, FaultKind
-
-Dial = Callable[[HTTPConnection], "_Socket"]
-"""Connects: returns what the answer is read from, or raises what urllib3 does."""
+from baggage.instrumentation._nowhere import BROKEN_BODY
+from baggage.instrumentation._urllib3 import (
+    Dial,
+    answering,
+    astray,
+    dial_of,
+    time_out_connecting,
+    with_body,
+)
 
 _KINDS: Final = {
     "ConnectionError": FaultKind.REFUSED,
     "ReadTimeout": FaultKind.TIMEOUT,
     "Timeout": FaultKind.TIMEOUT,
 }
-# As long as a chunk says that it is, and then the connection ends.
-_BROKEN_BODY: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nbroken"
 
 
 def enact(
     fault: Fault, adapter: HTTPAdapter, request: PreparedRequest, options: dict[str, Any]
 ) -> Response:
     """Return or raise what `adapter` would for `request`, sent with these options of its `send`."""
-    dial = _dial(fault)
-    if dial is None:
+    dialled = dial(fault)
+    if dialled is None:
         _raise(_short(fault), request)
-    response = _Nowhere(adapter, dial).send(request, **options)
+    response = _Nowhere(adapter, dialled).send(request, **options)
     response.connection = adapter
     return response
 
 
-def _dial(fault: Fault) -> Dial | None:
+def changed(response: Response, body: bytes) -> Response:
+    """Return an answer like another one, which is given up, with another body."""
+    made = Response.__new__(type(response))
+    vars(made).update(vars(response))
+    made.raw = with_body(response.raw, body)
+    vars(made).update(_content=False, _content_consumed=False)
+    return made
+
+
+def dial(fault: Fault) -> Dial | None:
     """Return how to connect under a fault, None for an exception that no connection makes."""
     kind = fault.kind
     if kind is FaultKind.RAISE:
         kind = _KINDS.get(_short(fault), kind)
-    if kind is FaultKind.STATUS and fault.status is not None:
-        return _answering(_message(fault.status, fault.body or b""))
-    if kind is FaultKind.REFUSED:
-        return _refuse
-    if kind is FaultKind.TIMEOUT:
-        return _answering(TimeoutError("timed out"))
-    if kind is FaultKind.RESET:
-        return _answering(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
-    if kind is not FaultKind.RAISE:
+    if kind is FaultKind.RAISE:
+        return _BY_NAME.get(_short(fault))
+    found = dial_of(fault if kind is fault.kind else Fault(kind))
+    if found is None:
         raise CannotEnact(f"requests knows no fault {fault}")
-    return _BY_NAME.get(_short(fault))
+    return found
 
 
 def _short(fault: Fault) -> str:
@@ -73,32 +74,9 @@ def _short(fault: Fault) -> str:
     return name
 
 
-def _message(status: int, body: bytes) -> bytes:
-    if not 200 <= status <= 999:
-        raise CannotEnact(f"{status} is not the status of an answer")
-    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
-    head = f"HTTP/1.1 {status} {phrase}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def _answering(answer: bytes | OSError) -> Dial:
-    return lambda _: _Socket(answer)
-
-
-def _refuse(connection: HTTPConnection) -> NoReturn:
-    refused = ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
-    text = f"Failed to establish a new connection: {refused}"
-    raise NewConnectionError(connection, text) from refused
-
-
-def _time_out_connecting(connection: HTTPConnection) -> NoReturn:
-    text = f"Connection to {connection.host} timed out. (connect timeout={connection.timeout})"
-    raise ConnectTimeoutError(connection, text) from TimeoutError("timed out")
-
-
 _BY_NAME: Final[dict[str, Dial]] = {
-    "ConnectTimeout": _time_out_connecting,
-    "ChunkedEncodingError": _answering(_BROKEN_BODY),
+    "ConnectTimeout": time_out_connecting,
+    "ChunkedEncodingError": answering(BROKEN_BODY),
 }
 
 
@@ -128,62 +106,8 @@ class _Nowhere(HTTPAdapter):
         where = parse_url(url)
         kind = HTTPSConnectionPool if where.scheme == "https" else HTTPConnectionPool
         pool = kind(where.host or "", where.port)
-        real = pool.ConnectionCls
-        named = {"dial": self._dial, "__module__": real.__module__}
-        pool.ConnectionCls = type(real.__name__, (_Astray, real), named)
+        pool.ConnectionCls = astray(pool.ConnectionCls, self._dial)
         return pool
 
     def cert_verify(self, *_: object, **__: object) -> None:
         """Verify nothing: nobody is there."""
-
-
-class _Astray:
-    """What turns a connection of urllib3 into one that leads nowhere."""
-
-    dial: Dial
-
-    def connect(self: Any) -> None:
-        """Dial."""
-        self.sock = type(self).dial(self)
-        self.is_verified = self.proxy_is_verified = True  # There is no certificate to warn of.
-
-    def getresponse(self: Any, *args: Any, **kwargs: Any) -> Any:
-        """Read an answer, and hang up: who tries again has to dial again."""
-        response = HTTPConnection.getresponse(self, *args, **kwargs)
-        self.sock = None
-        return response
-
-
-class _Socket:
-    """A connected socket that takes anything, and answers with these bytes or this failure."""
-
-    def __init__(self, answer: bytes | OSError) -> None:
-        self._answer = answer
-
-    def sendall(self, content: bytes) -> None:
-        """Drop it."""
-
-    def settimeout(self, timeout: float | None) -> None:
-        """Wait for nothing."""
-
-    def makefile(self, mode: str) -> io.BufferedIOBase:
-        """Open the answer."""
-        if isinstance(self._answer, bytes):
-            return io.BytesIO(self._answer)
-        return io.BufferedReader(_Failing(self._answer))
-
-    def close(self) -> None:
-        """Hold nothing."""
-
-
-class _Failing(io.RawIOBase):
-    """A file whose reading fails."""
-
-    def __init__(self, error: OSError) -> None:
-        self._error = error
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> NoReturn:
-        raise self._error

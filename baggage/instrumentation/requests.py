@@ -16,14 +16,13 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
-from urllib3 import Timeout
 
-from baggage.boundary import Boundary, Call, Endpoint, Facts, Fault, Kind
+from baggage.boundary import Boundary, Call, Endpoint, Facts, Fault, FaultKind, Kind
 from baggage.context import suppressed
 from baggage.instrumentation._patching import Switch, wrap
-from baggage.instrumentation._requests_faults import enact
+from baggage.instrumentation._requests_faults import changed, enact
+from baggage.instrumentation._urllib3 import DIGEST_SIZE, payload, seconds
 
-_DIGEST_SIZE: Final = 8
 _OPTIONS: Final = ("stream", "timeout", "verify", "cert", "proxies")
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -41,7 +40,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         departure = boundary.depart(_ADAPTER, sending)
         if departure is None:
             return wrapped(*args, **kwargs)
-        whole = departure.call is not None and not sending.stream
+        whole = departure.call is not None
         return departure.drive(lambda: sending.through(wrapped, whole=whole))
 
     wrap(HTTPAdapter, "send", switch, send)
@@ -91,11 +90,14 @@ class Sending:
             self.outgoing.headers = self.request.headers.copy()
         self.outgoing.headers[name] = value
 
-    def through(self, send: Callable[..., Response], *, whole: bool) -> Response:
-        """Send, and read a `whole` body. What comes of it names the application's request."""
+    def through(self, send: Callable[..., Response], *, whole: bool = True) -> Response:
+        """Send, and read the `whole` body, unless the application streams it.
+
+        What comes of it names the application's request.
+        """
         try:
             response = send(self.outgoing, **self.options)
-            if whole:
+            if whole and not self.stream:
                 _whole(response)
         except RequestException as error:
             if error.request is self.outgoing:
@@ -153,7 +155,7 @@ class _ResponseFacts:
             read = self._response.content
         else:
             return None
-        return blake2b(read, digest_size=_DIGEST_SIZE).digest()
+        return blake2b(read, digest_size=DIGEST_SIZE).digest()
 
     def size(self) -> int | None:
         return len(self._response.content) if _is_read(self._response) else None
@@ -181,8 +183,8 @@ class _Adapter:
             method=method.lower(),
             arguments={"url": prepared.url},
             endpoint=Endpoint(url.hostname or "", url.port or _PORTS.get(url.scheme, 0)),
-            timeout=_seconds(request.options.get("timeout")),
-            payload=_payload(f"{method} {path}?{url.query}", prepared.body),
+            timeout=seconds(request.options.get("timeout")),
+            payload=payload(f"{method} {path}?{url.query}", prepared.body),
         )
 
     def request_carrier(self, request: Sending) -> Sending:
@@ -198,30 +200,18 @@ class _Adapter:
         """Say nothing: `raise_for_status` comes after the call."""
 
     def enact(self, fault: Fault, request: Sending, response: Response | None = None) -> Response:
+        if response is not None and fault.kind is FaultKind.BODY:
+            return request.through(lambda *_, **__: changed(response, fault.body or b""))
+
         def send(copied: PreparedRequest, **options: Any) -> Response:
             with suppressed():
                 return enact(fault, request.adapter, copied, options)
 
-        return request.through(send, whole=not request.stream)
+        try:
+            return request.through(send)
+        finally:
+            if response is not None:
+                response.close()
 
 
 _ADAPTER: Final = _Adapter()
-
-
-def _seconds(timeout: Any) -> float | None:
-    """Return the time that a call waits for an answer, in any of the forms that requests takes."""
-    if isinstance(timeout, tuple):
-        timeout = timeout[-1] if timeout[-1] is not None else timeout[0]
-    if isinstance(timeout, Timeout):
-        # Its `read_timeout` can't be asked for before a connection is made.
-        limits = (timeout.total, timeout._read)
-        return min((limit for limit in limits if isinstance(limit, int | float)), default=None)
-    return float(timeout) if isinstance(timeout, int | float) else None
-
-
-def _payload(target: str, body: object) -> bytes | None:
-    if isinstance(body, str):
-        body = body.encode()
-    if body is not None and not isinstance(body, bytes):
-        return None
-    return blake2b(target.encode() + b"\0" + (body or b""), digest_size=_DIGEST_SIZE).digest()

@@ -25,6 +25,9 @@ class TestGet(HttpClientSuite):
     def sender_with(self, headers: Mapping[str, str]) -> Send:
         return lambda url: requests.get(url, timeout=TIMEOUT, headers=headers)
 
+    def hasty(self) -> Send:
+        return lambda url: requests.get(url, timeout=0.05)
+
     def session(self) -> requests.Session:
         return requests.Session()
 

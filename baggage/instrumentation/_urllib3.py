@@ -1,0 +1,137 @@
+"""What the instrumentations of urllib3, and of what is built on it, share.
+
+Belongs here: connections of urllib3 that lead nowhere, answers whose body was changed, and limits
+of time. Does not: crossings.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import zlib
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Final, NoReturn
+
+from urllib3 import HTTPResponse, Timeout
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from baggage.boundary import CannotEnact, Fault, FaultKind
+from baggage.instrumentation._nowhere import Socket, answer_of, message, refused
+
+Dial = Callable[[HTTPConnection], Socket]
+"""Connects: returns what the answer is read from, or raises what urllib3 does."""
+
+DIGEST_SIZE: Final = 8
+_ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "": bytes,
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+}
+
+
+def dial_of(fault: Fault) -> Dial | None:
+    """Return how to connect under a fault, None for one that no connection makes."""
+    if fault.kind is FaultKind.REFUSED:
+        return refuse
+    answer = answer_of(fault)
+    return None if answer is None else answering(answer)
+
+
+def answering(answer: bytes | OSError) -> Dial:
+    """Return how to connect to what answers so."""
+    return lambda _: Socket(answer)
+
+
+def refuse(connection: HTTPConnection) -> NoReturn:
+    """Fail as where nobody listens."""
+    error = refused()
+    text = f"Failed to establish a new connection: {error}"
+    raise NewConnectionError(connection, text) from error
+
+
+def time_out_connecting(connection: HTTPConnection) -> NoReturn:
+    """Fail as where nobody accepts."""
+    text = f"Connection to {connection.host} timed out. (connect timeout={connection.timeout})"
+    raise ConnectTimeoutError(connection, text) from TimeoutError("timed out")
+
+
+def astray(kind: type[Any], dial: Dial) -> type[Any]:
+    """Return a class of connections like another one, which lead where `dial` says."""
+    return type(kind.__name__, (_Astray, kind), {"dial": dial, "__module__": kind.__module__})
+
+
+class _Astray:
+    """What turns a connection of urllib3 into one that leads nowhere."""
+
+    dial: Dial
+
+    def connect(self: Any) -> None:
+        """Dial."""
+        self.sock = type(self).dial(self)
+        self.is_verified = self.proxy_is_verified = True  # There is no certificate to warn of.
+
+    def getresponse(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """Read an answer, and hang up: who tries again has to dial again."""
+        response = HTTPConnection.getresponse(self, *args, **kwargs)
+        self.sock = None
+        return response
+
+
+def with_body(response: Any, body: bytes) -> HTTPResponse:
+    """Return a response like another one, which is given up, with another body.
+
+    As the headers stay, the body is encoded as they say; raises CannotEnact where that can't be.
+    """
+    encoding = response.headers.get("content-encoding", "").lower()
+    encoder = _ENCODERS.get(encoding)
+    if encoder is None:
+        raise CannotEnact(f"no body can be encoded as {encoding!r}")
+    framed = http.client.HTTPResponse(Socket(message(200, encoder(body))))  # type: ignore[arg-type]
+    framed.begin()
+    made = HTTPResponse(
+        body=framed,
+        original_response=framed,
+        headers={"content-encoding": encoding} if encoding else None,
+        status=response.status,
+        version=response.version,
+        reason=response.reason,
+        preload_content=getattr(response, "_body", None) is not None,
+        decode_content=response.decode_content,
+        retries=response.retries,
+    )
+    made.headers = response.headers
+    for name in ("version_string", "_request_url", "_pool"):
+        if hasattr(response, name):
+            setattr(made, name, getattr(response, name))
+    give_up(response)
+    return made
+
+
+def give_up(response: Any) -> None:
+    """Close a response, and the connection that the rest of it would come over."""
+    response.close()
+    response.release_conn()
+
+
+def seconds(timeout: Any) -> float | None:
+    """Return the time that a call waits for an answer, in any of the forms that there are."""
+    if isinstance(timeout, tuple):
+        timeout = timeout[-1] if timeout[-1] is not None else timeout[0]
+    if isinstance(timeout, Timeout):
+        # Its `read_timeout` can't be asked for before a connection is made.
+        limits = (timeout.total, timeout._read)
+        return min((limit for limit in limits if isinstance(limit, int | float)), default=None)
+    return float(timeout) if isinstance(timeout, int | float) else None
+
+
+def payload(target: str, body: object) -> bytes | None:
+    """Return a digest of what the callee will read, None for a body that streams."""
+    if isinstance(body, str):
+        body = body.encode()
+    if body is not None and not isinstance(body, bytes):
+        return None
+    return blake2b(target.encode() + b"\0" + (body or b""), digest_size=DIGEST_SIZE).digest()
