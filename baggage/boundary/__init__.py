@@ -5,6 +5,7 @@ from baggage.boundary.arrival import Arrival
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind
 from baggage.boundary.crossing import Crossing, deliver
 from baggage.boundary.departure import Departure
+from baggage.boundary.dispatch import Dispatch, Errand, Report, Visit
 from baggage.boundary.driver import Boundary
 from baggage.boundary.fork import Fork
 from baggage.boundary.homing import collect
@@ -48,7 +49,9 @@ __all__ = [
     "Crossing",
     "Departure",
     "Directive",
+    "Dispatch",
     "Endpoint",
+    "Errand",
     "Facts",
     "Fault",
     "FaultKind",
@@ -64,7 +67,9 @@ __all__ = [
     "Policy",
     "Proceed",
     "Raised",
+    "Report",
     "Returned",
+    "Visit",
     "collect",
     "deliver",
     "exception_name",

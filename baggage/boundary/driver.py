@@ -1,7 +1,8 @@
 """The waist itself: where instrumentations bring their crossings, and flows are asked.
 
 An instrumentation calls `call` or `acall` for what fits in one function, `arrive` for a server,
-`fork` for a new branch of execution, and `depart` for what is answered later or elsewhere.
+`fork` for a new branch of execution (`dispatch` for one in another process), and `depart` for what
+is answered later or elsewhere.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from baggage.boundary.arrival import Arrival
 from baggage.boundary.call import Call, Endpoint, Kind
 from baggage.boundary.crossing import adrive
 from baggage.boundary.departure import Departure
+from baggage.boundary.dispatch import Dispatch
 from baggage.boundary.fork import Fork
 from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
 from baggage.boundary.policy import EVERYWHERE, Policy
@@ -29,6 +31,7 @@ from baggage.values import Direction, Key, Value
 _log = logging.getLogger("baggage.boundary")
 _REMEMBERED_ENDPOINTS: Final = 4096
 T = TypeVar("T")
+F = TypeVar("F", bound=Fork)
 
 
 class Boundary:
@@ -127,14 +130,11 @@ class Boundary:
 
         None within the call of a library that starts branches for its own ends.
         """
-        running = branch()
-        if adapter.below and underway.within(running, adapter.below):
-            return None
-        if running is not None and running.muted:
-            return Fork(self, adapter, request, None)
-        kinds = (adapter.kind, Kind.RUN)
-        wanted = any(self.interested(kind, adapter.library) for kind in kinds)
-        return Fork(self, adapter, request, self._describe(adapter, request) if wanted else None)
+        return self._fork(Fork, adapter, request)
+
+    def dispatch(self, adapter: Adapter, request: Any) -> Dispatch | None:
+        """Prepare a fork whose child runs in another process; else like `fork`."""
+        return self._fork(Dispatch, adapter, request)
 
     def interested(self, kind: Kind, library: str) -> tuple[MetaApp, ...]:
         """Return the meta-applications to ask at such crossings, outermost first."""
@@ -182,6 +182,16 @@ class Boundary:
     def isolated(self) -> AbstractContextManager[None, bool]:
         """Keep what goes wrong in a block from the application; raise it in strict mode."""
         return self._isolation
+
+    def _fork(self, make: type[F], adapter: Adapter, request: Any) -> F | None:
+        running = branch()
+        if adapter.below and underway.within(running, adapter.below):
+            return None
+        if running is not None and running.muted:
+            return make(self, adapter, request, None)
+        kinds = (adapter.kind, Kind.RUN)
+        wanted = any(self.interested(kind, adapter.library) for kind in kinds)
+        return make(self, adapter, request, self._describe(adapter, request) if wanted else None)
 
     def _interest(self, app: MetaApp, kind: Kind, library: str) -> Interest:
         with self.isolated():

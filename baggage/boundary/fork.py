@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from baggage.boundary import underway
 from baggage.boundary.adapter import Adapter
 from baggage.boundary.call import Call, Kind
 from baggage.boundary.crossing import Crossing, drive
@@ -47,10 +48,22 @@ class Fork(Crossing):
     def proceed(self, directive: Proceed) -> None:
         """Split the parent's branch: the child knows what it knows."""
         if self._parent is not None:
-            self._child = self._parent.split()
+            self._child = self.divide(self._parent)
             self._parent.family.add(self._child)
         if directive.down:
             self._child.update(lambda carried: carried.with_down(directive.down))
+
+    def divide(self, parent: Branch) -> Branch:
+        """Return the branch that the child runs in."""
+        return parent.split()
+
+    def happen(self, step: Callable[[], T]) -> T:
+        """Let `step` launch the child; what the launch is built on is a part of it."""
+        token = underway.begin(branch(), self._adapter.library)
+        try:
+            return step()
+        finally:
+            underway.end(token)
 
     def answered(self, response: Any) -> Outcome:
         """Return the outcome of a launch, which brings nothing back yet."""
@@ -68,7 +81,7 @@ class Fork(Crossing):
         """Do the child's work in its own branch. What `work` raises passes through."""
         token = enter(self._child)
         try:
-            return drive(_Run(self._boundary, self._adapter, self._request, self._arriving()), work)
+            return drive(Run(self._boundary, self._adapter, self._request, self._arriving()), work)
         finally:
             with self._boundary.isolated():
                 self._ended()
@@ -107,7 +120,7 @@ class Fork(Crossing):
             self._boundary.overflow(take_home(self._child))
 
 
-class _Run(Crossing):
+class Run(Crossing):
     """The child's side: the branch is there already, and what flows change shows in it."""
 
     __slots__ = ()

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
-from baggage.boundary import Boundary, Fork
+from baggage.boundary import Boundary
 from baggage.context import suppressed
 from baggage.instrumentation._forking import ForkAdapter
+from baggage.instrumentation._futures import follow
 from baggage.instrumentation._patching import Switch, wrap
 
 _FORK: Final = "_baggage_fork"
@@ -45,35 +46,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         return future
 
     wrap(ThreadPoolExecutor, "submit", switch, submit)
-    wrap(Future, "result", switch, _read)
-    wrap(Future, "exception", switch, _read)
-    wrap(Future, "add_done_callback", switch, _follow)
-
-
-def _read(
-    wrapped: Callable[..., Any], future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """Join the branch whose result somebody has waited for."""
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        fork: Fork | None = vars(future).get(_FORK)
-        if fork is not None and future.done():
-            fork.join()
-
-
-def _follow(
-    wrapped: Callable[..., None], future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> None:
-    """Have a callback go on in the branch of the call, not in what its thread happens to carry."""
-    fork: Fork | None = vars(future).get(_FORK)
-    if fork is None:
-        return wrapped(*args, **kwargs)
-    return wrapped(_following(fork, *args, **kwargs))
-
-
-def _following(fork: Fork, fn: Callable[[Future[Any]], object]) -> Callable[[Future[Any]], object]:
-    return lambda future: fork.resume(lambda: fn(future))
+    follow(_FORK, switch)
 
 
 _ADAPTER: Final = ForkAdapter(

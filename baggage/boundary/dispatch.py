@@ -1,0 +1,185 @@
+"""Dispatching: a fork whose child runs in another process, as far as bytes can carry it.
+
+What goes along is an `Errand`, what comes back a `Report`: plain values that pickle. How they get
+there and back is the instrumentation's affair. A fork in one process is in `fork`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from baggage.boundary.adapter import Adapter
+from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
+from baggage.boundary.crossing import drive
+from baggage.boundary.fork import Fork, Run
+from baggage.boundary.homing import collect
+from baggage.context import Branch, enter, leave
+from baggage.values import EMPTY, Baggage, BaggageError, fit
+
+if TYPE_CHECKING:
+    from baggage.boundary.driver import Boundary
+
+_log = logging.getLogger("baggage.boundary")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a child in another process is given along: no ids, as all that leaves as bytes.
+
+    `site` is where in the application the child was started. A `muted` child is invisible.
+    """
+
+    blob: bytes = b""
+    foreign: tuple[str, ...] = ()
+    service: str = ""
+    site: CallSite = UNKNOWN_SITE
+    muted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a child in another process brings home.
+
+    `told` says that meta-applications over there have seen it run.
+    """
+
+    blob: bytes = b""
+    told: bool = False
+
+
+class Dispatch(Fork):
+    """One dispatch: `start` with an `errand` in the parent; `report` what came back; then `join`.
+
+    The child's branch here stands for the one over there: callbacks of it run in that. Safe in any
+    thread.
+    """
+
+    __slots__ = ("_lock", "_reported")
+
+    def __init__(
+        self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
+    ) -> None:
+        """Prepare; nothing leaves yet."""
+        super().__init__(boundary, adapter, request, call)
+        self._lock = RLock()
+        self._reported = False
+
+    def divide(self, parent: Branch) -> Branch:
+        """Return a branch with what a process may have of the parent: its stamp does not grow."""
+        departing = parent.baggage.departing()
+        return Branch(departing, parent.service, muted=parent.muted, scope=parent.scope)
+
+    def errand(self) -> Errand:
+        """Return what the child is given along. Ask while it's launched, or after."""
+        child = self._child
+        if child.muted:
+            return Errand(muted=True)
+        fitted = fit(child.baggage)
+        if fitted.dropped:
+            _log.warning("baggage over budget", extra={"dropped": fitted.dropped})
+        service = child.service or self._boundary.policy.service
+        site = UNKNOWN_SITE if self.call is None else self.call.site
+        return Errand(fitted.blob, child.baggage.foreign, service, site)
+
+    def report(self, report: Report | None = None, error: BaseException | None = None) -> None:
+        """Take what came back, once; None where the child ended and nothing did.
+
+        `error` is what the child's work raised. Where nobody over there saw it run, those who are
+        interested here hear now that it did, and ended.
+        """
+        with self._lock:
+            if self._reported:
+                return
+            self._reported = True
+            token = enter(self._child)
+            try:
+                with self._boundary.isolated():
+                    if report is not None and report.blob:
+                        self._child.join(Baggage.deserialize(report.blob))
+                    if report is None or not report.told:
+                        self._stand_in(error)
+                    self._ended()
+            finally:
+                leave(token)
+
+    def _stand_in(self, error: BaseException | None) -> None:
+        run = Run(self._boundary, self._adapter, self._request, self._arriving())
+        try:
+            if run.begin() is None:
+                run.end(run.answered(None) if error is None else run.raised(error))
+        finally:
+            run.close()
+
+
+class Visit:
+    """The child's side: `run` the work in a scope of its own, then `report`.
+
+    `boundary` is that of the child's process, None for one that is not instrumented: the work
+    carries baggage all the same. `adapter` is the one that dispatched.
+    """
+
+    __slots__ = ("_adapter", "_boundary", "_branch", "_came", "_errand", "_told")
+
+    def __init__(self, errand: Errand, boundary: Boundary | None, adapter: Adapter) -> None:
+        """Prepare the branch that the work will run in."""
+        self._errand, self._boundary, self._adapter = errand, boundary, adapter
+        self._came = _read(errand)
+        self._branch = Branch(self._came, errand.service, muted=errand.muted)
+        self._told = False
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do the work; what it raises passes through."""
+        token = enter(self._branch)
+        try:
+            boundary = self._boundary
+            if boundary is None or self._branch.muted:
+                return work()
+            call = self._call(boundary)
+            self._told = call is not None
+            return drive(Run(boundary, self._adapter, None, call), work)
+        finally:
+            self._branch.close()
+            collect(self._branch)
+            leave(token)
+
+    def report(self) -> Report:
+        """Return what the work brings home; what finds no room is handed to its owners."""
+        back = self._branch.baggage.returning(since=self._came)
+        if back.history.empty and back.history.over is None and not back.home:
+            return Report(told=self._told)
+        fitted = fit(back)
+        if fitted.home:
+            self._overflow(fitted.home)
+        return Report(fitted.blob, self._told)
+
+    def _overflow(self, home: Any) -> None:
+        token = enter(self._branch)
+        try:
+            if self._boundary is None:
+                _log.warning("values lost", extra={"keys": sorted(home)})
+            else:
+                self._boundary.overflow(home)
+        finally:
+            leave(token)
+
+    def _call(self, boundary: Boundary) -> Call | None:
+        if not boundary.interested(Kind.RUN, self._adapter.library):
+            return None
+        with boundary.isolated():
+            call = replace(self._adapter.describe(None), kind=Kind.RUN)
+            return call.placed(self._errand.service, "", self._errand.site)
+        return None
+
+
+def _read(errand: Errand) -> Baggage:
+    try:
+        carried = Baggage.deserialize(errand.blob) if errand.blob else EMPTY
+    except BaggageError as error:
+        _log.warning("baggage dropped", extra={"reason": str(error)})
+        carried = EMPTY
+    return replace(carried, foreign=errand.foreign) if errand.foreign else carried
