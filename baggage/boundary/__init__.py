@@ -3,12 +3,14 @@
 from baggage.boundary.adapter import Adapter, CannotEnact, Carrier
 from baggage.boundary.arrival import Arrival
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind
+from baggage.boundary.consuming import finish
 from baggage.boundary.crossing import Crossing, deliver
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch, Errand, Report, Visit
 from baggage.boundary.driver import Boundary
 from baggage.boundary.fork import Fork
 from baggage.boundary.homing import collect
+from baggage.boundary.message import Message
 from baggage.boundary.metaapp import (
     PROCEED,
     Answer,
@@ -60,6 +62,7 @@ __all__ = [
     "Inject",
     "Interest",
     "Kind",
+    "Message",
     "MetaApp",
     "Outcome",
     "OverflowSink",
@@ -73,6 +76,7 @@ __all__ = [
     "collect",
     "deliver",
     "exception_name",
+    "finish",
     "read_header",
     "write_header",
 ]

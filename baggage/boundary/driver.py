@@ -22,6 +22,7 @@ from baggage.boundary.crossing import adrive
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch
 from baggage.boundary.fork import Fork
+from baggage.boundary.message import Message
 from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
 from baggage.boundary.policy import EVERYWHERE, Policy
 from baggage.boundary.site import call_site
@@ -135,6 +136,23 @@ class Boundary:
     def dispatch(self, adapter: Adapter, request: Any) -> Dispatch | None:
         """Prepare a fork whose child runs in another process; else like `fork`."""
         return self._fork(Dispatch, adapter, request)
+
+    def hand_over(self, adapter: Adapter, request: Any) -> Message | None:
+        """Prepare a message; None where there is nothing to carry and nobody to ask.
+
+        None also within the call of a library that is built on this one.
+        """
+        running = branch()
+        if running is not None and running.muted:
+            return None
+        kinds = (adapter.kind, Kind.CONSUMER)
+        wanted = any(self.interested(kind, adapter.library) for kind in kinds)
+        if not wanted and (running is None or running.idle):
+            return None
+        if adapter.below and underway.within(running, adapter.below):
+            return None
+        call = self._describe(adapter, request) if wanted else None
+        return Message(self, adapter, request, call)
 
     def interested(self, kind: Kind, library: str) -> tuple[MetaApp, ...]:
         """Return the meta-applications to ask at such crossings, outermost first."""

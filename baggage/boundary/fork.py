@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from baggage.boundary import underway
 from baggage.boundary.adapter import Adapter
 from baggage.boundary.call import Call, Kind
+from baggage.boundary.consuming import finish
 from baggage.boundary.crossing import Crossing, drive
 from baggage.boundary.homing import collect, take_home
 from baggage.boundary.metaapp import Proceed
@@ -39,7 +40,7 @@ class Fork(Crossing):
         """Prepare; nothing is split yet."""
         super().__init__(boundary, adapter, request, call)
         self._parent = branch()
-        self._child = Branch()
+        self._child = Branch(idle=True)
 
     def start(self, launch: Callable[[], T]) -> T:
         """Split, and launch the child by `launch`."""
@@ -84,6 +85,8 @@ class Fork(Crossing):
             return drive(Run(self._boundary, self._adapter, self._request, self._arriving()), work)
         finally:
             with self._boundary.isolated():
+                finish()
+                enter(self._child)
                 self._ended()
             leave(token)
 

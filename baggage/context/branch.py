@@ -29,7 +29,10 @@ class Branch:
     never leaves the branch.
     """
 
-    __slots__ = ("_baggage", "_closed", "_family", "_lock", "_scope", "muted", "notes", "service")
+    __slots__ = (
+        *("_baggage", "_closed", "_family", "_idle", "_lock", "_scope"),
+        *("muted", "notes", "service"),
+    )
 
     def __init__(
         self,
@@ -38,16 +41,19 @@ class Branch:
         *,
         muted: bool = False,
         scope: Branch | None = None,
+        idle: bool = False,
     ) -> None:
         """Start a branch with `baggage`. A `muted` one is invisible to instrumentations.
 
-        `scope` is the branch whose scope this one belongs to; without one it opens its own.
+        `scope` is the branch whose scope this one belongs to; without one it opens its own. An
+        `idle` one was started by nobody: no request is behind it, as with a worker of the process.
         """
         self._baggage = baggage
         self._lock = RLock()
         self._family: Family | None = None
         self._scope = scope  # None for its own: a reference to itself would be for the collector.
         self._closed = False
+        self._idle = idle
         self.service = service
         self.muted = muted
         self.notes: dict[str, Any] = {}
@@ -66,6 +72,11 @@ class Branch:
     def over(self) -> bool:
         """Whether that scope has closed: this branch outlived its request."""
         return self.scope._closed
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is behind this branch, and nothing is carried in it."""
+        return self.scope._idle and self._baggage.empty
 
     def close(self) -> None:
         """Close the scope that this branch opened."""

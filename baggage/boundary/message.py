@@ -1,0 +1,233 @@
+"""Messages: what one branch hands over and another one takes, in the same process.
+
+Belongs here: what travels with a message, and what becomes of it where it is taken. Where it lies
+meanwhile (a queue, a channel) is the instrumentation's affair.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from baggage.boundary.adapter import Adapter
+from baggage.boundary.call import Call, Kind
+from baggage.boundary.consuming import Consumption, standing
+from baggage.boundary.crossing import Crossing, adrive, deliver, drive
+from baggage.boundary.fork import Run
+from baggage.boundary.homing import collect, take_home
+from baggage.boundary.metaapp import Proceed
+from baggage.boundary.outcome import Outcome, Raised, Returned
+from baggage.context import Branch, branch, enter, leave
+from baggage.values import EMPTY
+
+if TYPE_CHECKING:
+    from baggage.boundary.driver import Boundary
+
+T = TypeVar("T")
+Wait = Callable[[float], object]
+
+
+class NeverTaken(Exception):
+    """What flows are told of a message that was thrown away; nobody raises it."""
+
+
+class Message(Crossing):
+    """One message: `send` by whoever hands it over, then `take` or `opened`, or else `drop`.
+
+    What the producer knows goes along without its right to write, in a branch of the producer's
+    family: `home` values of the consumer get home as those of a forked branch do. The steps are
+    taken in this order, each in any thread. A message that several take (a broadcast) is a branch
+    for each of them.
+    """
+
+    __slots__ = ("_carried", "_parent", "_sent")
+
+    def __init__(
+        self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
+    ) -> None:
+        """Prepare; nothing is handed over yet."""
+        super().__init__(boundary, adapter, request, call)
+        self._parent = branch()
+        self._carried = EMPTY
+        self._sent: list[Branch] = []
+
+    def send(self, put: Callable[[], T]) -> T:
+        """Hand over by `put`. What it raises passes through, and nothing was sent then."""
+        return drive(self, put)
+
+    async def asend(self, put: Callable[[], Awaitable[T]]) -> T:
+        """Hand over by awaiting `put()`, as `send` does."""
+        return await adrive(self, put)
+
+    def take(
+        self, item: T, channel: object = None, *, opens: bool = True, wait: Wait = time.sleep
+    ) -> T:
+        """Let whoever is here take the message; return the item.
+
+        In the same request, what the message knows is joined. In a worker, which stands in no
+        request or took another message before, a scope opens, until `finish(channel)`; not if it
+        `opens` none. In another request nothing changes: what is taken there is hardly a message,
+        but something that all requests share. `wait` waits for some seconds, if a flow says so.
+        """
+        sent = self._branch()
+        running = branch()
+        if running is not None and running.scope is sent.scope and not running.muted:
+            item = self._at_once(sent, item, wait)
+            self._join(sent, running)
+            return item
+        held = standing()
+        if opens and _vacant(running, held):
+            if held is not None:
+                held.end()
+            return self._open(sent, item, channel, wait)
+        return self._at_once(sent, item, wait)
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Let a block take the message: in the same request it is joined, else the block's scope.
+
+        The block is about this message: it leaves what it stands in, another request even.
+        """
+        sent = self._branch()
+        running = branch()
+        if running is not None and (running.muted or running.scope is sent.scope):
+            self._at_once(sent, None, time.sleep)
+            if not running.muted:
+                self._join(sent, running)
+            yield
+            return
+        token = enter(sent)
+        run = self._run()
+        try:
+            outcome = run.begin()
+            if run.delay:
+                time.sleep(run.delay)
+            try:
+                yield
+            except BaseException as error:
+                run.end(outcome or run.raised(error))
+                raise
+            run.end(outcome or run.answered(None))
+        finally:
+            self._leave(run, sent)
+            leave(token)
+
+    def drop(self) -> None:
+        """Say that nobody will ever take the message."""
+        if self._sent:
+            error = NeverTaken("nobody took the message")
+            self._at_once(self._branch(), None, time.sleep, Raised(error))
+
+    def proceed(self, directive: Proceed) -> None:
+        """Let the message know what the producer knows."""
+        parent = self._parent
+        if parent is None:
+            sent = Branch(EMPTY.with_down(directive.down), idle=True)
+        else:
+            carried = parent.baggage.departing(directive.down)
+            sent = Branch(carried, parent.service, scope=parent.scope)
+            parent.family.add(sent)
+        self._carried = sent.baggage
+        self._sent.append(sent)
+
+    def answered(self, response: Any) -> Outcome:
+        """Return the outcome of a put, which brings nothing back."""
+        return Returned(response)
+
+    def raised(self, error: BaseException) -> Outcome:
+        """Return the outcome of a put that failed: nobody will take it."""
+        while self._sent:
+            sent = self._sent.pop()
+            if self._parent is not None:
+                self._parent.family.forget(sent)
+        return super().raised(error)
+
+    def _branch(self) -> Branch:
+        """Return the branch for one taker; all but the first one's are on their own."""
+        try:
+            return self._sent.pop()
+        except IndexError:
+            parent = self._parent
+            if parent is None:
+                return Branch(self._carried, idle=True)
+            return Branch(self._carried, parent.service, scope=parent.scope)
+
+    def _open(self, sent: Branch, item: T, channel: object, wait: Wait) -> T:
+        run = self._run()
+        held = Consumption(sent, channel, lambda: self._end(run, sent))
+        try:
+            outcome = run.begin()
+            if run.delay:
+                wait(run.delay)
+        except BaseException:
+            held.end()
+            raise
+        if outcome is None:
+            return item
+        outcome = run.end(outcome)
+        held.end()
+        answer: T = deliver(outcome)
+        return answer
+
+    def _at_once(self, sent: Branch, item: T, wait: Wait, fate: Outcome | None = None) -> T:
+        """Let the flows see that the message was taken, in its own branch, and is done with."""
+        token = enter(sent)
+        run = self._run()
+        try:
+            outcome = run.begin()
+            if outcome is None:
+                if run.delay:
+                    wait(run.delay)
+                outcome = fate or run.answered(item)
+            outcome = run.end(outcome)
+            if fate is not None:
+                return item
+            answer: T = deliver(outcome)
+            return answer
+        finally:
+            self._leave(run, sent)
+            leave(token)
+
+    def _run(self) -> Run:
+        return Run(self._boundary, self._adapter, self._request, self._arriving())
+
+    def _arriving(self) -> Call | None:
+        if self.call is None:
+            return None
+        arriving = replace(self.call, kind=Kind.CONSUMER)
+        return arriving if self._boundary.asked(arriving) else None
+
+    def _end(self, run: Run, sent: Branch) -> None:
+        try:
+            run.end(run.answered(None))
+        finally:
+            self._leave(run, sent)
+
+    def _leave(self, run: Run, sent: Branch) -> None:
+        """End the message's branch; it is the current one."""
+        run.close()
+        with self._boundary.isolated():
+            collect(sent)
+            if self._parent is None or not self._parent.family.ended(sent):
+                left = take_home(sent)
+                if left:
+                    self._boundary.overflow(left)
+
+    def _join(self, sent: Branch, running: Branch) -> None:
+        with self._boundary.isolated():
+            if running is self._parent:
+                running.family.forget(sent)
+            if sent.baggage is not EMPTY:
+                running.join(sent)
+
+
+def _vacant(running: Branch | None, held: Consumption | None) -> bool:
+    """Say whether what runs here may leave its branch for a message's."""
+    if running is None or held is not None:
+        return True
+    return not running.muted and (running.idle or running.over)
+
+
