@@ -52,31 +52,45 @@ class Arrival(Crossing):
     def proceed(self, directive: Proceed) -> None:
         """Show the `down` keys of the flows to what runs in the scope."""
         down = directive.down
-        self.branch.update(lambda carried: carried.with_down(down))
+        if down:
+            self.branch.update(lambda carried: carried.with_down(down))
 
     def respond(self, carrier: Carrier | None) -> None:
         """Put what goes home on the response; what can't go that way is handed to its owners."""
-        with self._boundary.isolated():
-            collect(self.branch)
-            if carrier is None or not self._aware:
-                self._boundary.overflow(take_home(self.branch))
-                return
-            whole = self.branch.baggage
-            self.branch.take_home()
-            budget = self._boundary.policy.budget
-            back = whole.returning(since=self._came)
-            left = transport.write(carrier, back, origin=self.target, budget=budget)
-            self._boundary.overflow(left)
+        try:
+            self._respond(carrier)
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self._boundary.failed(error)
 
     def close(self) -> None:
         """End the scope: flows that have not ended, and `home` values that came too late."""
         super().close()
         self.branch.close()
-        with self._boundary.isolated():
-            collect(self.branch)
-            self._boundary.overflow(take_home(self.branch))
+        try:
+            self._leave()
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self._boundary.failed(error)
 
     @property
     def target(self) -> str:
         """The name of the service that was arrived at: this one."""
         return self.branch.service or self._boundary.policy.service
+
+    def _respond(self, carrier: Carrier | None) -> None:
+        if carrier is None or not self._aware:
+            self._leave()
+            return
+        collect(self.branch)
+        whole = self.branch.baggage
+        self.branch.take_home()
+        budget = self._boundary.policy.budget
+        back = whole.returning(since=self._came)
+        left = transport.write(carrier, back, origin=self.target, budget=budget)
+        self._boundary.overflow(left)
+
+    def _leave(self) -> None:
+        """Hand all `home` values to their owners."""
+        collect(self.branch)
+        left = take_home(self.branch)
+        if left:
+            self._boundary.overflow(left)

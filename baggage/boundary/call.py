@@ -22,6 +22,9 @@ class Kind(Enum):
     SPAWN = "spawn"
     RUN = "run"
 
+    # Members are alone of their kind; Enum would hash their names, at every crossing.
+    __hash__ = object.__hash__
+
     @property
     def departs(self) -> bool:
         """Whether the crossing leaves the current branch (and so opens no scope)."""

@@ -41,7 +41,7 @@ class Crossing:
     ) -> None:
         """Prepare; nothing happens yet."""
         self._boundary, self._adapter, self._request = boundary, adapter, request
-        self._onion = Onion(strict=boundary.policy.strict)
+        self._onion: Onion | None = None
         self.call = call
         self.delay = 0.0
 
@@ -52,19 +52,27 @@ class Crossing:
         """
         directive = PROCEED
         if self.call is not None:
-            asked = self._onion.begin(self._boundary.asked(self.call), self.call)
-            while isinstance(asked, Inject):
-                enacted = self.enact(asked.fault)
-                if enacted is not None:
-                    return enacted
-                asked = self._onion.resume(self.call)
-            if isinstance(asked, Answer):
-                return asked.outcome
+            asked = self._ask(self.call)
+            if not isinstance(asked, Proceed):
+                return asked
             directive = asked
-        self.delay = directive.delay
-        with self._boundary.isolated():
+            self.delay = directive.delay
+        try:
             self.proceed(directive)
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self._boundary.failed(error)
         return None
+
+    def _ask(self, call: Call) -> Proceed | Outcome:
+        boundary = self._boundary
+        self._onion = onion = Onion(strict=boundary.policy.strict)
+        asked = onion.begin(boundary.asked(call), call)
+        while isinstance(asked, Inject):
+            enacted = self.enact(asked.fault)
+            if enacted is not None:
+                return enacted
+            asked = onion.resume(call)
+        return asked.outcome if isinstance(asked, Answer) else asked
 
     def proceed(self, directive: Proceed) -> None:
         """Apply what the flows asked for, just before the passage happens."""
@@ -103,11 +111,12 @@ class Crossing:
 
     def end(self, outcome: Outcome) -> Outcome:
         """Send the outcome to the flows; return what the application shall see."""
-        return self._onion.end(outcome, self.enact)
+        return outcome if self._onion is None else self._onion.end(outcome, self.enact)
 
     def close(self) -> None:
         """End the flows that have not ended."""
-        self._onion.close()
+        if self._onion is not None:
+            self._onion.close()
 
     @property
     def target(self) -> str:
@@ -121,9 +130,13 @@ class Crossing:
         return NO_FACTS
 
     def _facts(self, response: Any) -> Facts:
-        with self._boundary.isolated():
+        if self.call is None:  # and so nobody who could ask
+            return NO_FACTS
+        try:
             return self._adapter.facts(response)
-        return NO_FACTS
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self._boundary.failed(error)
+            return NO_FACTS
 
 
 def drive(crossing: Crossing, happen: Callable[[], T]) -> T | Delivered:

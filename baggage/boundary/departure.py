@@ -63,13 +63,15 @@ class Departure(Crossing):
     def answered(self, response: Any) -> Returned:
         """Return the outcome of a response, after joining the baggage that it brought."""
         target = self.target
-        with self._boundary.isolated():
+        try:
             received = self._received(response)
             if received.origin:
                 target = received.origin
                 self._boundary.learn(self.call, target)
                 if received.home or received.history.over or not received.history.empty:
                     ensure().join(received)
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self._boundary.failed(error)
         return Returned(response, self._facts(response), target)
 
     def raised(self, error: BaseException) -> Outcome:

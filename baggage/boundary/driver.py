@@ -27,7 +27,7 @@ from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
 from baggage.boundary.policy import EVERYWHERE, Policy
 from baggage.boundary.site import call_site
 from baggage.context import Branch, branch
-from baggage.values import Direction, Key, Value
+from baggage.values import EMPTY, Direction, Key, Value
 
 _log = logging.getLogger("baggage.boundary")
 _REMEMBERED_ENDPOINTS: Final = 4096
@@ -116,11 +116,13 @@ class Boundary:
         running = branch()
         if running is not None and running.muted:
             return None
-        arrived = Branch(service=service or self.policy.service)
-        with self.isolated():
-            received = transport.read(adapter.request_carrier(request))
+        received = EMPTY
+        try:
             # What comes home is never on its way out: such values can only be forged.
-            arrived.update(lambda _: received.without_home())
+            received = transport.read(adapter.request_carrier(request)).without_home()
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self.failed(error)
+        arrived = Branch(received, service or self.policy.service)
         call = None
         if self.interested(adapter.kind, adapter.library):
             call = self._describe(adapter, request, arrived.service)
@@ -211,13 +213,19 @@ class Boundary:
         wanted = any(self.interested(kind, adapter.library) for kind in kinds)
         return make(self, adapter, request, self._describe(adapter, request) if wanted else None)
 
+    def failed(self, error: Exception) -> None:
+        """Log what went wrong, as `isolated` does, which costs more; raise it in strict mode."""
+        if self.policy.strict:
+            raise error
+        _log.error("propagation failed", exc_info=error)
+
     def _interest(self, app: MetaApp, kind: Kind, library: str) -> Interest:
         with self.isolated():
             return app.interest(kind, library)
         return Interest.NONE
 
     def _describe(self, adapter: Adapter, request: Any, service: str = "") -> Call | None:
-        with self.isolated():
+        try:
             call = adapter.describe(request)
             running = branch()
             if not service and running is not None:
@@ -227,7 +235,9 @@ class Boundary:
                 target = self._services.get(call.endpoint, "")
             site = call_site(adapter.packages) if adapter.kind.departs else call.site
             return call.placed(service or self.policy.service, target, site)
-        return None
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self.failed(error)
+            return None
 
 
 class _Isolation:

@@ -7,14 +7,18 @@ after that hands them to their owners when it ends (`Boundary.overflow`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from baggage.context import Branch
 from baggage.values import Baggage, Value
 
+NOTHING: Final[Mapping[str, tuple[Value, ...]]] = MappingProxyType({})
+
 
 def collect(parent: Branch) -> None:
     """Gather what forked branches of a scope bring home; those that still run are let go."""
-    for child in parent.family.release():
+    for child in parent.release():
         collect(child)
         bring_home(child.take_home(), parent)
 
@@ -22,6 +26,8 @@ def collect(parent: Branch) -> None:
 def take_home(leaving: Branch) -> Mapping[str, tuple[Value, ...]]:
     """Take the `home` values out of a branch, by key."""
     home = leaving.take_home().home
+    if not home:
+        return NOTHING
     return {name: tuple(gathered.by_digest.values()) for name, gathered in home.items()}
 
 

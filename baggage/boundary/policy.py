@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
-from baggage.context import override
+from baggage.context.overrides import VARIABLES
 
+# Asked several times at each crossing: what they hold is as `override` says it.
+_STRICT, _BUDGET, _SERVICE = (VARIABLES[name] for name in ("strict", "budget", "service"))
 EVERYWHERE: Final = ("*",)
 
 
@@ -31,7 +33,7 @@ class Policy:
 
     def in_session(self) -> Policy:
         """Return the policy with what the current session overrides of it."""
-        strict, budget, service = override("strict"), override("budget"), override("service")
+        strict, budget, service = _STRICT.get(), _BUDGET.get(), _SERVICE.get()
         if strict is None and budget is None and service is None:
             return self
         return replace(

@@ -37,14 +37,14 @@ def call_site(library: AbstractSet[str] = frozenset()) -> CallSite:
     An application that is itself installed as a package is found too, as the innermost frame that
     is neither ours, nor the standard library's, nor of the packages in `library`.
     """
+    library = frozenset(library)
     frame: FrameType | None = sys._getframe(1)
     installed: FrameType | None = None
-    skipped = _OURS | library
     for _ in range(_DEEPEST):
         if frame is None:
             break
         name = str(frame.f_globals.get("__name__", "?"))
-        if name.partition(".")[0] not in skipped:
+        if not _skipped(name, library):
             owner = _owner(frame.f_code.co_filename)
             if owner is _Owner.APPLICATION:
                 return _site(frame, name)
@@ -59,14 +59,25 @@ def call_site(library: AbstractSet[str] = frozenset()) -> CallSite:
 def _site(frame: FrameType, name: str) -> CallSite:
     if name == "__main__":
         spec = frame.f_globals.get("__spec__")
-        name = spec.name if spec is not None else Path(frame.f_code.co_filename).stem
-    return CallSite(name, _enclosing(frame.f_code.co_qualname), frame.f_lineno)
+        name = spec.name if spec is not None else _stem(frame.f_code.co_filename)
+    return _place(name, frame.f_code.co_qualname, frame.f_lineno)
 
 
 @lru_cache(maxsize=4096)
-def _enclosing(function: str) -> str:
-    """Return the function that a comprehension stands in; any other function is its own."""
-    return _COMPREHENSION.sub("", function) or "<module>"
+def _place(module: str, function: str, line: int) -> CallSite:
+    """Return a call site; a comprehension is a part of the function that it stands in."""
+    return CallSite(module, _COMPREHENSION.sub("", function) or "<module>", line)
+
+
+@lru_cache(maxsize=4096)
+def _skipped(module: str, library: AbstractSet[str]) -> bool:
+    package = module.partition(".")[0]
+    return package in _OURS or package in library
+
+
+@lru_cache(maxsize=4096)
+def _stem(filename: str) -> str:
+    return Path(filename).stem
 
 
 @lru_cache(maxsize=4096)

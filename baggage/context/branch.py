@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from threading import RLock
@@ -124,8 +124,15 @@ class Branch:
         theirs = other.baggage if isinstance(other, Branch) else other
         self.update(lambda carried: carried.join(theirs))
 
+    def release(self) -> Sequence[Branch]:
+        """Let go of all forked branches that nobody joined; return those that have ended."""
+        family = self._family
+        return () if family is None else family.release()
+
     def take_home(self) -> Baggage:
         """Take the `home` values out of this branch; return baggage of them alone."""
+        if not self._baggage.home:
+            return EMPTY
         with self._lock:
             whole = self._baggage
             self._baggage = whole.without_home()
