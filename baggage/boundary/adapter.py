@@ -53,7 +53,10 @@ class Adapter(Protocol):
         """Libraries whose calls contain this one's, as in "requests" for urllib3."""
 
     def describe(self, request: Any) -> Call:
-        """Describe what is about to happen; the driver fills in `source`, `target` and `site`."""
+        """Describe what is about to happen; the driver fills in `source`, `target` and `site`.
+
+        A departure whose caller is gone from the stack by now says its `site` itself.
+        """
 
     def request_carrier(self, request: Any) -> Carrier | None:
         """Return where baggage travels with the request, None where it can't."""

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from baggage.boundary import transport, underway
 from baggage.boundary.adapter import Adapter
 from baggage.boundary.arrival import Arrival
-from baggage.boundary.call import Call, Endpoint, Kind
+from baggage.boundary.call import UNKNOWN_SITE, Call, Endpoint, Kind
 from baggage.boundary.crossing import adrive
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch
@@ -233,7 +233,9 @@ class Boundary:
             target = call.target
             if not target and call.endpoint is not None:
                 target = self._services.get(call.endpoint, "")
-            site = call_site(adapter.packages) if adapter.kind.departs else call.site
+            site = call.site
+            if adapter.kind.departs and site is UNKNOWN_SITE:
+                site = call_site(adapter.packages)
             return call.placed(service or self.policy.service, target, site)
         except Exception as error:  # noqa: BLE001 - kept from the application
             self.failed(error)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -14,6 +15,7 @@ from baggage.boundary import (
     Arrival,
     Boundary,
     Call,
+    CallSite,
     Endpoint,
     Fault,
     FaultKind,
@@ -673,6 +675,22 @@ def test_a_bare_arrival_is_not_described() -> None:
 
 def test_an_endpoint_is_told_with_its_port_if_that_is_known() -> None:
     assert [str(Endpoint("h", 80)), str(Endpoint("h"))] == ["h:80", "h"]
+
+
+class Placed(ParcelAdapter):
+    """Knows by itself who asked for a call."""
+
+    def describe(self, request: Parcel) -> Call:
+        return replace(super().describe(request), site=CallSite("shop.orders", "pay"))
+
+
+def test_a_departure_has_the_site_that_its_adapter_knows_or_else_where_the_stack_is() -> None:
+    recorder = Recorder()
+    for adapter in (CLIENT, Placed()):
+        strict(recorder).call(adapter, Parcel(), Parcel)
+    found, known = (crossed.call.site for crossed in recorder.ended)
+    assert found.module == __name__
+    assert known == CallSite("shop.orders", "pay")
 
 
 def test_a_fault_is_told_with_what_makes_it_up() -> None:
