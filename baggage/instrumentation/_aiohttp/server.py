@@ -1,0 +1,100 @@
+"""aiohttp's server in the waist's terms. How a request is served is in `_aiohttp.exchange`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp.payload import BytesPayload
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response, StreamResponse
+
+from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+from baggage.instrumentation._aiohttp.headers import Arrived, Headers, digest
+
+
+def whole(response: Any) -> bytes | None:
+    """Return the body of a response that is known before it is sent, None for one that streams."""
+    body = response.body if isinstance(response, Response) else None
+    if isinstance(body, BytesPayload):
+        body = body._value
+    if body is None:
+        return b"" if isinstance(response, Response) else None
+    return bytes(body) if isinstance(body, bytes | bytearray) else None
+
+
+class _ResponseFacts:
+    """What a response says; a body that streams is left alone."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: StreamResponse) -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int | None:
+        return self._response.status
+
+    @property
+    def ok(self) -> bool:
+        return self._response.status < 400
+
+    def digest(self) -> bytes | None:
+        body = whole(self._response)
+        return None if body is None else digest(body)
+
+    def size(self) -> int | None:
+        body = whole(self._response)
+        return self._response.content_length if body is None else len(body)
+
+
+class _Adapter:
+    kind = Kind.SERVER
+    library = "aiohttp.web"
+    packages: frozenset[str] = frozenset()
+    below: frozenset[str] = frozenset()
+
+    def describe(self, request: BaseRequest) -> Call:
+        """Describe the request by method and raw path."""
+        path = request.rel_url.raw_path or "/"
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation=f"{request.method} {path}",
+            method=request.method.lower(),
+            arguments={"path": path, "query": request.rel_url.raw_query_string},
+            endpoint=_peer(request),
+            arrived=Arrived(request.headers),
+        )
+
+    def request_carrier(self, request: BaseRequest) -> Headers:
+        return Headers(request.headers)
+
+    def response_carrier(self, response: StreamResponse) -> Headers:
+        return Headers(response.headers)
+
+    def facts(self, response: StreamResponse) -> Facts:
+        return _ResponseFacts(response)
+
+    def answer(self, error: BaseException) -> StreamResponse | None:
+        """Return an exception of the application that is its answer as well."""
+        return error if isinstance(error, StreamResponse) else None
+
+    def enact(self, fault: Fault, request: BaseRequest, response: Any | None = None) -> Response:
+        """Answer with a status; other faults a server can't make by itself."""
+        if fault.kind is not FaultKind.STATUS or fault.status is None:
+            raise CannotEnact(f"{self.library} knows no fault {fault}")
+        if not 200 <= fault.status <= 999:
+            raise CannotEnact(f"{fault.status} is not the status of an answer")
+        return Response(status=fault.status, body=fault.body or b"")
+
+
+ADAPTER: Final = _Adapter()
+
+
+def _peer(request: BaseRequest) -> Endpoint:
+    """Return whom the connection is to; a Unix socket has no name there."""
+    transport = request.transport
+    peer = None if transport is None else transport.get_extra_info("peername")
+    if isinstance(peer, tuple):
+        return Endpoint(str(peer[0]), int(peer[1]))
+    return Endpoint(str(peer or ""))

@@ -1,0 +1,207 @@
+"""aiohttp's client: every attempt to get an answer, by a middleware of ours behind all others.
+
+A hop of a redirect, a retry that aiohttp makes by itself and one that an application's middleware
+makes are attempts of their own, and so is the handshake of a websocket; its messages are none.
+Needs aiohttp 3.12, the first with client middlewares. Faults are in `_aiohttp.faults`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from inspect import signature
+from typing import Any, Final
+
+from aiohttp.client import DEFAULT_TIMEOUT, ClientSession, ClientTimeout
+from aiohttp.client_exceptions import ClientHttpProxyError, ClientResponseError
+from aiohttp.client_reqrep import ClientRequest, ClientResponse
+from aiohttp.payload import BytesPayload
+
+from baggage.boundary import UNKNOWN_SITE, Boundary, Call, CallSite, Endpoint, Facts, Fault, Kind
+from baggage.boundary.site import call_site
+from baggage.context import suppressed
+from baggage.instrumentation._aiohttp.bodies import arrive, at_hand, is_redirect
+from baggage.instrumentation._aiohttp.faults import enact
+from baggage.instrumentation._aiohttp.headers import Headers, digest, joined
+from baggage.instrumentation._patching import Switch, wrap
+
+_LIBRARY: Final = "aiohttp.client"
+_PACKAGES: Final = frozenset({"aiohttp"})
+
+Handler = Callable[[ClientRequest], Awaitable[ClientResponse]]
+
+
+def instrument(boundary: Boundary, switch: Switch) -> None:
+    """Wrap aiohttp's client, once."""
+    if "middlewares" not in signature(ClientSession._request).parameters:
+        raise RuntimeError("this aiohttp has no client middlewares: 3.12 is the first that has")
+
+    def request(
+        wrapped: Callable[..., Awaitable[ClientResponse]],
+        session: ClientSession,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Awaitable[ClientResponse]:
+        limits = _limits(session, kwargs.get("timeout", DEFAULT_TIMEOUT))
+        # Where the call is awaited, in a task of its own say, the application may not be seen.
+        asked = boundary.interested(Kind.CLIENT, _LIBRARY)
+        site = call_site(_PACKAGES) if asked else UNKNOWN_SITE
+
+        async def cross(request: ClientRequest, handler: Handler) -> ClientResponse:
+            attempt = Attempt(request, limits, site)
+            whole = bool(boundary.interested(Kind.CLIENT, _LIBRARY))
+            response: ClientResponse = await boundary.acall(
+                _ADAPTER, attempt, lambda: attempt.through(handler, whole=whole)
+            )
+            return response
+
+        others = kwargs.get("middlewares")
+        if others is None:
+            others = session._middlewares
+        return wrapped(*args, **{**kwargs, "middlewares": (*others, cross)})
+
+    wrap(ClientSession, "_request", switch, request)
+
+
+class Attempt:
+    """One attempt: a request that aiohttp made of what was asked for. This is the carrier.
+
+    Its headers are its own, no application's; but one that a middleware sends again is the same
+    object, and what was received shows what was sent: so what is added is taken back.
+    """
+
+    __slots__ = ("_before", "limits", "request", "site")
+
+    def __init__(self, request: ClientRequest, limits: ClientTimeout, site: CallSite) -> None:
+        """Take a request, the limits of time that it is sent under, and who asked for it."""
+        self.request, self.limits, self.site = request, limits, site
+        self._before: dict[str, list[str]] = {}
+
+    def get(self, name: str) -> str | None:
+        """Return a header to send."""
+        return joined(self.request.headers, name)
+
+    def set(self, name: str, value: str) -> None:
+        """Replace a header to send."""
+        headers = self.request.headers
+        self._before.setdefault(name, headers.getall(name, []))
+        headers[name] = value
+
+    async def through(self, handler: Handler, *, whole: bool) -> ClientResponse:
+        """Send, and have a `whole` short body come."""
+        try:
+            # Else a time-out of the whole call would be seen as a cancellation here.
+            with getattr(self.request, "_timer", None) or nullcontext():
+                response = await handler(self.request)
+        finally:
+            self._take_back()
+        if whole:
+            await arrive(response)
+        return response
+
+    def _take_back(self) -> None:
+        headers = self.request.headers
+        for name, values in self._before.items():
+            headers.popall(name, None)
+            headers.extend((name, value) for value in values)
+
+
+class _ResponseFacts:
+    """What a response says. A body that streams is left alone."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: ClientResponse | ClientResponseError) -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int | None:
+        return self._response.status
+
+    @property
+    def ok(self) -> bool:
+        return self._response.status < 400
+
+    def digest(self) -> bytes | None:
+        response = self._response
+        if isinstance(response, ClientResponseError):
+            return None
+        if is_redirect(response):
+            return digest(response.headers["location"].encode(errors="surrogateescape"))
+        body = at_hand(response)
+        return None if body is None else digest(body)
+
+    def size(self) -> int | None:
+        response = self._response
+        body = None if isinstance(response, ClientResponseError) else at_hand(response)
+        return None if body is None else len(body)
+
+
+class _Adapter:
+    kind = Kind.CLIENT
+    library = _LIBRARY
+    packages = _PACKAGES
+    below: frozenset[str] = frozenset()
+
+    def describe(self, request: Attempt) -> Call:
+        asked = request.request
+        path = asked.url.raw_path or "/"
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation=f"{asked.method} {path}",
+            method=asked.method.lower(),
+            arguments={"url": str(asked.url)},
+            endpoint=Endpoint(asked.url.raw_host or "", asked.url.port or 0),
+            timeout=_seconds(request.limits),
+            payload=_payload(f"{asked.method} {path}?{asked.url.raw_query_string}", asked.body),
+            site=request.site,
+        )
+
+    def request_carrier(self, request: Attempt) -> Attempt:
+        return request
+
+    def response_carrier(self, response: ClientResponse | ClientResponseError) -> Headers:
+        return Headers(response.headers)
+
+    def facts(self, response: ClientResponse | ClientResponseError) -> Facts:
+        return _ResponseFacts(response)
+
+    def answer(self, error: BaseException) -> ClientResponseError | None:
+        """Return an error that has an answer's headers; what a proxy says is no answer."""
+        if not isinstance(error, ClientResponseError) or isinstance(error, ClientHttpProxyError):
+            return None
+        return None if error.headers is None else error
+
+    def enact(
+        self, fault: Fault, request: Attempt, response: ClientResponse | None = None
+    ) -> ClientResponse:
+        with suppressed():
+            return enact(fault, request.request, request.limits, response)
+
+
+_ADAPTER: Final = _Adapter()
+
+
+def _limits(session: ClientSession, timeout: Any) -> ClientTimeout:
+    """Return the limits that hold for a call, given its own in any of the forms they take."""
+    if timeout is None or isinstance(timeout, int | float):
+        return ClientTimeout(total=timeout)
+    own = isinstance(timeout, ClientTimeout) and timeout is not DEFAULT_TIMEOUT
+    return timeout if own else session.timeout
+
+
+def _seconds(limits: ClientTimeout) -> float | None:
+    """Return the time that a call waits for an answer; aiohttp's own default is nobody's wish."""
+    if limits is DEFAULT_TIMEOUT:
+        return None
+    set_limits = [limit for limit in (limits.total, limits.sock_read) if limit]
+    return float(min(set_limits)) if set_limits else None
+
+
+def _payload(target: str, body: Any) -> bytes | None:
+    if isinstance(body, BytesPayload):
+        body = body._value
+    if not isinstance(body, bytes | bytearray | memoryview):
+        return None
+    return digest(target.encode() + b"\0" + bytes(body))
