@@ -5,7 +5,8 @@ The parent splits, the child runs in its own branch, and whoever waits for it jo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context, copy_context
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,10 +14,11 @@ from baggage.boundary import underway
 from baggage.boundary.adapter import Adapter
 from baggage.boundary.call import Call, Kind
 from baggage.boundary.consuming import finish
-from baggage.boundary.crossing import Crossing, drive
+from baggage.boundary.crossing import Crossing, adrive, drive
 from baggage.boundary.homing import collect, take_home
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Returned
+from baggage.boundary.work import Work
 from baggage.context import Branch, branch, ensure, enter, leave
 from baggage.values import EMPTY
 
@@ -41,6 +43,27 @@ class Fork(Crossing):
         super().__init__(boundary, adapter, request, call)
         self._parent = branch()
         self._child = Branch(idle=True)
+
+    @property
+    def parent(self) -> Branch | None:
+        """The branch that forks, None where nothing was carried yet."""
+        return self._parent
+
+    @property
+    def child(self) -> Branch:
+        """The child's branch, once it's started."""
+        return self._child
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody is to be told when the child runs: `run`, or `arun`, has to know."""
+        return self._arriving() is not None
+
+    def context(self) -> Context:
+        """Return a copy of the current context in which the child's branch is the current one."""
+        copied = copy_context()
+        copied.run(enter, self._child)
+        return copied
 
     def start(self, launch: Callable[[], T]) -> T:
         """Split, and launch the child by `launch`."""
@@ -90,6 +113,18 @@ class Fork(Crossing):
                 self._ended()
             leave(token)
 
+    def arun(self, work: Coroutine[Any, Any, T], *, home: bool = False) -> Work[T]:
+        """Return the child's work as a coroutine that runs in its own branch, in any context.
+
+        `home` joins it into the parent as it ends, where nobody can tell who waits for it.
+        """
+        return Work(self._child, work, self._arun_home if home else self._arun)
+
+    def over(self) -> None:
+        """Note that the child's work is done, where neither `run` nor `arun` was told of it."""
+        with self._boundary.isolated():
+            self._ended()
+
     def resume(self, work: Callable[[], T]) -> T:
         """Do what follows on the child's work, when it is done: a callback."""
         token = enter(self._child)
@@ -110,6 +145,22 @@ class Fork(Crossing):
             self._parent.family.forget(self._child)
         if self._child.baggage is not EMPTY:
             ensure().join(self._child)
+
+    async def _arun(self, work: Callable[[], Awaitable[T]]) -> T:
+        try:
+            run = Run(self._boundary, self._adapter, self._request, self._arriving())
+            return await adrive(run, work)
+        finally:
+            self.over()
+
+    async def _arun_home(self, work: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await self._arun(work)
+        finally:
+            with self._boundary.isolated():
+                if self._parent is not None:
+                    self._parent.family.forget(self._child)
+                    self._parent.join(self._child)
 
     def _arriving(self) -> Call | None:
         if self.call is None:

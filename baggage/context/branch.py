@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import Context, ContextVar, Token
 from threading import RLock
 from typing import Any
 
@@ -200,6 +200,11 @@ if hasattr(os, "register_at_fork"):
 def branch() -> Branch | None:
     """Return the branch that runs here, None where nothing has been carried yet."""
     return _current.get()
+
+
+def branch_in(context: Context) -> Branch | None:
+    """Return the branch that whatever runs in a context starts with; it need not be entered."""
+    return context.get(_current)
 
 
 def ensure() -> Branch:
