@@ -15,9 +15,11 @@ from typing import Any, Final, NoReturn
 
 from urllib3 import HTTPResponse, Timeout
 from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from baggage.boundary import CannotEnact, Fault, FaultKind
+from baggage.context import suppressed
 from baggage.instrumentation._nowhere import Socket, answer_of, message, refused
 
 Dial = Callable[[HTTPConnection], Socket]
@@ -59,6 +61,14 @@ def time_out_connecting(connection: HTTPConnection) -> NoReturn:
     raise ConnectTimeoutError(connection, text) from TimeoutError("timed out")
 
 
+def stray(connection: HTTPConnection, dial: Dial) -> HTTPConnection:
+    """Return a connection to where another one leads, which leads where `dial` says."""
+    kind: Any = astray(type(connection), dial)
+    made: HTTPConnection = kind.__new__(kind)  # Subclasses are made of whatever they like.
+    vars(made).update(vars(connection), _buffer=[], sock=None, _stands_for=connection)
+    return made
+
+
 def astray(kind: type[Any], dial: Dial) -> type[Any]:
     """Return a class of connections like another one, which lead where `dial` says."""
     return type(kind.__name__, (_Astray, kind), {"dial": dial, "__module__": kind.__module__})
@@ -73,6 +83,8 @@ class _Astray:
         """Dial."""
         self.sock = type(self).dial(self)
         self.is_verified = self.proxy_is_verified = True  # There is no certificate to warn of.
+        real = getattr(self, "_stands_for", self)
+        real._has_connected_to_proxy = self._has_connected_to_proxy = bool(self.proxy)
 
     def getresponse(self: Any, *args: Any, **kwargs: Any) -> Any:
         """Read an answer, and hang up: who tries again has to dial again."""
@@ -104,17 +116,16 @@ def with_body(response: Any, body: bytes) -> HTTPResponse:
         retries=response.retries,
     )
     made.headers = response.headers
-    for name in ("version_string", "_request_url", "_pool"):
+    for name in ("version_string", "_request_url", "_pool", "_connection"):
         if hasattr(response, name):
             setattr(made, name, getattr(response, name))
-    give_up(response)
+    response.close()
     return made
 
 
-def give_up(response: Any) -> None:
-    """Close a response, and the connection that the rest of it would come over."""
-    response.close()
-    response.release_conn()
+def is_sent_by_another(headers: Any) -> bool:
+    """Say whether these headers are of a call whose own library tells its attempts apart."""
+    return getattr(headers, "sending", None) is not None
 
 
 def seconds(timeout: Any) -> float | None:
@@ -135,3 +146,61 @@ def payload(target: str, body: object) -> bytes | None:
     if body is not None and not isinstance(body, bytes):
         return None
     return blake2b(target.encode() + b"\0" + (body or b""), digest_size=DIGEST_SIZE).digest()
+
+
+class Attempt:
+    """One attempt of a call: what a pool was asked to send over a connection.
+
+    The headers are the application's, or those of the next attempt: so what is set goes on a copy.
+    This is the carrier.
+    """
+
+    __slots__ = ("_copied", "_rest", "_wrapped", "connection", "method", "options", "pool", "url")
+
+    def __init__(
+        self,
+        pool: HTTPConnectionPool,
+        wrapped: Callable[..., Any],
+        args: tuple[Any, ...],
+        options: dict[str, Any],
+    ) -> None:
+        """Take what `pool` was asked: `wrapped` is its method, with these arguments."""
+        self.pool, self._wrapped, self.options = pool, wrapped, options
+        self.connection, self.method, self.url, *self._rest = args
+        self._copied = False
+
+    def send(self) -> Any:
+        """Send it."""
+        return self._send(self.connection)
+
+    def send_by(self, dial: Dial) -> Any:
+        """Send it over a connection that leads where `dial` says."""
+        with suppressed():
+            return self._send(stray(self.connection, dial))
+
+    def get(self, name: str) -> str | None:
+        """Return a header to send."""
+        headers = self.options.get("headers") or {}
+        found = [_text(headers[key]) for key in headers if _text(key).lower() == name]
+        return ",".join(found) if found else None
+
+    def own_headers(self) -> Any:
+        """Return the headers, which are then of this attempt alone."""
+        headers = self.options.get("headers")
+        if not self._copied:
+            headers = {} if headers is None else headers.copy()
+            self.options, self._copied = {**self.options, "headers": headers}, True
+        return headers
+
+    def set(self, name: str, value: str) -> None:
+        """Replace a header to send, by this attempt alone."""
+        headers = self.own_headers()
+        spelt = next((key for key in headers if _text(key).lower() == name), name)
+        headers[spelt] = value
+
+    def _send(self, connection: HTTPConnection) -> Any:
+        return self._wrapped(connection, self.method, self.url, *self._rest, **self.options)
+
+
+def _text(header: str | bytes) -> str:
+    return header.decode("latin-1") if isinstance(header, bytes) else header

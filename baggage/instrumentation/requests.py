@@ -1,29 +1,29 @@
 """requests: every verb and spelling, by the one method that all of them end in.
 
 `HTTPAdapter.send` is called once for each hop of a redirect, and raises the library's own
-exceptions. Retries that urllib3 makes below it share one crossing.
+exceptions. Retries that urllib3 makes below it are told apart where it makes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
-from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
+from requests.utils import select_proxy
+from urllib3.connectionpool import HTTPConnectionPool
 
 from baggage.boundary import Boundary, Call, Endpoint, Facts, Fault, FaultKind, Kind
 from baggage.context import suppressed
 from baggage.instrumentation._patching import Switch, wrap
-from baggage.instrumentation._requests_faults import changed, enact
-from baggage.instrumentation._urllib3 import DIGEST_SIZE, payload, seconds
+from baggage.instrumentation._requests_attempts import Arranged, Attempts, Sending
+from baggage.instrumentation._requests_faults import changed, dial, enact
+from baggage.instrumentation._urllib3 import DIGEST_SIZE, Attempt, payload, seconds
 
-_OPTIONS: Final = ("stream", "timeout", "verify", "cert", "proxies")
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -36,85 +36,26 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Response:
-        sending = _sending(adapter, *args, **kwargs)
+        sending = Sending(adapter, *args, **kwargs)
         departure = boundary.depart(_ADAPTER, sending)
         if departure is None:
             return wrapped(*args, **kwargs)
-        whole = departure.call is not None
-        return departure.drive(lambda: sending.through(wrapped, whole=whole))
-
-    wrap(HTTPAdapter, "send", switch, send)
-
-
-def _whole(response: Response) -> None:
-    """Read the body of a response that isn't streamed, which Session.send would do next.
-
-    Done here, a connection that breaks in the middle of a body is part of the call's outcome. The
-    body of a redirect is left to Session.send, which forgives what goes wrong with it.
-    """
-    if not response.is_redirect:
-        response.content  # noqa: B018 - reads and keeps the body
-
-
-class Sending:
-    """One call of `HTTPAdapter.send`: what the application asked for, and what is sent.
-
-    The application may send its request again, in another thread or under other baggage, and
-    requests copies its headers for the next hop of a redirect, to whatever host: so baggage goes
-    on a copy alone. This is the carrier.
-    """
-
-    __slots__ = ("adapter", "options", "outgoing", "request")
-
-    def __init__(
-        self, adapter: HTTPAdapter, request: PreparedRequest, options: dict[str, Any]
-    ) -> None:
-        """Take what was asked for; until there are headers to add, it is sent as it is."""
-        self.adapter, self.request, self.options = adapter, request, options
-        self.outgoing = request
-
-    @property
-    def stream(self) -> bool:
-        """Whether the application reads the body by itself."""
-        return bool(self.options.get("stream"))
-
-    def get(self, name: str) -> str | None:
-        """Return a header to send."""
-        value: str | bytes | None = self.outgoing.headers.get(name)
-        return value.decode("latin-1") if isinstance(value, bytes) else value
-
-    def set(self, name: str, value: str) -> None:
-        """Replace a header to send, not the application's own."""
-        if self.outgoing is self.request:
-            self.outgoing = copy(self.request)
-            self.outgoing.headers = self.request.headers.copy()
-        self.outgoing.headers[name] = value
-
-    def through(self, send: Callable[..., Response], *, whole: bool = True) -> Response:
-        """Send, and read the `whole` body, unless the application streams it.
-
-        What comes of it names the application's request.
-        """
-        try:
-            response = send(self.outgoing, **self.options)
-            if whole and not self.stream:
-                _whole(response)
-        except RequestException as error:
-            if error.request is self.outgoing:
-                error.request = self.request
-            raise
-        if response.request is self.outgoing:
-            response.request = self.request
+        response: Response = Attempts(boundary, _ADAPTER, sending).drive(departure, wrapped)
         return response
 
+    def make_request(
+        wrapped: Callable[..., Any],
+        pool: HTTPConnectionPool,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        attempts: Attempts | None = getattr(kwargs.get("headers"), "sending", None)
+        if attempts is None:
+            return wrapped(*args, **kwargs)
+        return attempts.attempt(Attempt(pool, wrapped, args, kwargs))
 
-def _sending(
-    adapter: HTTPAdapter,
-    request: PreparedRequest,
-    *positional: Any,
-    **options: Any,
-) -> Sending:
-    return Sending(adapter, request, {**dict(zip(_OPTIONS, positional, strict=False)), **options})
+    wrap(HTTPAdapter, "send", switch, send)
+    wrap(HTTPConnectionPool, "_make_request", switch, make_request)
 
 
 class _ResponseHeaders:
@@ -203,6 +144,11 @@ class _Adapter:
         if response is not None and fault.kind is FaultKind.BODY:
             return request.through(lambda *_, **__: changed(response, fault.body or b""))
 
+        if request.arranging and not _is_tunnelled(request):
+            dialled = dial(fault)
+            if dialled is not None:
+                raise Arranged(dialled)
+
         def send(copied: PreparedRequest, **options: Any) -> Response:
             with suppressed():
                 return enact(fault, request.adapter, copied, options)
@@ -215,3 +161,9 @@ class _Adapter:
 
 
 _ADAPTER: Final = _Adapter()
+
+
+def _is_tunnelled(sending: Sending) -> bool:
+    """Say whether a proxy is contacted before an attempt is made."""
+    url = str(sending.request.url)
+    return url.startswith("https:") and bool(select_proxy(url, sending.options.get("proxies")))

@@ -17,7 +17,6 @@ TIMEOUT = 20
 
 class TestGet(HttpClientSuite):
     instrumentation: ClassVar = instrumentation
-    crossings_of_a_retry = 1
 
     def sender(self) -> Send:
         return self.sender_with({})

@@ -1,0 +1,174 @@
+"""urllib3: each attempt of each call by a pool, by the one method that makes them.
+
+`HTTPConnectionPool._make_request` is called once for each retry and each hop of a redirect, and
+raises what a connection does: urllib3's own retries work on injected faults as on real ones. What
+requests sends is a part of its calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
+
+from urllib3 import exceptions
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+
+from baggage.boundary import Boundary, Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+from baggage.instrumentation._nowhere import BROKEN_BODY
+from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._urllib3 import (
+    DIGEST_SIZE,
+    Attempt,
+    Dial,
+    answering,
+    dial_of,
+    is_sent_by_another,
+    payload,
+    refuse,
+    seconds,
+    time_out_connecting,
+    with_body,
+)
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def instrument(boundary: Boundary, switch: Switch) -> None:
+    """Wrap urllib3, once."""
+
+    def make_request(
+        wrapped: Callable[..., Any],
+        pool: HTTPConnectionPool,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        if is_sent_by_another(kwargs.get("headers")):
+            return wrapped(*args, **kwargs)
+        attempt = Attempt(pool, wrapped, args, kwargs)
+        departure = boundary.depart(_ADAPTER, attempt)
+        return attempt.send() if departure is None else departure.drive(attempt.send)
+
+    wrap(HTTPConnectionPool, "_make_request", switch, make_request)
+
+
+class _ResponseHeaders:
+    """The headers of a response."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: Any) -> None:
+        self._headers = headers
+
+    def get(self, name: str) -> str | None:
+        value: str | None = self._headers.get(name)
+        return value
+
+    def set(self, name: str, value: str) -> None:
+        self._headers[name] = value
+
+
+class _ResponseFacts:
+    """What a response says. A body that the application streams is left alone."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int | None:
+        status: int = self._response.status
+        return status
+
+    @property
+    def ok(self) -> bool:
+        return bool(self._response.status < 400)
+
+    def digest(self) -> bytes | None:
+        body = self._body()
+        return None if body is None else blake2b(body, digest_size=DIGEST_SIZE).digest()
+
+    def size(self) -> int | None:
+        body = self._body()
+        return None if body is None else len(body)
+
+    def _body(self) -> bytes | None:
+        body: bytes | None = getattr(self._response, "_body", None)
+        return body
+
+
+class _Adapter:
+    kind = Kind.CLIENT
+    library = "urllib3"
+    packages = frozenset({"urllib3"})
+    below: frozenset[str] = frozenset({"requests"})
+
+    def describe(self, request: Attempt) -> Call:
+        pool, method = request.pool, request.method
+        url = urlsplit(request.url)
+        path = url.path or "/"
+        # An absolute one goes to a proxy, which forwards it.
+        scheme, host = url.scheme or str(pool.scheme), url.hostname or str(pool.host).strip("[]")
+        port = (url.port if url.netloc else pool.port) or _PORTS.get(scheme, 0)
+        query = f"?{url.query}" if url.query else ""
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation=f"{method} {path}",
+            method=method.lower(),
+            arguments={"url": f"{scheme}://{host}:{port}{path}{query}"},
+            endpoint=Endpoint(host, port),
+            timeout=seconds(request.options.get("timeout")),
+            payload=payload(f"{method} {path}?{url.query}", request.options.get("body")),
+        )
+
+    def request_carrier(self, request: Attempt) -> Attempt:
+        return request
+
+    def response_carrier(self, response: Any) -> _ResponseHeaders:
+        return _ResponseHeaders(response.headers)
+
+    def facts(self, response: Any) -> Facts:
+        return _ResponseFacts(response)
+
+    def answer(self, error: BaseException) -> None:
+        """Say nothing: a status is no exception here."""
+
+    def enact(self, fault: Fault, request: Attempt, response: Any = None) -> Any:
+        if response is not None and fault.kind is FaultKind.BODY:
+            return with_body(response, fault.body or b"")
+        dial = _named(fault) if fault.kind is FaultKind.RAISE else dial_of(fault)
+        if dial is None:
+            raise CannotEnact(f"urllib3 knows no fault {fault}")
+        if response is not None:
+            response.close()
+        return request.send_by(dial)
+
+
+_ADAPTER: Final = _Adapter()
+
+
+def _named(fault: Fault) -> Dial:
+    """Return how to connect so that one of urllib3's exceptions comes of it."""
+    module, _, name = (fault.name or "").rpartition(".")
+    dial = _BY_NAME.get(name)
+    if module not in ("urllib3", "urllib3.exceptions") or dial is None:
+        raise CannotEnact(f"{fault.name!r} is no exception that an attempt of urllib3 raises")
+    return dial
+
+
+def _distrust(connection: HTTPConnection) -> NoReturn:
+    raise exceptions.SSLError(f"{connection.host} can't be trusted")
+
+
+_BY_NAME: Final[dict[str, Dial]] = {
+    "NewConnectionError": refuse,
+    "ConnectTimeoutError": time_out_connecting,
+    "ReadTimeoutError": answering(TimeoutError("timed out")),
+    "ProtocolError": answering(ConnectionResetError(104, "Connection reset by peer")),
+    "IncompleteRead": answering(BROKEN_BODY),
+    "SSLError": _distrust,
+}
