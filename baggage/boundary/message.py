@@ -62,6 +62,14 @@ class Message(Crossing):
         """Hand over by awaiting `put()`, as `send` does."""
         return await adrive(self, put)
 
+    def akin(self, running: Branch | None) -> bool:
+        """Say whether the message is of the same request as a branch."""
+        return (
+            running is not None
+            and self._parent is not None
+            and (self._parent.scope is running.scope)
+        )
+
     def take(
         self, item: T, channel: object = None, *, opens: bool = True, wait: Wait = time.sleep
     ) -> T:
@@ -229,5 +237,3 @@ def _vacant(running: Branch | None, held: Consumption | None) -> bool:
     if running is None or held is not None:
         return True
     return not running.muted and (running.idle or running.over)
-
-

@@ -38,6 +38,13 @@ tried with real sockets, threads and exceptions. Needs `pytest` and `hypothesis`
         def spawn(self, work):
             return my_threads.start(work).result  # what waits for it
 
+    class TestMyQueue(QueueSuite):
+        instrumentation = my_queue_instrumentation
+        full, empty = my_queue.Full, my_queue.Empty
+
+        def queue(self, size=0):
+            return my_queue.Queue(size)        # and so on: `stack`, `heap`, `put`, `get`, `done`
+
     class TestMyTool(MetaAppSuite):
         def metaapp(self):
             return MyTool()
@@ -54,6 +61,7 @@ from baggage.testing.http_server import HttpServerSuite, View
 from baggage.testing.metaapp import MetaAppSuite
 from baggage.testing.origin import HANG, RESET, Origin, Received, Reply
 from baggage.testing.parcel import Parcel, ParcelAdapter, ParcelRefused, ParcelReturned
+from baggage.testing.queueing import QueueSuite, Worker
 from baggage.testing.spawn import SpawnSuite, Wait, Work
 
 __all__ = [
@@ -68,6 +76,7 @@ __all__ = [
     "ParcelAdapter",
     "ParcelRefused",
     "ParcelReturned",
+    "QueueSuite",
     "Received",
     "Recorder",
     "Reply",
@@ -77,4 +86,5 @@ __all__ = [
     "View",
     "Wait",
     "Work",
+    "Worker",
 ]

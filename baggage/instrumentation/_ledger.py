@@ -1,0 +1,141 @@
+"""Who put what lies in a queue, and who has borrowed from it.
+
+The items are left alone: applications look into queues, compare and sort what lies there. So the
+records are kept beside the queue, and go by an item's identity. Wrapping is in `_queueing`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from baggage.boundary import Message
+from baggage.context import Branch
+
+_LOANS: Final = "baggage.queues"
+
+
+@dataclass(slots=True)
+class Hand:
+    """What passes through one call of `put` or `get`; the `_put` or `_get` within it is told."""
+
+    queue: object
+    messages: list[Message] = field(default_factory=list)
+    placed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How to look at what lies in a library's queues, under their lock."""
+
+    size: Callable[[Any], int]
+    lying: Callable[[Any], Iterable[object]]
+
+
+class Ledger:
+    """The records of one queue. `place` and `fetch` run under the queue's lock.
+
+    Items that nobody's context goes with are noted too while there are others, so that equal ones
+    are never mixed up. `lost` are messages that left by other ways than `get`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_fetched",
+        "_last_first",
+        "_placed",
+        "_records",
+        "_storage",
+        "lost",
+    )
+
+    def __init__(self, storage: Storage, *, last_first: bool) -> None:
+        """Start empty; `last_first` says that of the same item the last one put is taken first."""
+        self._records: dict[int, deque[tuple[object, Message | None]]] = {}
+        self._storage = storage
+        self._last_first = last_first
+        self._placed = self._fetched = 0
+        self.lost: deque[Message] = deque()
+
+    def place(self, queue: Any, item: object, hand: Hand | None, put: Callable[[], Any]) -> Any:
+        """Put by `put`; record the item, unless a `_put` within has, or a set had it already."""
+        before = self._storage.size(queue)
+        if not before:
+            self._forget()
+        if hand is None and not self._records:
+            return put()
+        if before and not self._records:
+            self._note(queue)
+        placed = self._placed
+        result = put()
+        if self._placed == placed and self._storage.size(queue) > before:
+            self._write(item, hand.messages[0] if hand is not None else None)
+            if hand is not None:
+                hand.placed = True
+        return result
+
+    def fetch(self, hand: Hand | None, get: Callable[[], Any]) -> Any:
+        """Get an item by `get`; hand over its record, unless a `_get` within has."""
+        if not self._records:
+            return get()
+        fetched = self._fetched
+        item = get()
+        if self._fetched == fetched:
+            message = self._take(item)
+            if message is not None:
+                (self.lost if hand is None else hand.messages).append(message)
+        return item
+
+    def drop_lost(self) -> None:
+        """Say of lost messages that they are. Not under the queue's lock: flows are told."""
+        while self.lost:
+            self.lost.popleft().drop()
+
+    def _write(self, item: object, message: Message | None) -> None:
+        self._placed += 1
+        self._records.setdefault(id(item), deque()).append((item, message))
+
+    def _take(self, item: object) -> Message | None:
+        records = self._records.get(id(item))
+        if records is None:
+            return None
+        self._fetched += 1
+        _, message = records.pop() if self._last_first else records.popleft()
+        if not records:
+            del self._records[id(item)]
+        return message
+
+    def _note(self, queue: Any) -> None:
+        """Note what lies there already, put while there was nothing to carry."""
+        with suppress(AttributeError, TypeError):
+            for item in self._storage.lying(queue):
+                self._write(item, None)
+
+    def _forget(self) -> None:
+        """Forget what is no longer there: the queue was emptied by other ways than `get`."""
+        if self._records:
+            for records in self._records.values():
+                self.lost.extend(message for _, message in records if message is not None)
+            self._records.clear()
+
+
+def borrow(running: Branch, ledger: Ledger) -> None:
+    """Note that a request took something that no message of its own had brought.
+
+    It's likely from a pool, and comes back.
+    """
+    loans = running.scope.notes.setdefault(_LOANS, WeakKeyDictionary())
+    loans[ledger] = loans.get(ledger, 0) + 1
+
+
+def give_back(running: Branch | None, ledger: Ledger) -> bool:
+    """Say whether a request puts back something that it borrowed; that is no message."""
+    loans = None if running is None else running.scope.notes.get(_LOANS)
+    if not loans or not loans.get(ledger):
+        return False
+    loans[ledger] -= 1
+    return True

@@ -1,0 +1,31 @@
+"""queue: what is put in one thread's context is taken in it by another thread.
+
+Queue, LifoQueue, PriorityQueue and their subclasses; SimpleQueue is C and can't be hooked, so that
+`baggage.enclose` is for it.
+"""
+
+from __future__ import annotations
+
+import queue
+from typing import Final
+
+from baggage.boundary import Boundary
+from baggage.instrumentation._ledger import Storage
+from baggage.instrumentation._patching import Switch
+from baggage.instrumentation._queueing import QueueAdapter, Queueing
+
+
+def instrument(boundary: Boundary, switch: Switch) -> None:
+    """Wrap queues, once."""
+    queues = Queueing(boundary, switch, _ADAPTER, _STORAGE, queue.LifoQueue)
+    kinds = (queue.Queue, queue.LifoQueue, queue.PriorityQueue)
+    queues.wrap(kinds, put=queues.put, get=queues.get)
+
+
+_STORAGE: Final = Storage(lambda lying: lying._qsize(), lambda lying: lying.queue)
+_ADAPTER: Final = QueueAdapter(
+    "queue",
+    frozenset({"queue"}),
+    # These hand things over to themselves.
+    below=frozenset({"concurrent.futures", "http.client", "httpx", "requests", "urllib3"}),
+)
