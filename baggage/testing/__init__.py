@@ -45,6 +45,13 @@ tried with real sockets, threads and exceptions. Needs `pytest` and `hypothesis`
         def queue(self, size=0):
             return my_queue.Queue(size)        # and so on: `stack`, `heap`, `put`, `get`, `done`
 
+    class TestMyTasks(TaskSuite):
+        instrumentation = my_loop_instrumentation
+
+        def spawn(self, work):
+            task = my_loop.start(work())       # `work()` is a coroutine
+            return lambda: task                # to be awaited
+
     class TestMyTool(MetaAppSuite):
         def metaapp(self):
             return MyTool()
@@ -63,10 +70,13 @@ from baggage.testing.origin import HANG, RESET, Origin, Received, Reply
 from baggage.testing.parcel import Parcel, ParcelAdapter, ParcelRefused, ParcelReturned
 from baggage.testing.queueing import QueueSuite, Worker
 from baggage.testing.spawn import SpawnSuite, Wait, Work
+from baggage.testing.tasks import AsyncWait, AsyncWork, TaskSuite
 
 __all__ = [
     "HANG",
     "RESET",
+    "AsyncWait",
+    "AsyncWork",
     "Crossed",
     "HttpClientSuite",
     "HttpServerSuite",
@@ -83,6 +93,7 @@ __all__ = [
     "Scripted",
     "Send",
     "SpawnSuite",
+    "TaskSuite",
     "View",
     "Wait",
     "Work",
