@@ -1,0 +1,74 @@
+"""asyncio: a task is a branch, forked where it is created, joined where it is waited for.
+
+Also calls in the loop's executor, `asyncio.to_thread` among them. Callbacks (`call_soon` and its
+like) are left alone: they run in their caller's context, and so in its branch. Loops of other
+makes have modules of their own, on the same ground: `_tasks`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import tasks
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
+from typing import Any, Final
+
+from baggage.boundary import Boundary
+from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._tasks import Forked, Task, begin_carrying, instrument_loop
+
+_CONTEXT: Final = "_baggage_context"
+
+
+def instrument(boundary: Boundary, switch: Switch) -> None:
+    """Wrap event loops, and what waits for tasks without reading their outcome, once."""
+    instrument_loop(asyncio.BaseEventLoop, boundary, switch)
+    wrap(asyncio.TaskGroup, "__aenter__", switch, _enter)
+    wrap(asyncio.TaskGroup, "create_task", switch, _create_in)
+    if hasattr(tasks, "_wait"):
+        # Looked up by `asyncio.wait` at each call, under whichever name that was imported.
+        wrap(tasks, "_wait", switch, _wait)
+
+
+def _enter(
+    wrapped: Callable[..., Any],
+    group: asyncio.TaskGroup,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Remember who waits for a group: its tasks may be created by one another."""
+    begin_carrying()
+    vars(group)[_CONTEXT] = copy_context()
+    return wrapped(*args, **kwargs)
+
+
+def _create_in(
+    wrapped: Callable[..., Any],
+    group: asyncio.TaskGroup,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Have whoever waits for the group join a task of it, cancelled ones too."""
+    task = wrapped(*args, **kwargs)
+    owner: Context | None = vars(group).get(_CONTEXT)
+    if owner is not None and isinstance(task, Task):
+        task.add_done_callback(_joined, context=owner)
+    return task
+
+
+def _joined(task: Task[Any]) -> None:
+    task.join()
+
+
+async def _wait(
+    wrapped: Callable[..., Awaitable[tuple[set[Any], set[Any]]]],
+    _: object,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> tuple[set[Any], set[Any]]:
+    """Join what `asyncio.wait` has waited for."""
+    done, pending = await wrapped(*args, **kwargs)
+    for each in done:
+        if isinstance(each, Forked):
+            each.join()
+    return done, pending
