@@ -40,6 +40,7 @@ from baggage.instrumentation._nowhere import message
 
 # Longer by what it says than by what it is, and then the connection ends.
 _BROKEN_BODY: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nbroken"
+_BARE: Final = (204, 304)
 _TIMEOUTS: Final = ("TimeoutError", "builtins.TimeoutError", "asyncio.TimeoutError")
 
 
@@ -64,8 +65,7 @@ Act = Callable[[ClientRequest], ClientResponse]
 def _act(fault: Fault, limits: ClientTimeout, *, came: bool) -> Act:
     kind = fault.kind
     if kind is FaultKind.STATUS and fault.status is not None:
-        content = message(fault.status, fault.body or b"")
-        return lambda request: answered(request, lambda it: it.data_received(content))
+        return _answering(fault.status, message(fault.status, fault.body or b""))
     if kind is FaultKind.TIMEOUT:
         return _time_out(limits, came=came)
     if kind is FaultKind.RAISE and fault.name:
@@ -84,6 +84,16 @@ def _time_out(limits: ClientTimeout, *, came: bool) -> Act:
     if not total and (limits.connect or limits.sock_connect) and not came:
         return _time_out_connecting
     return _time_out_in_all
+
+
+def _answering(status: int, content: bytes) -> Act:
+    head, end, _ = content.partition(b"\r\n\r\n")
+
+    def act(request: ClientRequest) -> ClientResponse:
+        bare = request.method == "HEAD" or status in _BARE
+        return answered(request, lambda it: it.data_received(head + end if bare else content))
+
+    return act
 
 
 def _refuse(request: ClientRequest) -> NoReturn:
