@@ -18,7 +18,7 @@ from baggage.context import (
     suppressed,
     unpack,
 )
-from baggage.runtime import instrument, register, uninstrument, unregister
+from baggage.runtime import asgi, instrument, register, uninstrument, unregister
 from baggage.values import Bag, Baggage, BaggageError, Direction, Key, Last, Type, Value, key
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Last",
     "Type",
     "Value",
+    "asgi",
     "attached",
     "current",
     "deserialize",

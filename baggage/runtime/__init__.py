@@ -2,6 +2,7 @@
 
 from baggage.runtime.api import PROCESS, instrument, register, uninstrument, unregister
 from baggage.runtime.runtime import Runtime, UnknownLibrary
+from baggage.runtime.serving import asgi
 from baggage.runtime.settings import Settings
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Runtime",
     "Settings",
     "UnknownLibrary",
+    "asgi",
     "instrument",
     "register",
     "uninstrument",

@@ -65,6 +65,14 @@ class Runtime:
         for name in libraries or known:
             self._switch_on(name, known[name])
 
+    def start(self) -> bool:
+        """Read the settings and wire the process as the first `instrument` does; False if disabled.
+
+        No library is instrumented.
+        """
+        with self._lock:
+            return not self._start().disabled
+
     def uninstrument(self, *libraries: str) -> None:
         """Switch instrumentations off: these, or all."""
         for name in libraries or tuple(self._switches):

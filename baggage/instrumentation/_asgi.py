@@ -1,0 +1,180 @@
+"""ASGI in the waist's terms, for any framework that speaks it. Serving is in `_asgi_server`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Final
+from urllib.parse import quote
+
+from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_DIGEST_SIZE: Final = 8
+
+
+@dataclass(slots=True)
+class Response:
+    """What an ASGI application answers: mutable until its headers are sent.
+
+    `start` is the message that it began with. `body` is None for a stream, and for a websocket.
+    """
+
+    status: int
+    start: Message
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytes | None = None
+
+    def length(self) -> int | None:
+        """Return the body's stated length in bytes, None for a stream."""
+        for name, value in self.headers:
+            if name.lower() == b"content-length" and value.isdigit():
+                return int(value)
+        return 0 if self.status in (204, 304) else None
+
+
+class _Headers:
+    """The headers of a message, by lower-case name."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, message: Any) -> None:
+        """Take a message of ASGI, or a response."""
+        self._message = message
+
+    def get(self, name: str) -> str | None:
+        wanted = name.encode("latin-1")
+        found = [value for key, value in self._read() if key.lower() == wanted]
+        return b",".join(found).decode("latin-1") if found else None
+
+    def set(self, name: str, value: str) -> None:
+        replaced = name.encode("latin-1")
+        kept = [(key, old) for key, old in self._read() if key.lower() != replaced]
+        self._write([*kept, (replaced, value.encode("latin-1"))])
+
+    def _read(self) -> list[tuple[bytes, bytes]]:
+        return self._message.headers  # type: ignore[no-any-return]
+
+    def _write(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self._message.headers = headers
+
+
+class _RequestHeaders(_Headers):
+    """The headers of a request."""
+
+    __slots__ = ()
+
+    def _read(self) -> list[tuple[bytes, bytes]]:
+        return self._message.get("headers") or []
+
+    def _write(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self._message["headers"] = headers
+
+
+class _Facts:
+    """What a response says; a body that streams is left alone."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int | None:
+        return self._response.status
+
+    @property
+    def ok(self) -> bool:
+        return self._response.status < 400
+
+    def digest(self) -> bytes | None:
+        body = self._response.body
+        return None if body is None else blake2b(body, digest_size=_DIGEST_SIZE).digest()
+
+    def size(self) -> int | None:
+        body = self._response.body
+        return self._response.length() if body is None else len(body)
+
+
+class AsgiAdapter:
+    """The server side of HTTP, under the name of the framework that is instrumented."""
+
+    kind = Kind.SERVER
+    packages: frozenset[str] = frozenset()
+    below: frozenset[str] = frozenset()
+
+    def __init__(self, library: str) -> None:
+        """Name the library."""
+        self.library = library
+
+    def describe(self, request: Scope) -> Call:
+        """Describe the request by method and raw path; a websocket begins with a GET."""
+        method = request.get("method", "GET")
+        path = _path(request)
+        host, port = request.get("client") or ("", 0)
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation=f"{method} {path}",
+            method=method.lower(),
+            arguments={"path": path, "query": request.get("query_string", b"").decode("latin-1")},
+            endpoint=Endpoint(host or "", port or 0),
+            arrived=_Arrived(request),
+        )
+
+    def request_carrier(self, request: Scope) -> _RequestHeaders:
+        """Return the request's headers."""
+        return _RequestHeaders(request)
+
+    def response_carrier(self, response: Response) -> _Headers:
+        """Return the response's headers."""
+        return _Headers(response)
+
+    def facts(self, response: Response) -> Facts:
+        """Describe the response."""
+        return _Facts(response)
+
+    def answer(self, error: BaseException) -> None:
+        """Say nothing: what an application raises is no answer."""
+
+    def enact(self, fault: Fault, request: Scope, response: Response | None = None) -> Response:
+        """Answer with a status; other faults a server can't make by itself."""
+        if fault.kind is not FaultKind.STATUS or fault.status is None:
+            raise CannotEnact(f"{self.library} knows no fault {fault}")
+        body = fault.body or b""
+        headers = [(b"content-length", str(len(body)).encode())]
+        start = {"type": "http.response.start", "status": fault.status}
+        return Response(fault.status, start, headers, body)
+
+
+def _path(scope: Scope) -> str:
+    raw: bytes = scope.get("raw_path") or quote(scope.get("path", "")).encode()
+    return raw.partition(b"?")[0].decode("latin-1") or "/"
+
+
+class _Arrived(Mapping[str, str]):
+    """A view of the request's headers, by lower-case name."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._headers = _RequestHeaders(scope)
+
+    def __getitem__(self, name: str) -> str:
+        value = self._headers.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        names = (name.decode("latin-1").lower() for name, _ in self._headers._read())
+        return iter(dict.fromkeys(names))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
