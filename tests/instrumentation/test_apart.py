@@ -10,16 +10,24 @@ from pathlib import Path
 import pytest
 
 APART = Path(__file__).parent / "apart"
+PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+PATCHED_BY = {
+    "process_pools": "",
+    "gevent_greenlets": "from gevent import monkey; monkey.patch_all()",
+    # It warns on import that it's deprecated.
+    "eventlet_greenlets": (
+        "import warnings; warnings.simplefilter('ignore'); import eventlet; eventlet.monkey_patch()"
+    ),
+}
 
 
-@pytest.mark.parametrize("suite", ["process_pools"])
+@pytest.mark.parametrize("suite", PATCHED_BY)
 def test_apart(suite: str) -> None:
-    environment = {name: it for name, it in os.environ.items() if not name.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider", str(APART / f"{suite}.py")]
     ran = subprocess.run(
-        [*command, str(APART / f"{suite}.py")],
+        [sys.executable, "-c", f"{PATCHED_BY[suite]}\n{PYTEST}", *options],
         cwd=APART.parents[2],
-        env=environment,
+        env={name: it for name, it in os.environ.items() if not name.startswith("PYTEST_")},
         capture_output=True,
         text=True,
         check=False,
