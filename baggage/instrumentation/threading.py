@@ -14,6 +14,8 @@ from baggage.instrumentation._forking import ForkAdapter
 from baggage.instrumentation._patching import Switch, wrap
 
 _FORK: Final = "_baggage_fork"
+_POOLS: Final = frozenset({"anyio"})
+"""Packages whose threads serve many, and which hand over the context with each piece of work."""
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -25,7 +27,8 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
-        fork = None if thread.ident is not None else boundary.fork(_ADAPTER, None)
+        alone = thread.ident is not None or _serves_many(thread)
+        fork = None if alone else boundary.fork(_ADAPTER, None)
         if fork is None:
             return wrapped(*args, **kwargs)
         run = vars(thread).get("run")
@@ -49,6 +52,11 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
     wrap(threading.Thread, "start", switch, start)
     wrap(threading.Thread, "join", switch, join)
+
+
+def _serves_many(thread: threading.Thread) -> bool:
+    """Say whether a thread is no branch of whoever happens to need it first."""
+    return type(thread).__module__.partition(".")[0] in _POOLS
 
 
 def _run_in(fork: Fork, thread: threading.Thread) -> None:

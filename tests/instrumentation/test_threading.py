@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 import weakref
 from collections.abc import Callable
 from typing import ClassVar
 
+import anyio.to_thread
 import pytest
 
 from baggage import context
-from baggage.context import pack, unpack
+from baggage.boundary import Kind
+from baggage.context import attached, pack, unpack
 from baggage.instrumentation import threading as instrumentation
+from baggage.testing import Recorder
 from baggage.testing.spawn import SpawnSuite, Wait, Work
+from baggage.testing.suite import InstrumentationSuite
+from baggage.values import EMPTY
 
 
 class TestThread(SpawnSuite):
@@ -117,3 +123,29 @@ class TestThreadWithARunOfItsOwn(TestThread):
         run: Callable[[], object] = work
         thread.run = run  # type: ignore[method-assign, assignment]
         return thread
+
+
+class TestWorkers(InstrumentationSuite):
+    """Threads that libraries start for work of many."""
+
+    instrumentation: ClassVar = instrumentation
+
+    def test_a_worker_of_anyio_is_no_branch_of_the_request_that_needs_it_first(self) -> None:
+        recorder = Recorder(kinds=(Kind.SPAWN, Kind.RUN))
+        self.boundary.register(recorder)
+        seen: list[object] = []
+
+        async def request(n: int) -> None:
+            with attached(EMPTY.pack("n", n)) as running:
+                await anyio.to_thread.run_sync(lambda: seen.append(unpack("n")))
+                await anyio.to_thread.run_sync(lambda: pack("echo", n))
+                assert running.unpack("echo") == (n,)
+                assert running.family.release() == []
+
+        async def serve() -> None:
+            for n in range(2):
+                await request(n)
+
+        asyncio.run(serve())
+        assert seen == [(0,), (1,)]
+        assert recorder.begun == []
