@@ -45,6 +45,9 @@ from metaapps.filibuster.wire import (
 _log = logging.getLogger("metaapps.filibuster")
 NAME: Final = "filibuster"
 _MAX_ARGUMENTS: Final = 300
+# A message is a branch too: it begins where it is put, and ends when its consumer is done with it.
+_BRANCHING: Final = frozenset({Kind.SPAWN, Kind.PRODUCER})
+_BRANCHES: Final = frozenset({Kind.RUN, Kind.CONSUMER})
 
 
 def create() -> Filibuster:
@@ -99,7 +102,7 @@ class Filibuster:
             return _pass()
         if orders is None:
             return self._ask(call, progress, running)
-        if call.kind is Kind.SPAWN:
+        if call.kind in _BRANCHING:
             if self._by_test and orders.plan.faults:
                 _tell_hits(orders, running)
             return _spawn(call, progress, running)
@@ -129,7 +132,7 @@ class Filibuster:
     def _arrive(self, call: Call, orders: Orders | None, running: Branch) -> Flow:
         if orders is not None and self._coverage is not None:
             self._coverage.arrived(orders)
-        if call.kind is Kind.RUN:
+        if call.kind in _BRANCHES:
             return _pass() if orders is None else _run(running)
         came = None if self._server is None else foreign_headers.read(call.arrived)
         if came is not None and self._server is not None:
@@ -141,7 +144,7 @@ class Filibuster:
 
     def _ask(self, call: Call, progress: Progress, running: Branch) -> Flow:
         served = asking.served_by(running)
-        if self._server is None or served is None or call.kind is Kind.SPAWN:
+        if self._server is None or served is None or call.kind in _BRANCHING:
             return _pass()
         return asking.calling(call, served, progress, self._server)
 
@@ -197,7 +200,9 @@ def _spawn(call: Call, progress: Progress, running: Branch) -> Flow:
         occurrence=step.occurrence,
     )
     running.pack(SEEN, encode_observation(seen))
-    yield Proceed(down={LINEAGE: encode_lineage(step.below)})
+    outcome = yield Proceed(down={LINEAGE: encode_lineage(step.below)})
+    if isinstance(outcome, Raised):
+        running.pack(SEEN, encode_observation(_end(step.index)))
     return None
 
 
@@ -220,9 +225,13 @@ def _run(running: Branch) -> Flow:
     lineage = _lineage(running)
     yield PROCEED
     if lineage is not None:
-        end = Observation(role=Role.END, index=lineage.index, parent=lineage.index, position=0)
-        running.pack(SEEN, encode_observation(end))
+        running.pack(SEEN, encode_observation(_end(lineage.index)))
     return None
+
+
+def _end(index: bytes) -> Observation:
+    """Return what is told of a branch that ended."""
+    return Observation(role=Role.END, index=index, parent=index, position=0)
 
 
 def progress_of(running: Branch) -> Progress | None:

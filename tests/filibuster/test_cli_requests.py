@@ -71,7 +71,8 @@ def test_equal_calls_in_branches_are_different_calls(path: str, branches: int, l
 
 
 @pytest.mark.parametrize(
-    ("path", "call"), [("unjoined", "unjoined"), ("outlived", "late"), ("left", "left")]
+    ("path", "call"),
+    [("unjoined", "unjoined"), ("outlived", "late"), ("left", "left"), ("queued", "late")],
 )
 def test_what_a_thread_calls_is_seen_though_nobody_waits_for_it(
     path: str, call: str, lab: Shell

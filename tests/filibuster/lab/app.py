@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,13 +14,16 @@ import waitress
 from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 
+import baggage
 from metaapps.filibuster.instrumentation.flask import FlaskInstrumentor
 from metaapps.filibuster.instrumentation.requests import RequestsInstrumentor
 
 app = Flask("lab")
 FlaskInstrumentor().instrument_app(app, service_name=os.environ["BAGGAGE_SERVICE"])
 RequestsInstrumentor().instrument(service_name=os.environ["BAGGAGE_SERVICE"])
+baggage.instrument("queue")
 unstarted = threading.Event()
+jobs: queue.Queue[str] = queue.Queue()
 
 
 def ask(said: str) -> str:
@@ -27,6 +31,15 @@ def ask(said: str) -> str:
         return requests.get(f"{os.environ['ECHO_URL']}/echo/{said}", timeout=5).text
     except requests.exceptions.RequestException:
         return "nothing"
+
+
+def work() -> None:
+    """Ask what requests want to have asked, from a thread that none of them started."""
+    while True:
+        ask(jobs.get())
+
+
+threading.Thread(target=work, daemon=True).start()
 
 
 @app.get("/health-check")
@@ -101,6 +114,13 @@ def outlived() -> ResponseReturnValue:
     """Start a thread that goes on after the answer."""
     threading.Thread(target=ask, args=("late",)).start()
     return "outlived"
+
+
+@app.get("/queued")
+def queued() -> ResponseReturnValue:
+    """Leave it to a worker to ask, after the answer."""
+    jobs.put("late")
+    return "queued"
 
 
 @app.get("/left")
