@@ -151,6 +151,8 @@ class Fork(Crossing):
             run = Run(self._boundary, self._adapter, self._request, self._arriving())
             return await adrive(run, work)
         finally:
+            finish()
+            enter(self._child)
             self.over()
 
     async def _arun_home(self, work: Callable[[], Awaitable[T]]) -> T:
