@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from aiohttp import web
 
 from baggage.instrumentation import aiohttp_web as instrumentation
 from baggage.testing.http_server import HttpServerSuite, View
+from tests.instrumentation.aiohttp_serving import Handle, application, serving
 from tests.instrumentation.looping import Looping, looping
-
-Handle = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
 
 def answering(view: View) -> Handle:
@@ -38,28 +37,6 @@ async def stream(request: web.Request, chunks: Iterator[bytes]) -> web.StreamRes
         await response.write(first)
         first = await asyncio.to_thread(next, chunks, None)
     return response
-
-
-def application(handle: Handle) -> web.Application:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handle)
-    return app
-
-
-async def start(app: web.Application) -> tuple[web.AppRunner, str]:
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return runner, f"http://127.0.0.1:{runner.addresses[0][1]}/"
-
-
-@contextmanager
-def serving(app: web.Application, running: Looping) -> Iterator[str]:
-    runner, url = running.run(start(app))
-    try:
-        yield url
-    finally:
-        running.run(runner.cleanup())
 
 
 class TestHandlers(HttpServerSuite):

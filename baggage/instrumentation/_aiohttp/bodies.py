@@ -61,9 +61,11 @@ async def arrive(response: ClientResponse) -> None:
 def _is_short(response: ClientResponse) -> bool:
     """Say whether a body will be in memory before anyone reads it."""
     content = response.content
+    if response.status == _SWITCHING:
+        return False
     if content.is_eof() and content.total_bytes == 0:
         return True
-    if response.status == _SWITCHING or "content-encoding" in response.headers:
+    if "content-encoding" in response.headers:
         return False
     length = response.content_length
     return length is not None and length <= min(WHOLE, content.get_read_buffer_limits()[0])
