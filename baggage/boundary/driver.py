@@ -209,8 +209,8 @@ class Boundary:
             return None
         if running is not None and running.muted:
             return make(self, adapter, request, None)
-        kinds = (adapter.kind, Kind.RUN)
-        wanted = any(self.interested(kind, adapter.library) for kind in kinds)
+        library = adapter.library
+        wanted = self.interested(adapter.kind, library) or self.interested(Kind.RUN, library)
         return make(self, adapter, request, self._describe(adapter, request) if wanted else None)
 
     def failed(self, error: Exception) -> None:

@@ -42,7 +42,8 @@ class Fork(Crossing):
         """Prepare; nothing is split yet."""
         super().__init__(boundary, adapter, request, call)
         self._parent = branch()
-        self._child = Branch(idle=True)
+        # Until it's started; where nothing is carried there is nothing to split.
+        self._child = self._parent or Branch(idle=True)
 
     @property
     def parent(self) -> Branch | None:
@@ -67,7 +68,14 @@ class Fork(Crossing):
 
     def start(self, launch: Callable[[], T]) -> T:
         """Split, and launch the child by `launch`."""
-        return drive(self, launch)
+        if self.call is not None:
+            return drive(self, launch)
+        self.begin()
+        try:
+            return self.happen(launch)
+        except BaseException as error:
+            self.raised(error)
+            raise
 
     def proceed(self, directive: Proceed) -> None:
         """Split the parent's branch: the child knows what it knows."""

@@ -110,8 +110,10 @@ class Branch:
 
     def split(self) -> Branch:
         """Fork: return a new branch that knows what this one knows; see `Baggage.split`."""
-        with self._lock:
-            self._baggage, theirs = self._baggage.split()
+        theirs = EMPTY
+        if self._baggage is not EMPTY:
+            with self._lock:
+                self._baggage, theirs = self._baggage.split()
         return Branch(theirs, self.service, muted=self.muted, scope=self.scope)
 
     def join(self, other: Branch | Baggage) -> None:

@@ -40,7 +40,11 @@ class Forked(asyncio.Future[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         try:
-            return (yield from super().__await__())
+            if not self.done():
+                yield Waiter(self)
+            if not self.done():
+                raise RuntimeError("await wasn't used with future")
+            return super().result()
         finally:
             self.join()
             del self  # from the traceback of what was raised, which is the task's own
@@ -71,6 +75,33 @@ class Forked(asyncio.Future[T]):
         """Join the branch, if its work is done, into that of the caller."""
         if self.done():
             self._fork.join()
+
+
+class Waiter:
+    """What a task that awaits a forked one gives to its loop.
+
+    The loop reads its result between the steps of the awaiting task, where the branch need not be
+    that task's: there is nothing to read here. The outcome is read within the next step.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_awaited")
+
+    def __init__(self, awaited: Forked[Any]) -> None:
+        """Await a future that isn't done."""
+        self._awaited = awaited
+        self._asyncio_future_blocking = True
+
+    def add_done_callback(
+        self, wake: Callable[[Any], object], *, context: Context | None = None
+    ) -> None:
+        """Wake the awaiting task when the awaited one is done."""
+        self._awaited.add_done_callback(lambda _: wake(self), context=context)
+
+    def result(self) -> None:
+        """Tell nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._awaited, name)
 
 
 class Task(Forked[T], asyncio.Task[T]):
@@ -119,11 +150,18 @@ def instrument_loop(loop: type, boundary: Boundary, switch: Switch) -> None:
         work, options = _work_of(*args, **kwargs)
         if work is None:
             return wrapped(*args, **kwargs)  # type: ignore[no-any-return]
-        with _as_in(options.get("context")):
+        context = options.get("context")
+        token = None if context is None else enter(branch_in(context))
+        try:
+            if token is None and branch() is None:
+                begin_carrying()
             fork = boundary.fork(_TASK, None)
             if fork is None:
                 return wrapped(*args, **kwargs)  # type: ignore[no-any-return]
             return fork.start(lambda: _launch(fork, wrapped, loop, work, options))
+        finally:
+            if token is not None:
+                leave(token)
 
     def run_in_executor(
         wrapped: Callable[..., asyncio.Future[Any]], _: Any, args: Positional, kwargs: Named

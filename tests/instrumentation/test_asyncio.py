@@ -17,7 +17,7 @@ import pytest
 import uvloop
 
 from baggage.boundary import Kind
-from baggage.context import branch_in, pack, unpack
+from baggage.context import branch_in, ensure, pack, unpack
 from baggage.instrumentation import asyncio as instrumentation
 from baggage.instrumentation import uvloop as uvloop_instrumentation
 from baggage.testing.apps import Recorder
@@ -335,6 +335,24 @@ class TestTasks(InstrumentationSuite):
         task = asyncio.get_running_loop().create_task(packing(2), context=Context())
         assert await task == (2,)
         assert sorted(unpack("n"), key=repr) == [1, 2]
+
+    def test_what_a_task_waits_for_is_joined_in_it_whatever_its_context(
+        self, watched: bool
+    ) -> None:
+        async def main() -> object:
+            pack("n", 0)
+            own = ensure().baggage.history.own
+            for _ in range(20):
+                await asyncio.create_task(packing(1))
+                await asyncio.gather(packing(1))
+                assert branch_in(given) is outside
+                assert ensure().baggage.history.own == own
+            return unpack("n")
+
+        given = copy_context()
+        outside = branch_in(given)
+        with asyncio.Runner() as runner:
+            assert runner.run(main(), context=given) == (0, *([1] * 40))
 
     @on_a_loop
     async def test_a_group_learns_from_tasks_that_its_tasks_created(self, watched: bool) -> None:
