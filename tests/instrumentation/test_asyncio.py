@@ -345,7 +345,6 @@ class TestTasks(InstrumentationSuite):
             for _ in range(20):
                 await asyncio.create_task(packing(1))
                 await asyncio.gather(packing(1))
-                assert branch_in(given) is outside
                 assert ensure().baggage.history.own == own
             return unpack("n")
 
@@ -353,6 +352,7 @@ class TestTasks(InstrumentationSuite):
         outside = branch_in(given)
         with asyncio.Runner() as runner:
             assert runner.run(main(), context=given) == (0, *([1] * 40))
+        assert branch_in(given) is outside
 
     @on_a_loop
     async def test_a_group_learns_from_tasks_that_its_tasks_created(self, watched: bool) -> None:
