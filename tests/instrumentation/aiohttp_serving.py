@@ -19,16 +19,16 @@ def application(handle: Handle) -> web.Application:
     return app
 
 
-async def start(app: web.Application) -> tuple[web.AppRunner, str]:
-    runner = web.AppRunner(app, access_log=None)
+async def start(app: web.Application, **options: Any) -> tuple[web.AppRunner, str]:
+    runner = web.AppRunner(app, access_log=None, **options)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return runner, f"http://127.0.0.1:{runner.addresses[0][1]}/"
 
 
 @contextmanager
-def serving(app: web.Application, running: Looping) -> Iterator[str]:
-    runner, url = running.run(start(app))
+def serving(app: web.Application, running: Looping, **options: Any) -> Iterator[str]:
+    runner, url = running.run(start(app, **options))
     try:
         yield url
     finally:
