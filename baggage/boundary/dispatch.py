@@ -17,6 +17,7 @@ from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
 from baggage.boundary.crossing import drive
 from baggage.boundary.fork import Fork, Run
 from baggage.boundary.homing import collect
+from baggage.boundary.transport import write_header
 from baggage.context import Branch, enter, leave
 from baggage.values import EMPTY, Baggage, BaggageError, fit
 
@@ -86,6 +87,16 @@ class Dispatch(Fork):
         site = UNKNOWN_SITE if self.call is None else self.call.site
         return Errand(fitted.blob, child.baggage.foreign, service, site)
 
+    def header(self) -> str:
+        """Return the value of a `baggage` header for the child; "" where nothing is carried.
+
+        It names no origin: whether the child reads what is answered, nobody knows.
+        """
+        child = self._child
+        if child.muted or child.baggage.empty:
+            return ""
+        return write_header(child.baggage, budget=self._boundary.policy.budget)
+
     def report(self, report: Report | None = None, error: BaseException | None = None) -> None:
         """Take what came back, once; None where the child ended and nothing did.
 
@@ -147,12 +158,15 @@ class Visit:
             collect(self._branch)
             leave(token)
 
-    def report(self) -> Report:
-        """Return what the work brings home; what finds no room is handed to its owners."""
+    def report(self, budget: int | None = None) -> Report:
+        """Return what the work brings home; what finds no room is handed to its owners.
+
+        `budget` is in bytes; None is as much as is ever read.
+        """
         back = self._branch.baggage.returning(since=self._came)
         if back.history.empty and back.history.over is None and not back.home:
             return Report(told=self._told)
-        fitted = fit(back)
+        fitted = fit(back, budget)
         if fitted.home:
             self._overflow(fitted.home)
         return Report(fitted.blob, self._told)
@@ -182,4 +196,4 @@ def _read(errand: Errand) -> Baggage:
     except BaggageError as error:
         _log.warning("baggage dropped", extra={"reason": str(error)})
         carried = EMPTY
-    return replace(carried, foreign=errand.foreign) if errand.foreign else carried
+    return carried.within(errand.foreign) if errand.foreign else carried

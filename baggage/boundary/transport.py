@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 
 from baggage.boundary.adapter import Carrier
-from baggage.values import EMPTY, Baggage, BaggageError, Value, fit
+from baggage.values import EMPTY, Baggage, BaggageError, Value, fit, receive
 from baggage.wire import (
     NAME,
     SAFE_HEADER,
@@ -42,8 +41,8 @@ def read_header(header: str) -> Baggage:
     try:
         if len(ours) > SAFE_HEADER:
             raise WireError(f"a member of {len(ours)} bytes; at most {SAFE_HEADER} are read")
-        received = Baggage.deserialize(unarmour(ours))
-        return replace(received, foreign=foreign) if foreign else received
+        received = receive(unarmour(ours))
+        return received.within(foreign) if foreign else received
     except (BaggageError, WireError) as error:
         _log.warning("baggage dropped", extra={"reason": str(error), "size": len(header)})
         return Baggage(foreign=foreign)

@@ -1,6 +1,6 @@
 """Baggage as immutable values."""
 
-from baggage.values.baggage import EMPTY, Baggage
+from baggage.values.baggage import EMPTY, Baggage, receive
 from baggage.values.budget import Fitted, fit
 from baggage.values.errors import BaggageError
 from baggage.values.keys import Bag, Direction, Key, Last, Type, Value, key
@@ -18,4 +18,5 @@ __all__ = [
     "Value",
     "fit",
     "key",
+    "receive",
 ]

@@ -7,34 +7,21 @@ that only go down and those that only come home.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final
 
+from baggage.values.codec import Came, body_of, untouched
 from baggage.values.errors import BaggageError
 from baggage.values.history import Contribution, History, priority_of, type_of
 from baggage.values.keys import Direction, Key, Type, Value, encoded
-from baggage.wire import DEFAULT_PRIORITY
+from baggage.values.known import Known
+from baggage.values.oneway import NOTHING, Carried, Down, Gathered, Home, digest_of, united, without
 
 _LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
+_NO_HISTORY: Final = History()
 _KNOWN_TYPES: Final = {int(type): type for type in Type}
 
 
-class Carried(NamedTuple):
-    """The value of a `down` key."""
-
-    value: Value
-    priority: int = DEFAULT_PRIORITY
-
-
-class Gathered(NamedTuple):
-    """The set of values of a `home` key, by digest."""
-
-    by_digest: Mapping[bytes, Value]
-    priority: int = DEFAULT_PRIORITY
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Baggage:
     """Causal context, as a value.
 
@@ -43,16 +30,39 @@ class Baggage:
     value itself; pickling goes through bytes, and leaves the right to write behind.
 
     `origin` is the service whose bytes these were, "" for none. `foreign` are the other members of
-    a W3C `baggage` header, which travel down with ours. `received` is what came, without its
-    origin, for as long as nothing else has to go out.
+    a W3C `baggage` header, which travel down with ours. Not a dataclass, because some of it is
+    found out no sooner than it's asked for, and because it's made at every hop.
     """
 
-    history: History = field(default_factory=History)
-    down: Mapping[str, Carried] = field(default_factory=dict)
-    home: Mapping[str, Gathered] = field(default_factory=dict)
-    origin: str = ""
-    foreign: tuple[str, ...] = ()
-    received: bytes | None = field(default=None, repr=False)
+    __slots__ = ("_base", "_down", "foreign", "history", "home", "origin")
+
+    def __init__(
+        self,
+        history: History = _NO_HISTORY,
+        down: Down | None = NOTHING,
+        home: Home = NOTHING,
+        origin: str = "",
+        foreign: tuple[str, ...] = (),
+        base: Known | None = None,
+    ) -> None:
+        """Hold these. `base` is what came in a message, of which all but the history is as it was.
+
+        `down` None stands for what that message says.
+        """
+        self.history, self.home = history, home
+        self._down = down
+        self.origin, self.foreign = origin, foreign
+        self._base = base
+
+    @property
+    def down(self) -> Down:
+        """The values that are copied to callees, by key."""
+        down = self._down
+        if down is None:
+            base = self._base
+            came = None if base is None else base.source
+            self._down = down = came.down() if isinstance(came, Came) else NOTHING
+        return down
 
     @property
     def empty(self) -> bool:
@@ -70,6 +80,8 @@ class Baggage:
         the order of packing where nothing was split; those of a `home` key by digest, which says
         nothing. Of LAST there is at most one; among concurrent ones every branch sees the same.
         """
+        if self._lacks(key):
+            return ()
         known = self._resolve(key)
         if known.direction is Direction.BOTH:
             siblings = self.siblings(known)
@@ -123,10 +135,9 @@ class Baggage:
         name = key.name if isinstance(key, Key) else key
         if name not in self.history.entries and name not in self.down and name not in self.home:
             return self
-        down = {other: carried for other, carried in self.down.items() if other != name}
-        home = {other: gathered for other, gathered in self.home.items() if other != name}
+        down, home = without(name, self.down), without(name, self.home)
         history = self.history.remove(name)
-        return replace(self, history=history, down=down, home=home, received=None)
+        return Baggage(history, down, home, self.origin, self.foreign)
 
     def split(self, n: int = 2) -> tuple[Baggage, ...]:
         """Fork: return `n` branches that know the same past; the first one goes on as this one.
@@ -137,11 +148,11 @@ class Baggage:
         if n < 2:
             raise BaggageError(f"a split makes at least 2 branches, not {n!r}")
         first, *others = self.history.split(n)
-        away = self.without_home()
-        return (
-            replace(self, history=first),
-            *(replace(away, history=history) for history in others),
-        )
+        mine = Baggage(first, self._down, self.home, self.origin, self.foreign, self._base)
+        return mine, *[
+            Baggage(history, self._down, NOTHING, self.origin, self.foreign, self._base)
+            for history in others
+        ]
 
     def join(self, other: Baggage) -> Baggage:
         """Merge a branch, or what came back from one: nothing counted twice, nothing lost.
@@ -155,8 +166,8 @@ class Baggage:
         home = dict(self.home)
         for name, gathered in other.home.items():
             held = home.get(name)
-            home[name] = gathered if held is None else _united(held, gathered)
-        return replace(self, history=history, home=home, received=None)
+            home[name] = gathered if held is None else united(held, gathered)
+        return Baggage(history, self._down, home, self.origin, self.foreign, self._base)
 
     def with_down(self, changes: Mapping[Key, Value]) -> Baggage:
         """Return baggage with other values of these `down` keys; raises as `pack` does."""
@@ -172,11 +183,14 @@ class Baggage:
 
     def peeked(self) -> Baggage:
         """Return the same knowledge without the right to write under its ids."""
-        return replace(self, history=self.history.peek()) if self.history.own else self
+        return self._with(self.history.peek()) if self.history.own else self
 
     def departing(self, changes: Mapping[Key, Value] | None = None) -> Baggage:
         """Return what a callee gets: no ids, no `home` values, `down` keys as changed."""
-        departing = self.without_home().peeked()
+        departing = self
+        if self.home or self.history.own:
+            history = self.history.peek()
+            departing = Baggage(history, self._down, NOTHING, self.origin, self.foreign, self._base)
         return departing.with_down(changes) if changes else departing
 
     def returning(self, since: Baggage | None = None) -> Baggage:
@@ -191,7 +205,26 @@ class Baggage:
 
     def without_home(self) -> Baggage:
         """Return baggage whose `home` values were handed to somebody else."""
-        return replace(self, home={}, received=None) if self.home else self
+        if not self.home:
+            return self
+        return Baggage(self.history, self._down, NOTHING, self.origin, self.foreign, self._base)
+
+    def within(self, foreign: tuple[str, ...]) -> Baggage:
+        """Return baggage that came with these foreign members."""
+        return Baggage(self.history, self._down, self.home, self.origin, foreign, self._base)
+
+    def body(self, *, sealed: bool) -> bytes:
+        """Return the bytes without origin; raise `ClockError` if they are beyond the wire's limits.
+
+        Bytes that came and were not touched are as they came. An origin within them can be replaced
+        (`sealed`), but not taken out.
+        """
+        base = self._base
+        if base is not None and not self.home and (sealed or not self.origin):
+            body = untouched(base, self.history.known)
+            if body is not None:
+                return body
+        return body_of(self.history.known, self.down, self.home)
 
     def serialize(self, budget: int | None = None) -> bytes:
         """Return the bytes of what another process may have of this (no ids); see `budget.fit`.
@@ -206,9 +239,11 @@ class Baggage:
     @staticmethod
     def deserialize(blob: bytes) -> Baggage:
         """Return the baggage in `blob`. Raises BaggageError, and nothing else, in linear time."""
-        from baggage.values.codec import read
-
-        return read(blob)
+        if not blob:
+            return EMPTY
+        came = Came(bytes(blob))
+        known, down, home = came.read()
+        return Baggage(History(known), down, home, came.origin, (), None if home else known)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle through bytes, so that the right to write stays behind."""
@@ -223,29 +258,59 @@ class Baggage:
         return self
 
     def _with(self, history: History) -> Baggage:
-        return Baggage(history, self.down, self.home, self.origin, self.foreign)
+        return Baggage(history, self._down, self.home, self.origin, self.foreign, self._base)
 
     def _with_home(self, key: Key, value: Value) -> Baggage:
         gathered = Gathered({digest_of(value): value}, key.priority)
         held = self.home.get(key.name)
-        home = {**self.home, key.name: gathered if held is None else _united(held, gathered)}
-        return replace(self, home=home, received=None)
+        home = {**self.home, key.name: gathered if held is None else united(held, gathered)}
+        return Baggage(self.history, self._down, home, self.origin, self.foreign, self._base)
+
+    def _lacks(self, key: Key | str) -> bool:
+        """Say whether there is surely nothing under a key, without reading what came."""
+        base = self._base
+        if base is None or self.home:
+            return False
+        known = self.history.known
+        layer = known.layer
+        if known is not base and (layer is None or layer.base is not base):
+            return False
+        name = key.name if isinstance(key, Key) else key
+        came = base.source
+        return isinstance(came, Came) and not (came.mentions(name) or known.mentions(name))
 
     def _resolve(self, key: Key | str) -> Key:
         """Return a declared key as it is; a name stands for what is under it, else for a bag."""
         if isinstance(key, Key):
             return key
+        if self._lacks(key):
+            return _bag(key)
         if key in self.down:
             return Key(key, direction=Direction.DOWN, priority=self.down[key].priority)
         if key in self.home:
             return Key(key, direction=Direction.HOME, priority=self.home[key].priority)
         entry = self.history.entries.get(key)
         if entry is None:
-            return Key(key)
+            return _bag(key)
         return Key(key, _KNOWN_TYPES.get(type_of(entry), Type.BAG), priority=priority_of(entry))
 
 
 EMPTY: Final = Baggage()
+
+
+def receive(blob: bytes) -> Baggage:
+    """Return the baggage in `blob` from a stranger, to be read when somebody asks what's in it.
+
+    Raises BaggageError, and nothing else, for what is no message. A message that turns out to make
+    no sense when it's read is dropped then, with one line in the log.
+    """
+    if not blob:
+        return EMPTY
+    came = Came(blob)
+    known = came.known()
+    if came.has_home:
+        return Baggage(History(known), came.down(), came.home(), came.origin)
+    return Baggage(History(known), None, NOTHING, came.origin, (), known)
 
 
 def check_value(value: Value) -> None:
@@ -261,16 +326,12 @@ def check_value(value: Value) -> None:
         raise BaggageError(f"can't pack {value!r}: an int must fit 64 bits")
 
 
-def digest_of(value: Value) -> bytes:
-    """Return what tells values of a `home` key apart: equal values of equal type count once."""
-    raw = value if isinstance(value, bytes) else repr(value).encode()
-    return blake2b(raw, digest_size=8, person=type(value).__name__.encode()).digest()
-
-
-def _united(a: Gathered, b: Gathered) -> Gathered:
-    return Gathered({**a.by_digest, **b.by_digest}, min(a.priority, b.priority))
+@lru_cache(maxsize=1024)
+def _bag(name: str) -> Key:
+    return Key(name)
 
 
 def _restored(blob: bytes, origin: str, foreign: tuple[str, ...]) -> Baggage:
     """Return what was pickled. Its bytes have no origin: they are not from another service."""
-    return replace(Baggage.deserialize(blob), origin=origin, foreign=foreign)
+    came = Baggage.deserialize(blob)
+    return Baggage(came.history, came.down, came.home, origin, foreign)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from baggage.clock import ClockError
 from baggage.values.baggage import Baggage
-from baggage.values.codec import to_wire
-from baggage.values.history import History, Marker
+from baggage.values.codec import blocks_of, down_entries, home_entries
+from baggage.values.history import Marker
 from baggage.values.keys import Value
 from baggage.wire import MAX_BYTES, WireBaggage, WireEntry, encode, sealed, size_of
 
@@ -41,17 +41,17 @@ def fit(baggage: Baggage, budget: int | None = None, origin: str = "") -> Fitted
     values are left out one by one. Stamps are kept whole or not at all.
     """
     room = MAX_BYTES if budget is None else min(budget, MAX_BYTES)
-    # An origin that is in what came can be replaced by another, but not taken out.
-    if baggage.received is not None and (origin or not baggage.origin):
-        forwarded = sealed(baggage.received, origin)
-        if len(forwarded) <= room:
-            return Fitted(forwarded)
+    history = baggage.history
+    dropped: tuple[str, ...] = ()
     try:
-        whole = to_wire(baggage, origin)
-        dropped: tuple[str, ...] = ()
+        blob = sealed(baggage.body(sealed=bool(origin)), origin)
+        if len(blob) <= room:
+            return Fitted(blob)
+        blocks, over = blocks_of(history.known), history.over
     except ClockError:
-        whole = to_wire(replace(baggage, history=History(over=_NOTHING)), origin)
-        dropped = tuple(sorted(baggage.history.entries))
+        blocks, over, dropped = (), _NOTHING, tuple(sorted(history.entries))
+    down, home = down_entries(baggage.down), home_entries(baggage.home)
+    whole = WireBaggage(blocks, over, down, home, origin)
     blob = encode(whole)
     return Fitted(blob, dropped=dropped) if len(blob) <= room else _trimmed(whole, room, dropped)
 

@@ -7,113 +7,110 @@ the pen in it. Its splits and joins look at dots alone, never at types or values
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from baggage.clock import (
     MAX_DEPTH,
     MAX_HEIGHT,
     SEED,
     ZERO,
-    Event,
     Id,
     covered,
     id_depth,
     join_event,
     leq,
     new_dot,
+    split_id,
     split_id_n,
     sum_id,
 )
-from baggage.values.keys import Value
+from baggage.values.known import (
+    NO_ENTRY,
+    NOTHING,
+    Contribution,
+    Dot,
+    Entries,
+    Entry,
+    Known,
+    Layer,
+    Marker,
+    Roots,
+)
 from baggage.values.pen import Pen, new_root
 
+__all__ = ["NO_IDS", "Contribution", "Dot", "Entry", "History", "Marker", "priority_of", "type_of"]
 
-class Dot(NamedTuple):
-    """The identity of one contribution: absolute `height` at `point` in the universe `root`.
-
-    Dots sort in the same way everywhere; those of a root that was never split, by time.
-    """
-
-    height: int
-    root: int
-    point: str
-
-
-class Contribution(NamedTuple):
-    """What was packed once, with the type and priority that its key had there.
-
-    They belong to the contribution, not to the key, so that joins stay exact where services
-    disagree about a key.
-    """
-
-    value: Value
-    type: int
-    priority: int
-
-
-class Marker(NamedTuple):
-    """A place in the order (priority, key): nothing is known of keys from here on."""
-
-    priority: int
-    key: str
-
-
-Entry: TypeAlias = Mapping[Dot, Contribution]
-"""What is visible under one key. Never empty."""
-
-Roots: TypeAlias = Mapping[int, Event]
 Ids: TypeAlias = Mapping[int, Id]
 
-_NO_IDS: Final[Ids] = {}
-_NO_ENTRY: Final[Entry] = {}
+NO_IDS: Final[Ids] = {}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class History:
     """What was seen, what may be raised, and what is visible.
 
-    `seen` holds an event tree for each root, and covers the dots of all `entries`. `own` holds ids,
-    for roots in `seen`, which whoever takes the `pen` may write with. `over` is where knowledge
-    ends.
+    `own` holds ids, for roots in `seen`, which whoever takes the `pen` may write with. Not a
+    dataclass, because frozen ones take several times as long to make, at every hop.
     """
 
-    seen: Roots = field(default_factory=dict)
-    own: Ids = field(default_factory=dict)
-    entries: Mapping[str, Entry] = field(default_factory=dict)
-    over: Marker | None = None
-    pen: Pen | None = field(default=None, repr=False)
+    __slots__ = ("known", "own", "pen")
+
+    def __init__(self, known: Known = NOTHING, own: Ids = NO_IDS) -> None:
+        """Know this; with ids, a new pen comes along."""
+        self.known = known
+        self.own = own
+        self.pen = Pen() if own else None
+
+    @property
+    def seen(self) -> Roots:
+        """The event trees, by root."""
+        return self.known.seen
+
+    @property
+    def entries(self) -> Entries:
+        """What is visible, by key."""
+        return self.known.entries
+
+    @property
+    def over(self) -> Marker | None:
+        """Where knowledge ends, None for nowhere."""
+        return self.known.over
 
     @property
     def empty(self) -> bool:
         """Whether nothing was ever seen."""
-        return not self.seen
+        return self.known.empty
 
     def covers(self, dot: Dot) -> bool:
         """Say whether the event that made `dot` was seen (R2)."""
-        event = self.seen.get(dot.root)
+        event = self.known.seen.get(dot.root)
         return event is not None and covered(event, dot.point, dot.height)
 
     def knows(self, key: str, priority: int) -> bool:
         """Say whether a missing contribution under `key` means anything: not behind the marker."""
-        return self.over is None or (priority, key) < self.over
+        over = self.known.over
+        return over is None or (priority, key) < over
 
     def pack(self, key: str, contribution: Contribution, *, supersede: bool) -> History:
         """Add a contribution under a new dot (R1); `supersede` what is visible (R3)."""
-        own, root = self._writable()
-        event, point, height = new_dot(own[root], self.seen.get(root, ZERO))
-        kept = _NO_ENTRY if supersede else self.entries.get(key, _NO_ENTRY)
-        entry = {**kept, Dot(height, root, point): contribution}
-        return History(
-            {**self.seen, root: event}, own, {**self.entries, key: entry}, self.over, Pen()
-        )
+        own, known = self._take(), self.known
+        layer = known.layer
+        if not own and layer is None and not (supersede and known.mentions(key)):
+            root = new_root()
+            fresh = Layer(known, root, 1, ((key, 1, contribution),))
+            return History(Known.by(fresh), {root: SEED})
+        if layer is not None and own.get(layer.root) == SEED and len(own) == 1:
+            higher = _higher(layer, key, contribution, supersede=supersede)
+            if higher is not None:
+                return History(Known.by(higher), own)
+        return self._packed(own, key, contribution, supersede=supersede)
 
     def remove(self, key: str) -> History:
         """Drop what is visible under a key. Needs no dot: what was seen is the tombstone (R3)."""
-        if key not in self.entries:
+        known = self.known
+        if key not in known.entries:
             return self
-        entries = {name: entry for name, entry in self.entries.items() if name != key}
-        return _owning(self._take(), self.seen, entries, self.over)
+        entries = {name: entry for name, entry in known.entries.items() if name != key}
+        return History(Known(known.seen, entries, known.over), self._take())
 
     def split(self, n: int) -> tuple[History, ...]:
         """Return `n` branches that know the same past (R4).
@@ -122,33 +119,40 @@ class History:
         gets nothing, because nothing is owned or that id is as deep as it may be, mints a root when
         it first writes.
         """
-        own = self._take()
+        own, known = self._take(), self.known
         root = _shallowest(own)
         if root is None or id_depth(own[root]) + n.bit_length() > MAX_DEPTH:
-            first, others = own, [_NO_IDS] * (n - 1)
-        else:
-            part, *parts = split_id_n(own[root], n)
-            first = {**own, root: part}
-            others = [{root: part} for part in parts]
-        return tuple(_owning(ids, self.seen, self.entries, self.over) for ids in (first, *others))
+            return History(known, own), *(History(known) for _ in range(n - 1))
+        part, *parts = split_id(own[root]) if n == 2 else split_id_n(own[root], n)
+        first = {root: part} if len(own) == 1 else {**own, root: part}
+        return History(known, first), *[History(known, {root: part}) for part in parts]
 
     def shows(self, other: History) -> bool:
         """Say whether this has seen and holds just what the other has; ids don't matter."""
-        return self.entries == other.entries and self.seen == other.seen and self.over == other.over
+        mine, theirs = self.known, other.known
+        if mine is theirs:
+            return True
+        seen, over = mine.seen == theirs.seen, mine.over == theirs.over
+        return seen and over and mine.entries == theirs.entries
 
     def peek(self) -> History:
         """Return what another process may have of this: all that was seen, no right to write."""
-        return _owning(_NO_IDS, self.seen, self.entries, self.over) if self.own else self
+        return History(self.known) if self.own else self
 
     def join(self, other: History) -> History:
         """Merge two branches (R5). A side whose pen is gone contributes what it saw, but no ids."""
-        over = min((side.over for side in (self, other) if side.over is not None), default=None)
-        if other is self or other.empty:
-            if over == self.over:
+        mine, theirs = self.known, other.known
+        if mine is theirs:
+            if other is self or not other.own:
                 return self
-            return _owning(self._take(), self.seen, self.entries, over)
+            return History(mine, _summed(self._take(), other._take()))
+        over = min((side.over for side in (mine, theirs) if side.over is not None), default=None)
+        if theirs.empty:
+            if over == mine.over:
+                return self
+            return History(Known(mine.seen, mine.entries, over), self._take())
         own = _summed(self._take(), other._take())
-        return _owning(own, _joined(self.seen, other.seen), _merged(self, other), over)
+        return History(Known(_joined(mine.seen, theirs.seen), _merged(self, other), over), own)
 
     def removed(self, key: str, dot: Dot, contribution: Contribution) -> bool:
         """Say of a contribution that isn't here whether it was seen, so that it must be gone."""
@@ -156,17 +160,39 @@ class History:
 
     def _take(self) -> Ids:
         """Take the pen; return the ids that came with it, none if it was gone."""
-        return self.own if self.pen is not None and self.pen.take() else _NO_IDS
+        return self.own if self.pen is not None and self.pen.take() else NO_IDS
 
-    def _writable(self) -> tuple[Ids, int]:
-        """Take the pen; return ids that one can write with, and the root whose id to use (R1)."""
-        own = self._take()
-        root = _shallowest(own)
-        # Only a hostile peer, who claims to have seen it, brings an event tree to its end.
-        if root is not None and leq(self.seen[root], MAX_HEIGHT - 1):
-            return own, root
-        root = new_root()
-        return {root: SEED, **own}, root
+    def _packed(
+        self, own: Ids, key: str, contribution: Contribution, *, supersede: bool
+    ) -> History:
+        known = self.known
+        own, root = _writable(own, known.seen)
+        event, point, height = new_dot(own[root], known.seen.get(root, ZERO))
+        kept = NO_ENTRY if supersede else known.entries.get(key, NO_ENTRY)
+        entry = {**kept, Dot(height, root, point): contribution}
+        packed = Known({**known.seen, root: event}, {**known.entries, key: entry}, known.over)
+        return History(packed, own)
+
+
+def _higher(layer: Layer, key: str, contribution: Contribution, *, supersede: bool) -> Layer | None:
+    """Return the layer with one more value; None where it would supersede what is below."""
+    packed = layer.packed
+    if supersede:
+        if layer.base.mentions(key):
+            return None
+        packed = tuple([each for each in packed if each[0] != key])
+    height = layer.height + 1
+    return Layer(layer.base, layer.root, height, (*packed, (key, height, contribution)))
+
+
+def _writable(own: Ids, seen: Roots) -> tuple[Ids, int]:
+    """Return ids that one can write with, and the root whose id to use (R1)."""
+    root = _shallowest(own)
+    # Only a hostile peer, who claims to have seen it, brings an event tree to its end.
+    if root is not None and leq(seen[root], MAX_HEIGHT - 1):
+        return own, root
+    root = new_root()
+    return {root: SEED, **own}, root
 
 
 def type_of(entry: Entry) -> int:
@@ -184,16 +210,16 @@ def priority_of(entry: Entry) -> int:
 
 def _shallowest(own: Ids) -> int | None:
     """Return the root to go on with, so that stamps stay small; None where nothing is owned."""
+    if len(own) == 1:
+        return next(iter(own))
     return min(own, key=lambda root: id_depth(own[root]), default=None)
-
-
-def _owning(own: Ids, seen: Roots, entries: Mapping[str, Entry], over: Marker | None) -> History:
-    return History(seen, own, entries, over, Pen() if own else None)
 
 
 def _summed(a: Ids, b: Ids) -> Ids:
     if not b:
         return a
+    if not a:
+        return b
     summed = dict(a)
     for root, identity in b.items():
         summed[root] = sum_id(summed[root], identity) if root in summed else identity
@@ -215,7 +241,7 @@ def _merged(a: History, b: History) -> Mapping[str, Entry]:
         return a.entries
     merged = {}
     for key in (*a.entries, *(key for key in b.entries if key not in a.entries)):
-        mine, theirs = a.entries.get(key, _NO_ENTRY), b.entries.get(key, _NO_ENTRY)
+        mine, theirs = a.entries.get(key, NO_ENTRY), b.entries.get(key, NO_ENTRY)
         kept = mine if mine is theirs else _survivors(key, (a, mine), (b, theirs))
         if kept:
             merged[key] = kept

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import binascii
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Iterable
 from typing import Final
 
@@ -21,6 +20,10 @@ MAX_HEADER: Final = 8192
 # aiohttp and gunicorn refuse longer values, gRPC refuses metadata in all at random from 8 KiB on.
 SAFE_HEADER: Final = 7680
 _PREFIX: Final = f"{MEMBER}="
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+# What is no letter of base64url becomes what is none of base64 either.
+_FROM_URL: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
+_MORE: Final = (",", ";", " ", "\t")
 # Anything else, a line break above all, would make a client refuse the whole request.
 _SENDABLE: Final = re.compile(r"[\t -~]+")
 
@@ -31,6 +34,8 @@ def split_members(header: str) -> tuple[str | None, tuple[str, ...]]:
     A header over the limits of the standard loses whole foreign members from the end; members that
     no header can hold are lost, too. Of several members of ours the first counts.
     """
+    if header.startswith(_PREFIX) and not any(sign in header for sign in _MORE):
+        return header[len(_PREFIX) :], ()
     ours: str | None = None
     foreign: list[str] = []
     room = MAX_HEADER + 1
@@ -53,17 +58,20 @@ def compose(ours: str | None, foreign: Iterable[str]) -> str:
 
 def armour(blob: bytes) -> str:
     """Return bytes in the alphabet of header values (base64url without padding)."""
-    return urlsafe_b64encode(blob).rstrip(b"=").decode("ascii")
+    encoded = binascii.b2a_base64(blob, newline=False)
+    return encoded.translate(_TO_URL).rstrip(b"=").decode("ascii")
 
 
 def unarmour(text: str) -> bytes:
     """Undo `armour`. Raises WireError for anything that `armour` can't have written."""
     try:
-        encoded = text.encode("ascii")
-        blob = urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+        encoded = text.encode("ascii").translate(_FROM_URL)
+        blob = binascii.a2b_base64(encoded + b"=" * (-len(encoded) % 4), strict_mode=True)
     except (UnicodeEncodeError, binascii.Error) as error:
         raise WireError("not base64url") from error
-    if armour(blob) != text:
+    # The last bytes may leave bits over, which `armour` writes as zeros.
+    tail = len(blob) % 3
+    if tail and armour(blob[-tail:]) != text[-tail - 1 :]:
         raise WireError("not base64url in its only form")
     return blob
 

@@ -1,7 +1,8 @@
-"""Baggage as plain tuples, to and from protocol buffers.
+"""Baggage as plain tuples, from protocol buffers.
 
 The only module that uses protobuf, which it imports at first use. It bounds what it reads and
-checks shapes; clocks stay bytes here, and what entries mean is for `baggage.values`.
+checks shapes; clocks stay bytes here, and what entries mean is for `baggage.values`. Writing is in
+`writing`.
 """
 
 from __future__ import annotations
@@ -69,64 +70,70 @@ def _schema() -> tuple[type[Any], type[Exception]]:
     return Baggage, DecodeError
 
 
-def encode(baggage: WireBaggage) -> bytes:
-    """Return the bytes of a message; equal messages have equal bytes."""
-    new, _ = _schema()
-    message = new(origin=baggage.origin)
-    for block in baggage.blocks:
-        _write_block(message.blocks, block)
-    if baggage.over is not None:
-        priority, key = baggage.over
-        message.over.add(priority=priority, key=key)
-    for entry in baggage.down:
-        _write_entry(message.down, entry)
-    for entry in baggage.home:
-        _write_entry(message.home, entry)
-    encoded: bytes = message.SerializeToString(deterministic=True)
-    return encoded
-
-
 def decode(blob: bytes) -> WireBaggage:
     """Return the message in `blob`. Raises WireError, and nothing else, in linear time."""
-    if len(blob) > MAX_BYTES:
-        raise WireError(f"baggage of {len(blob)} bytes; at most {MAX_BYTES} are read")
-    new, malformed = _schema()
-    try:
-        message = new.FromString(blob)
-    except (malformed, ValueError) as error:  # text that isn't UTF-8 is either, by implementation
-        raise WireError("not a baggage message") from error
-    return WireBaggage(
-        tuple([_read_block(block) for block in message.blocks]),
-        min(map(_read_marker, message.over), default=None),
-        tuple([_read_entry(entry) for entry in message.down]),
-        tuple([_read_entry(entry) for entry in message.home]),
-        message.origin,
-    )
+    unread = Unread(blob)
+    blocks, over = unread.history()
+    return WireBaggage(blocks, over, unread.down(), unread.home(), unread.origin)
 
 
-def sealed(body: bytes, origin: str) -> bytes:
-    """Return a message with another origin, without reading it: the last one counts."""
-    return body + encode(WireBaggage(origin=origin)) if origin else body
+class Unread:
+    """A message that protocol buffers can read, whose fields are looked at when they are asked for.
 
+    So it is a message of this schema, of valid text, within `MAX_BYTES`; that its entries can be
+    is known once they were read. Immutable, and safe in any thread.
+    """
 
-def unsealed(blob: bytes, origin: str) -> bytes:
-    """Return what `sealed` made `blob` of; `blob` itself if its origin isn't written at its end."""
-    return blob.removesuffix(encode(WireBaggage(origin=origin))) if origin else blob
+    __slots__ = ("_message",)
 
+    def __init__(self, blob: bytes) -> None:
+        """Take the message in `blob`. Raises WireError, and nothing else, in linear time."""
+        if len(blob) > MAX_BYTES:
+            raise WireError(f"baggage of {len(blob)} bytes; at most {MAX_BYTES} are read")
+        new, malformed = _schema()
+        try:
+            self._message = new.FromString(blob)
+        except (malformed, ValueError) as error:  # text that isn't UTF-8 is either
+            raise WireError("not a baggage message") from error
 
-def size_of(entry: WireEntry) -> int:
-    """Return how many bytes an entry adds to a message, or to the inside of a block."""
-    return len(encode(WireBaggage(down=(entry,))))
+    @property
+    def origin(self) -> str:
+        """The service that wrote the message."""
+        origin: str = self._message.origin
+        return origin
 
+    @property
+    def has_history(self) -> bool:
+        """Whether anything in it merges by causal history."""
+        return bool(self._message.blocks or self._message.over)
 
-def _write_block(blocks: Any, block: WireBlock) -> None:
-    # A field that is set to its default value takes no room: no event tree has the bytes b"".
-    if isinstance(block.tree, int):
-        message = blocks.add(root=block.root, flat=block.tree)
-    else:
-        message = blocks.add(root=block.root, tree=block.tree)
-    for entry in block.entries:
-        _write_entry(message.entries, entry)
+    @property
+    def has_home(self) -> bool:
+        """Whether anything in it goes home."""
+        return bool(self._message.home)
+
+    def history(self) -> tuple[tuple[WireBlock, ...], tuple[int, str] | None]:
+        """Return the blocks and the marker. Raises WireError."""
+        message = self._message
+        blocks = tuple([_read_block(block) for block in message.blocks])
+        return blocks, min(map(_read_marker, message.over), default=None)
+
+    def down(self) -> tuple[WireEntry, ...]:
+        """Return what goes down. Raises WireError."""
+        return tuple([_read_entry(entry) for entry in self._message.down])
+
+    def home(self) -> tuple[WireEntry, ...]:
+        """Return what goes home. Raises WireError."""
+        return tuple([_read_entry(entry) for entry in self._message.home])
+
+    def alone(self) -> bytes:
+        """Return the message without what goes down or home, and without its origin."""
+        rest = type(self._message)()
+        rest.CopyFrom(self._message)
+        for field in ("down", "home", "origin"):
+            rest.ClearField(field)
+        alone: bytes = rest.SerializeToString()
+        return alone
 
 
 def _read_block(message: Any) -> WireBlock:
@@ -142,27 +149,6 @@ def _read_marker(message: Any) -> tuple[int, str]:
     if priority > MAX_PRIORITY or _too_long(key):
         raise WireError("a marker where no key can be")
     return priority, key
-
-
-def _write_entry(entries: Any, entry: WireEntry) -> None:
-    message = entries.add(key=entry.key, height=entry.height)
-    setattr(message, _FIELDS[type(entry.value)], entry.value)
-    if entry.point:
-        bits = int("1" + entry.point, 2)
-        message.point = bits.to_bytes((bits.bit_length() + 7) // 8, "big")
-    if entry.type:
-        message.type = entry.type
-    if entry.priority != DEFAULT_PRIORITY:
-        message.priority = entry.priority - DEFAULT_PRIORITY
-
-
-_FIELDS: Final[dict[type, str]] = {
-    bytes: "raw",
-    str: "text",
-    int: "integer",
-    float: "real",
-    bool: "truth",
-}
 
 
 def _read_entry(message: Any) -> WireEntry:

@@ -1,0 +1,112 @@
+"""What came is read when somebody asks: then it is what was written, or it is dropped."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baggage.clock import MAX_HEIGHT
+from baggage.values import EMPTY, Bag, Baggage, BaggageError, Direction, Key, Last, fit, receive
+from baggage.wire import WireBaggage, WireBlock, WireEntry, encode
+
+ROOT = 7
+DOWN = Key("down", direction=Direction.DOWN)
+NEVER_PACKED = WireBlock(ROOT, 1, (WireEntry("k", 1, 2),))
+NAMELESS = WireEntry("", 1)
+NAMES = st.sampled_from(["a", "b", "ab", "é"])
+KEYS = st.builds(Key, NAMES, st.sampled_from([Bag, Last]))
+PACKS = st.lists(st.tuples(KEYS, st.integers(0, 9)), max_size=6)
+VERBS = st.lists(st.tuples(st.sampled_from(["pack", "remove", "split"]), KEYS), max_size=6)
+
+
+def packed(carried: Baggage, packs: list[tuple[Key, int]]) -> Baggage:
+    for key, value in packs:
+        carried = carried.pack(key, value)
+    return carried
+
+
+def shown(carried: Baggage) -> dict[str, object]:
+    names = carried.keys()
+    return {name: (carried.unpack(name), carried.siblings(name)) for name in names}
+
+
+@given(PACKS, VERBS)
+def test_it_makes_no_difference_whether_it_was_read_before(
+    packs: list[tuple[Key, int]], verbs: list[tuple[str, Key]]
+) -> None:
+    blob = fit(packed(EMPTY.with_down({DOWN: 1}), packs), origin="there").blob
+    read, unread = Baggage.deserialize(blob), receive(blob)
+    for number, (verb, key) in enumerate(verbs):
+        if verb == "pack":
+            read, unread = read.pack(key, number), unread.pack(key, number)
+        elif verb == "remove":
+            read, unread = read.remove(key), unread.remove(key)
+        else:
+            read, unread = (each.split()[number % 2] for each in (read, unread))
+        sent = receive(fit(unread.departing(), origin="here").blob)
+        assert shown(sent) == shown(read.departing())
+        assert sent.origin == "here"
+    assert shown(unread) == shown(read)
+
+
+@given(st.binary(max_size=100))
+def test_arbitrary_bytes_are_refused_or_can_be_used(blob: bytes) -> None:
+    try:
+        carried = receive(blob)
+    except BaggageError:
+        return
+    for each in (carried.pack("k", 1), *carried.split(), carried.join(EMPTY.pack("k", 1))):
+        receive(fit(each.departing({DOWN: 1}), origin="here").blob).keys()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        WireBaggage((NEVER_PACKED,)),
+        WireBaggage((WireBlock(ROOT, MAX_HEIGHT + 1),)),
+        WireBaggage((WireBlock(ROOT, b"\xff"),)),
+        WireBaggage(over=(1 << 16, "k")),
+        WireBaggage(down=(NAMELESS,)),
+        WireBaggage(home=(NAMELESS,)),
+        WireBaggage((NEVER_PACKED,), None, (NAMELESS,), (NAMELESS,)),
+    ],
+)
+def test_what_no_service_can_have_written_is_dropped_when_it_is_read_and_logged_once(
+    message: WireBaggage, caplog: pytest.LogCaptureFixture
+) -> None:
+    carried = receive(encode(message))
+    for _ in range(2):
+        assert carried.keys() == ()
+        assert not carried.complete("k") or carried.history.over is None
+    assert [record.message for record in caplog.records] == ["baggage dropped"]
+
+
+def test_what_was_dropped_is_not_passed_on() -> None:
+    message = WireBaggage((NEVER_PACKED,), None, (WireEntry("down", 1),))
+    carried = receive(encode(message)).pack("mine", 1)
+    assert carried.unpack("k") == ()
+    sent = Baggage.deserialize(fit(carried.departing(), origin="here").blob)
+    assert shown(sent) == {"mine": ((1,), (1,)), "down": ((1,), ())}
+
+
+def test_what_nobody_reads_goes_on_as_it_came_behind_it_what_was_packed() -> None:
+    came = EMPTY.pack("k", 1).pack(DOWN, 2).serialize() + b"\x7a\x03new"
+    sent = fit(receive(came).pack("mine", 1).departing(), origin="here").blob
+    assert sent.startswith(came)
+    assert Baggage.deserialize(sent).keys() == ("down", "k", "mine")
+
+
+def test_a_changed_down_value_takes_the_place_of_the_one_that_came() -> None:
+    came = fit(EMPTY.pack("k", 1).pack(DOWN, 2), origin="there").blob
+    sent = fit(receive(came).departing({DOWN: 3}), origin="here").blob
+    assert len(sent) == len(came) - 1
+    assert Baggage.deserialize(sent).unpack(DOWN) == (3,)
+
+
+def test_a_concurrent_value_that_came_is_superseded() -> None:
+    one, other = EMPTY.pack("x", 0).split()
+    came = one.pack(Key("k", Last), 1).join(other.pack(Key("k", Last), 2)).serialize()
+    carried = receive(came).pack("k", 3)
+    assert carried.siblings("k") == (3,)
+    assert receive(carried.serialize()).siblings("k") == (3,)
