@@ -55,7 +55,9 @@ class Socket:
         self._answer = answer
 
     def sendall(self, content: Any) -> None:
-        """Drop it."""
+        """Drop it, unless the connection was refused."""
+        if isinstance(self._answer, ConnectionRefusedError):
+            raise self._answer
 
     def settimeout(self, timeout: float | None) -> None:
         """Wait for nothing."""

@@ -10,7 +10,6 @@ import gzip
 import http.client
 import zlib
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Any, Final, NoReturn
 
 from urllib3 import HTTPResponse, Timeout
@@ -25,7 +24,6 @@ from baggage.instrumentation._nowhere import Socket, answer_of, message, refused
 Dial = Callable[[HTTPConnection], Socket]
 """Connects: returns what the answer is read from, or raises what urllib3 does."""
 
-DIGEST_SIZE: Final = 8
 _ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "": bytes,
     "identity": bytes,
@@ -137,15 +135,6 @@ def seconds(timeout: Any) -> float | None:
         limits = (timeout.total, timeout._read)
         return min((limit for limit in limits if isinstance(limit, int | float)), default=None)
     return float(timeout) if isinstance(timeout, int | float) else None
-
-
-def payload(target: str, body: object) -> bytes | None:
-    """Return a digest of what the callee will read, None for a body that streams."""
-    if isinstance(body, str):
-        body = body.encode()
-    if body is not None and not isinstance(body, bytes):
-        return None
-    return blake2b(target.encode() + b"\0" + (body or b""), digest_size=DIGEST_SIZE).digest()
 
 
 class Attempt:

@@ -7,7 +7,6 @@ exceptions. Retries that urllib3 makes below it are told apart where it makes th
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,12 +18,11 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from baggage.boundary import Boundary, Call, Endpoint, Facts, Fault, FaultKind, Kind
 from baggage.context import suppressed
+from baggage.instrumentation._http import PORTS, digest, payload
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.instrumentation._requests_attempts import Arranged, Attempts, Sending
 from baggage.instrumentation._requests_faults import changed, dial, enact
-from baggage.instrumentation._urllib3 import DIGEST_SIZE, Attempt, payload, seconds
-
-_PORTS: Final = {"http": 80, "https": 443}
+from baggage.instrumentation._urllib3 import Attempt, seconds
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -96,7 +94,7 @@ class _ResponseFacts:
             read = self._response.content
         else:
             return None
-        return blake2b(read, digest_size=DIGEST_SIZE).digest()
+        return digest(read)
 
     def size(self) -> int | None:
         return len(self._response.content) if _is_read(self._response) else None
@@ -123,7 +121,7 @@ class _Adapter:
             operation=f"{method} {path}",
             method=method.lower(),
             arguments={"url": prepared.url},
-            endpoint=Endpoint(url.hostname or "", url.port or _PORTS.get(url.scheme, 0)),
+            endpoint=Endpoint(url.hostname or "", url.port or PORTS.get(url.scheme, 0)),
             timeout=seconds(request.options.get("timeout")),
             payload=payload(f"{method} {path}?{url.query}", prepared.body),
         )

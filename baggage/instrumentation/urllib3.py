@@ -8,7 +8,6 @@ requests sends is a part of its calls.
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -17,23 +16,20 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from baggage.boundary import Boundary, Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+from baggage.instrumentation._http import PORTS, digest, payload
 from baggage.instrumentation._nowhere import BROKEN_BODY
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.instrumentation._urllib3 import (
-    DIGEST_SIZE,
     Attempt,
     Dial,
     answering,
     dial_of,
     is_sent_by_another,
-    payload,
     refuse,
     seconds,
     time_out_connecting,
     with_body,
 )
-
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -89,7 +85,7 @@ class _ResponseFacts:
 
     def digest(self) -> bytes | None:
         body = self._body()
-        return None if body is None else blake2b(body, digest_size=DIGEST_SIZE).digest()
+        return None if body is None else digest(body)
 
     def size(self) -> int | None:
         body = self._body()
@@ -112,7 +108,7 @@ class _Adapter:
         path = url.path or "/"
         # An absolute one goes to a proxy, which forwards it.
         scheme, host = url.scheme or str(pool.scheme), url.hostname or str(pool.host).strip("[]")
-        port = (url.port if url.netloc else pool.port) or _PORTS.get(scheme, 0)
+        port = (url.port if url.netloc else pool.port) or PORTS.get(scheme, 0)
         query = f"?{url.query}" if url.query else ""
         return Call(
             kind=self.kind,

@@ -1,0 +1,24 @@
+"""What clients of HTTP describe alike."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+PORTS: Final = {"http": 80, "https": 443}
+DIGEST_SIZE: Final = 8
+"""Bytes of a digest of what somebody reads."""
+
+
+def digest(content: bytes) -> bytes:
+    """Return a digest of what somebody reads."""
+    return blake2b(content, digest_size=DIGEST_SIZE).digest()
+
+
+def payload(target: str, body: object) -> bytes | None:
+    """Return a digest of what the callee will read, None for a body that streams."""
+    if isinstance(body, str):
+        body = body.encode()
+    if body is not None and not isinstance(body, bytes):
+        return None
+    return digest(target.encode() + b"\0" + (body or b""))
