@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
 from pathlib import Path
-from types import CoroutineType
+from types import CoroutineType, FrameType
 from typing import Any, Final, TypeVar
 
 import wrapt
@@ -148,7 +149,7 @@ def instrument_loop(loop: type, boundary: Boundary, switch: Switch) -> None:
         wrapped: Callable[..., Any], loop: Any, args: Positional, kwargs: Named
     ) -> asyncio.Future[Any]:
         work, options = _work_of(*args, **kwargs)
-        if work is None:
+        if work is None or _is_a_frameworks():
             return wrapped(*args, **kwargs)  # type: ignore[no-any-return]
         context = options.get("context")
         token = None if context is None else enter(branch_in(context))
@@ -252,6 +253,17 @@ def _as_in(context: Context | None) -> Iterator[None]:
         leave(token)
 
 
+def _is_a_frameworks() -> bool:
+    """Say whether a framework creates a task, as one step of a request: it shares its branch."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in _BETWEEN:
+            return package in _FRAMEWORKS
+        frame = frame.f_back
+    return False
+
+
 def _work_of(
     coro: object = None, /, **options: Any
 ) -> tuple[Coroutine[Any, Any, Any] | None, Named]:
@@ -300,4 +312,6 @@ _CALL: Final = ForkAdapter(_LIBRARY, "loop.run_in_executor", _PACKAGES, below=_T
 # What loops call in threads for their own ends.
 _ERRANDS: Final = (socket.getaddrinfo, socket.getnameinfo)
 _OURS: Final = (str(Path(__file__).parents[1]), str(Path(wrapt.__file__).parent))
+_FRAMEWORKS: Final = frozenset({"fastapi", "starlette", "uvicorn"})
+_BETWEEN: Final = frozenset({"anyio", "asyncio", "baggage", "wrapt"})
 _EAGER: Final = getattr(asyncio, "eager_task_factory", object())

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import pytest
 import uvicorn
 
-from baggage.context import suppressed
 from baggage.testing.http_server import HttpServerSuite, View
 from baggage.testing.suite import eventually
 
@@ -40,8 +39,7 @@ class Uvicorn:
 
     def start(self) -> None:
         if not self._thread.is_alive():
-            with suppressed():
-                self._thread.start()
+            self._thread.start()
             eventually(lambda: self._server.started)
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from types import ModuleType
 from typing import Any, ClassVar
 
 import anyio.to_thread
@@ -14,7 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount, Route
 
+from baggage.boundary import Boundary
+from baggage.instrumentation import asyncio, concurrent_futures, threading, uvicorn
 from baggage.instrumentation import starlette as instrumentation
+from baggage.instrumentation._patching import Switch
 from baggage.testing.http_server import View
 from tests.instrumentation.asgi_serving import BehindUvicorn
 
@@ -88,3 +92,26 @@ async def tell(request: Request, call_next: Callable[[Request], Awaitable[Respon
     told = await call_next(request)
     told.headers["x-told"] = "yes"
     return told
+
+
+class Everything(ModuleType):
+    """Stands for the instrumentations that work together below and around an application."""
+
+    def instrument(self, boundary: Boundary, switch: Switch) -> None:
+        for each in (instrumentation, uvicorn, asyncio, threading, concurrent_futures):
+            each.instrument(boundary, switch)
+
+
+class TestTogether(BehindUvicorn):
+    """Tasks of the server and of middleware, and threads of endpoints, are branches too."""
+
+    instrumentation: ClassVar = Everything("everything")
+
+    def application(self, view: View) -> Any:
+        app = FastAPI(middleware=[Middleware(BaseHTTPMiddleware, dispatch=tell)])
+
+        @app.api_route("/{path:path}", methods=METHODS)
+        def respond() -> Response:
+            return response(view())
+
+        return app
