@@ -6,6 +6,8 @@ process's runtime; a test may make one of its own.
 
 from __future__ import annotations
 
+import atexit
+import os
 from dataclasses import replace
 from importlib import import_module
 from threading import Lock
@@ -13,8 +15,9 @@ from typing import Any
 
 import wrapt
 
-from baggage.boundary import Boundary, MetaApp, read_header
-from baggage.context import Branch, branch, enter
+from baggage.boundary import Boundary, MetaApp, collect, read_header
+from baggage.boundary.homing import take_home
+from baggage.context import Branch, attached, branch, enter
 from baggage.instrumentation._patching import Switch
 from baggage.runtime import discovery
 from baggage.runtime.settings import Settings, read_settings
@@ -93,8 +96,18 @@ class Runtime:
         for app in discovery.metaapps(settings.metaapps):
             if app.name not in taken:
                 self.boundary.register(app)
-        inherit(settings.inherited)
+        inherited = inherit(settings.inherited)
+        if inherited is not None:
+            atexit.register(self._leave, inherited, os.getpid())
         return settings
+
+    def _leave(self, inherited: Branch, process: int) -> None:
+        """Hand what the process would bring home to its owners: nobody waits for it elsewhere."""
+        if os.getpid() != process:
+            return
+        with attached(inherited), self.boundary.isolated():
+            collect(inherited)
+            self.boundary.overflow(take_home(inherited))
 
     def _switch_on(self, library: str, module: str) -> None:
         with self._lock:
@@ -111,9 +124,16 @@ class Runtime:
         wrapt.register_post_import_hook(imported, library)
 
 
-def inherit(header: str) -> None:
-    """Take up the baggage that this process was started with, if nothing is carried yet."""
-    if header and branch() is None:
-        received = read_header(header)
-        if not received.empty:
-            enter(Branch(received))
+def inherit(header: str) -> Branch | None:
+    """Take up the baggage that this process was started with, if nothing is carried yet.
+
+    Returns the branch that carries it from now on.
+    """
+    if not header or branch() is not None:
+        return None
+    received = read_header(header)
+    if received.empty:
+        return None
+    inherited = Branch(received)
+    enter(inherited)
+    return inherited

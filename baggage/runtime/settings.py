@@ -1,12 +1,11 @@
 """The settings of the waist, read in one place: `[tool.baggage]`, then the environment.
 
-The only module of `baggage` that reads either.
+The only module of `baggage` that says what either means.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from baggage.boundary import Policy
+from baggage.boundary.settings import environment
 
 _log = logging.getLogger("baggage.runtime")
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -38,7 +38,7 @@ class Settings:
 
 def read_settings() -> Settings:
     """Return the settings of this process; what makes no sense is logged and left out."""
-    return parse(_project(Path.cwd()), os.environ)
+    return parse(_project(Path.cwd()), environment())
 
 
 def parse(project: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
