@@ -10,13 +10,16 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from baggage.boundary import Message
 from baggage.context import Branch
 
 _LOANS: Final = "baggage.queues"
+_REMEMBERED: Final = 64
+_PLAIN: Final = frozenset({type(None), object, int, str, bytes})
 
 
 @dataclass(slots=True)
@@ -66,14 +69,15 @@ class Ledger:
         before = self._storage.size(queue)
         if not before:
             self._forget()
-        if hand is None and not self._records:
+        message = hand.messages[0] if hand is not None and hand.messages else None
+        if message is None and not self._records:
             return put()
         if before and not self._records:
             self._note(queue)
         placed = self._placed
         result = put()
         if self._placed == placed and self._storage.size(queue) > before:
-            self._write(item, hand.messages[0] if hand is not None else None)
+            self._write(item, message)
             if hand is not None:
                 hand.placed = True
         return result
@@ -123,19 +127,40 @@ class Ledger:
             self._records.clear()
 
 
-def borrow(running: Branch, ledger: Ledger) -> None:
+def borrow(running: Branch, ledger: Ledger, item: object) -> None:
     """Note that a request took something that no message of its own had brought.
 
-    It's likely from a pool, and comes back.
+    It's likely a resource from a pool, and comes back; only a few of them are remembered.
     """
+    try:
+        ticket: Callable[[], object] = ref(item)
+    except TypeError:
+        if type(item) not in _PLAIN:
+            return
+        ticket = _NOTHING if item is None else partial(_same, item)
     loans = running.scope.notes.setdefault(_LOANS, WeakKeyDictionary())
-    loans[ledger] = loans.get(ledger, 0) + 1
+    loans.setdefault(ledger, deque(maxlen=_REMEMBERED)).append(ticket)
 
 
-def give_back(running: Branch | None, ledger: Ledger) -> bool:
-    """Say whether a request puts back something that it borrowed; that is no message."""
+def give_back(running: Branch | None, ledger: Ledger, item: object) -> bool:
+    """Say whether a request puts back something that it borrowed; that is no message.
+
+    Pools hold None for a resource that is yet to be made, or had to be thrown away.
+    """
     loans = None if running is None else running.scope.notes.get(_LOANS)
-    if not loans or not loans.get(ledger):
+    tickets = loans.get(ledger) if loans else None
+    if not tickets:
         return False
-    loans[ledger] -= 1
-    return True
+    for position, ticket in enumerate(tuple(tickets)):
+        if item is None or ticket is _NOTHING or ticket() is item:
+            with suppress(IndexError):  # another thread of the request was faster
+                del tickets[position]
+            return True
+    return False
+
+
+def _same(item: object) -> object:
+    return item
+
+
+_NOTHING: Final = partial(_same, None)

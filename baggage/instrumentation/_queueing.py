@@ -126,12 +126,13 @@ class Queueing:
         outer = _putting.get()
         if outer is not None and outer.queue is queue:
             return None
+        item = args[0] if args else kwargs.get("item")
         ledger = ledger_of(queue)
         if ledger is not None:
             ledger.drop_lost()
-            if give_back(branch(), ledger):
+            if give_back(branch(), ledger, item):
                 return None
-        if isinstance(args[0] if args else kwargs.get("item"), logging.LogRecord):
+        if isinstance(item, logging.LogRecord):
             return None
         message = self._boundary.hand_over(self._adapter, type(queue))
         if message is None:
@@ -147,7 +148,7 @@ class Queueing:
     def sent(self, hand: Hand, token: Token[Hand | None]) -> None:
         """Note that a put is over. What came not to lie there, nobody will take."""
         _reset(_putting, token)
-        if not hand.placed:
+        if hand.messages and not hand.placed:
             hand.messages[0].drop()
         ledger = ledger_of(hand.queue)
         if ledger is not None:
@@ -172,7 +173,7 @@ class Queueing:
         running = branch()
         if not hand.messages:
             if running is not None and not running.muted and not running.idle:
-                borrow(running, self._ledger(hand.queue))
+                borrow(running, self._ledger(hand.queue), item)
             return item
         *others, message = hand.messages
         for other in others:
@@ -181,7 +182,7 @@ class Queueing:
         foreign = running is not None and not running.muted and not message.akin(running)
         item = message.take(item, ledger, opens=opens, wait=wait)
         if running is not None and foreign and branch() is running:
-            borrow(running, ledger)
+            borrow(running, ledger, item)
         return item
 
     def _ledger(self, queue: Any) -> Ledger:

@@ -80,11 +80,12 @@ class _AsyncQueueing(Queueing):
         return item if seat.hand is None else await self._ataken(seat.hand, item, opens=True)
 
     async def _aput(self, wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
-        hand = self.sending(queue, args, kwargs)
-        if hand is None:
-            return await wrapped(*args, **kwargs)
+        # The `put_nowait` within shall not ask again, where nothing goes along.
+        hand = self.sending(queue, args, kwargs) or Hand(queue)
         token = self.begin(hand)
         try:
+            if not hand.messages:
+                return await wrapped(*args, **kwargs)
             return await hand.messages[0].asend(lambda: wrapped(*args, **kwargs))
         finally:
             self.sent(hand, token)
