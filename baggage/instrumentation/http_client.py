@@ -8,10 +8,8 @@ it there. Bodies are left to the application.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from http.client import HTTPConnection, HTTPResponse, ResponseNotReady
+from http.client import HTTPConnection, HTTPResponse
 from socket import getdefaulttimeout
-from time import sleep
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,23 +17,24 @@ from baggage.boundary import (
     Boundary,
     Call,
     CannotEnact,
-    Departure,
     Endpoint,
     Facts,
     Fault,
     FaultKind,
     Kind,
-    Outcome,
-    Raised,
-    deliver,
 )
 from baggage.instrumentation._http import PORTS, payload
+from baggage.instrumentation._http_client_exchange import (
+    Answer,
+    Arranged,
+    Exchange,
+    Request,
+    lines,
+    under_way,
+)
 from baggage.instrumentation._nowhere import Socket, answer_of, message, refused
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.wire import NAME, split_members
-
-_UNDER_WAY: Final = "_baggage_exchange"
-Answer = bytes | OSError
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -47,7 +46,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
-        if not _lines(connection):  # No request was begun, and the library says so.
+        if not lines(connection):  # No request was begun, and the library says so.
             return wrapped(*args, **kwargs)
         request = Request(connection, args[0] if args else kwargs.get("message_body"))
         if split_members(request.get(NAME) or "")[0] is not None:
@@ -55,9 +54,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         departure = boundary.depart(_ADAPTER, request)
         if departure is None:
             return wrapped(*args, **kwargs)
-        exchange = _Exchange(request, departure)
-        vars(connection)[_UNDER_WAY] = exchange
-        return exchange.send(lambda: wrapped(*args, **kwargs))
+        return Exchange(request, departure).send(lambda: wrapped(*args, **kwargs))
 
     def getresponse(
         wrapped: Callable[..., HTTPResponse],
@@ -65,7 +62,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        exchange = vars(connection).get(_UNDER_WAY)
+        exchange = under_way(connection)
         if exchange is None:
             return wrapped(*args, **kwargs)
         return exchange.receive(lambda: wrapped(*args, **kwargs))
@@ -82,152 +79,12 @@ def _close(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
-    exchange = vars(connection).get(_UNDER_WAY)
+    exchange = under_way(connection)
     try:
         wrapped(*args, **kwargs)
     finally:
         if exchange is not None:
             exchange.abandon()
-
-
-class Request:
-    """What a connection is about to send. This is the carrier.
-
-    While it is `arranging`, a fault is not enacted at once, but by what the connection reads.
-    """
-
-    __slots__ = ("arranging", "body", "connection", "method", "url")
-
-    def __init__(self, connection: HTTPConnection, body: object) -> None:
-        """Read the request line, which the connection holds back with the headers."""
-        self.connection, self.body = connection, body
-        self.method, self.url, *_ = _lines(connection)[0].decode("latin-1").split(" ")
-        self.arranging = False
-        if body is None and self.get("content-length") not in (None, "0"):
-            self.body = ...  # It is sent by the application, after the headers.
-
-    def get(self, name: str) -> str | None:
-        """Return a header to send."""
-        lines = _lines(self.connection)[1:]
-        found = [line for line in lines if _name(line) == name]
-        return ",".join(line.partition(b":")[2].decode("latin-1").strip() for line in found) or None
-
-    def set(self, name: str, value: str) -> None:
-        """Replace a header to send."""
-        line, *headers = _lines(self.connection)
-        _lines(self.connection)[:] = [line, *(each for each in headers if _name(each) != name)]
-        self.connection.putheader(name, value)
-
-
-class _Exchange:
-    """One request and its response, with the fault that is arranged for it."""
-
-    __slots__ = ("_decided", "_departure", "_injected", "_real", "_request", "_stand_in")
-
-    def __init__(self, request: Request, departure: Departure) -> None:
-        self._request, self._departure = request, departure
-        self._decided: Outcome | None = None
-        self._injected: Fault | None = None
-        self._real: Any = None
-        self._stand_in: Socket | None = None
-
-    def send(self, send: Callable[[], None]) -> None:
-        """Ask the flows, and end the headers."""
-        try:
-            self._begin()
-        except BaseException:
-            self.abandon()
-            raise
-        try:
-            send()
-        except BaseException as error:
-            self._restore()
-            if self._decided is None:
-                self._decided = self._end(self._departure.raised(error))
-            if isinstance(self._decided, Raised) and self._decided.error is error:
-                self.abandon()
-                raise
-        if isinstance(self._decided, Raised):
-            self.abandon()
-            deliver(self._decided)
-
-    def receive(self, receive: Callable[[], HTTPResponse]) -> Any:
-        """Return the response, or raise what came instead."""
-        connection = self._request.connection
-        vars(connection).pop(_UNDER_WAY, None)
-        if self._decided is not None:
-            self.abandon()
-            connection.close()
-            return deliver(self._decided)
-        try:
-            response = receive()
-        except ResponseNotReady:
-            # That of the request before is to be read first: this one is asked for again.
-            vars(connection)[_UNDER_WAY] = self
-            raise
-        except BaseException as error:
-            self._restore()
-            outcome = self._end(self._departure.raised(error))
-            if isinstance(outcome, Raised) and outcome.error is error:
-                raise
-        else:
-            self._restore()
-            outcome = self._end(self._departure.answered(response))
-        return deliver(outcome)
-
-    def abandon(self) -> None:
-        """Give up a request whose response nobody asks for."""
-        self._restore()
-        vars(self._request.connection).pop(_UNDER_WAY, None)
-        self._departure.close()
-
-    def _begin(self) -> None:
-        self._request.arranging = True
-        try:
-            outcome = self._departure.begin()
-        finally:
-            self._request.arranging = False
-        if outcome is None:
-            if self._departure.delay:
-                sleep(self._departure.delay)
-        elif isinstance(outcome, Raised) and isinstance(outcome.error, _Arranged):
-            self._injected = outcome.injected
-            self._stand_for(outcome.error.answer)
-        else:
-            self._stand_for(b"")
-            self._decided = self._departure.end(outcome)
-
-    def _end(self, outcome: Outcome) -> Outcome:
-        if self._injected is not None:
-            outcome = replace(outcome, injected=self._injected)
-        try:
-            return self._departure.end(outcome)
-        finally:
-            self._departure.close()
-
-    def _stand_for(self, answer: Answer) -> None:
-        """Have the connection talk to nobody until the response was read."""
-        connection = self._request.connection
-        self._real, self._stand_in = connection.sock, Socket(answer)
-        connection.sock = self._stand_in
-
-    def _restore(self) -> None:
-        connection, real = self._request.connection, self._real
-        if self._stand_in is None:
-            return
-        if connection.sock is self._stand_in:
-            connection.sock = real
-        elif real is not None:
-            real.close()
-        self._stand_in = self._real = None
-
-
-class _Arranged(Exception):
-    """A fault that is enacted by what a connection reads."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__("a fault is arranged for")
-        self.answer = answer
 
 
 class _ResponseHeaders:
@@ -311,7 +168,7 @@ class _Adapter:
         changes = response is not None and fault.kind is FaultKind.BODY
         answer = message(200, fault.body or b"") if changes else _answer(fault)
         if request.arranging:
-            raise _Arranged(answer)
+            raise Arranged(answer)
         if response is not None:
             # What is left of the answer would be taken for the next one.
             request.connection.close()
@@ -351,16 +208,6 @@ _BY_NAME: Final[dict[str, Answer]] = {
     "http.client.RemoteDisconnected": b"",
     "http.client.BadStatusLine": b"nonsense\r\n\r\n",
 }
-
-
-def _lines(connection: HTTPConnection) -> list[bytes]:
-    """Return what a connection holds back: the request line, and the headers so far."""
-    lines: list[bytes] = connection._buffer  # type: ignore[attr-defined]
-    return lines
-
-
-def _name(line: bytes) -> str:
-    return line.partition(b":")[0].decode("latin-1").lower()
 
 
 def _endpoint(connection: HTTPConnection, url: str) -> Endpoint:
