@@ -12,6 +12,7 @@ import pytest
 APART = Path(__file__).parent / "apart"
 PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 PATCHED_BY = {
+    "processes": "",
     "process_pools": "",
     "gevent_greenlets": "from gevent import monkey; monkey.patch_all()",
     # It warns on import that it's deprecated.

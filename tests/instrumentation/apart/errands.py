@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from baggage.boundary import PROCEED, Boundary, Call, Flow, Interest, Kind, Policy, Proceed
@@ -73,8 +74,33 @@ def unpicklable_refusal() -> None:
     raise error
 
 
+def echo(n: int, answers: Any) -> None:
+    answers.put((work(n), service(), os.getpid()))
+
+
+def exit_with(code: object) -> None:
+    pack("n", 2)
+    raise SystemExit(code)
+
+
+def much() -> None:
+    for n in range(2000):
+        pack(HOME, f"{n:0100}")
+
+
 def die() -> None:
     os._exit(3)
+
+
+class Overriding(SpawnProcess):
+    """A process that overrides `run`."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.n = n
+
+    def run(self) -> None:
+        work(self.n)
 
 
 class Telling:
