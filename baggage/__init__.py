@@ -2,7 +2,7 @@
 
 The verbs act on the current baggage; `Baggage` is the immutable value itself, `key` declares how
 values merge and which way they travel. `instrument()` makes libraries carry baggage, `register()`
-adds a tool that gives it meaning.
+adds a tool that gives it meaning; `enclose` and `opened` are for channels of your own.
 """
 
 from baggage.context import (
@@ -18,7 +18,16 @@ from baggage.context import (
     suppressed,
     unpack,
 )
-from baggage.runtime import asgi, instrument, register, uninstrument, unregister
+from baggage.runtime import (
+    Envelope,
+    asgi,
+    enclose,
+    instrument,
+    opened,
+    register,
+    uninstrument,
+    unregister,
+)
 from baggage.values import Bag, Baggage, BaggageError, Direction, Key, Last, Type, Value, key
 
 __all__ = [
@@ -27,6 +36,7 @@ __all__ = [
     "BaggageError",
     "Branch",
     "Direction",
+    "Envelope",
     "Key",
     "Last",
     "Type",
@@ -35,9 +45,11 @@ __all__ = [
     "attached",
     "current",
     "deserialize",
+    "enclose",
     "instrument",
     "join",
     "key",
+    "opened",
     "pack",
     "register",
     "remove",
