@@ -475,7 +475,7 @@ class TestWeb(InstrumentationSuite):
         async def run() -> str:
             app = application(carried)
             task = asyncio.ensure_future(
-                web._run_app(app, sock=listening, print=None, access_log=None)
+                web._run_app(app, sock=listening, print=None, handle_signals=False)
             )
             header = {"baggage": write_header(EMPTY.pack("n", 1), origin="caller")}
             url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
