@@ -14,19 +14,23 @@ from baggage.context import (
     pack,
     remove,
     serialize,
-    split,
     suppressed,
     unpack,
 )
 from baggage.runtime import (
     Envelope,
+    Kept,
     asgi,
     enclose,
     instrument,
+    keep,
     opened,
     register,
+    split,
+    stepwise,
     uninstrument,
     unregister,
+    wsgi,
 )
 from baggage.values import Bag, Baggage, BaggageError, Direction, Key, Last, Type, Value, key
 
@@ -37,6 +41,7 @@ __all__ = [
     "Branch",
     "Direction",
     "Envelope",
+    "Kept",
     "Key",
     "Last",
     "Type",
@@ -48,6 +53,7 @@ __all__ = [
     "enclose",
     "instrument",
     "join",
+    "keep",
     "key",
     "opened",
     "pack",
@@ -55,9 +61,11 @@ __all__ = [
     "remove",
     "serialize",
     "split",
+    "stepwise",
     "suppressed",
     "uninstrument",
     "unpack",
     "unregister",
+    "wsgi",
 ]
 __version__ = "0.1.0"

@@ -15,6 +15,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
+EXTENSION: Final = "baggage"
 _DIGEST_SIZE: Final = 8
 _WHOLE: Final = 1 << 20
 """Bodies of at most so many bytes are taken whole, where somebody asks for a digest."""
@@ -34,10 +35,14 @@ class Response:
         return int(self.status.split(" ", 1)[0])
 
     def length(self) -> int | None:
-        """Return the body's stated length in bytes, None for a stream."""
+        """Return the body's length in bytes as it is stated or plain to see, None for a stream."""
         for name, value in self.headers:
             if name.lower() == "content-length" and value.isdecimal():
                 return int(value)
+        if isinstance(self.body, list | tuple) and self.body:
+            return sum(map(len, self.body))
+        if isinstance(self.body, _Whole):
+            return len(self.body.content)
         return 0 if self.code in (204, 304) else None
 
 
@@ -128,6 +133,9 @@ class _Whole:
         if self.error is not None:
             raise self.error
 
+    def __len__(self) -> int:
+        return 1
+
     def close(self) -> None:
         if self._close is not None:
             self._close()
@@ -182,6 +190,12 @@ class WsgiAdapter:
         body = fault.body or b""
         headers = [("Content-Length", str(len(body)))]
         return Response(f"{fault.status} {phrase}", headers, [body])
+
+
+def service_of(application: object) -> str:
+    """Return the name that an application of a framework was given as a service, "" for none."""
+    extensions = getattr(application, "extensions", None)
+    return str(extensions.get(EXTENSION, "")) if isinstance(extensions, dict) else ""
 
 
 def _port(environ: Environ) -> int:

@@ -8,7 +8,7 @@ before it is sent; a stream keeps the scope open to its end, and is not read ahe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import copy_context
 from typing import Any, Final, TypeVar
 
@@ -38,6 +38,25 @@ def serve(
     environ[_SERVED] = True
     exchange = _Exchange(adapter, arrival, start_response)
     return exchange.run(application, environ)
+
+
+class Served:
+    """A WSGI application whose requests arrive at `service`, "" for the process's own."""
+
+    __slots__ = ("_adapter", "_boundary", "application", "service")
+
+    def __init__(
+        self, boundary: Boundary, adapter: WsgiAdapter, application: Application, service: str = ""
+    ) -> None:
+        """Wrap an application."""
+        self._boundary, self._adapter = boundary, adapter
+        self.application, self.service = application, service
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Run one request."""
+        return serve(
+            self._boundary, self._adapter, self.application, environ, start_response, self.service
+        )
 
 
 class _Exchange:
@@ -111,11 +130,16 @@ class _Exchange:
                 raise
             return self._whole(outcome)
         response = self._response
-        if response is None or response.length() is None or self._write is not _unsent:
+        if response is None or self._write is not _unsent:
             return _Body(self, body)
         response.body = body
+        if response.length() is None:
+            return _Body(self, body)
         self._ended = True
-        return self._whole(self._arrival.end(self._arrival.answered(response)))
+        outcome = self._arrival.end(self._arrival.answered(response))
+        if deliverable(outcome) is not response:
+            _close(response.body)
+        return self._whole(outcome)
 
     def _end_with(self, error: BaseException) -> Outcome:
         self._ended = True
@@ -126,7 +150,7 @@ class _Exchange:
         self._ended = True
         self._response = response = deliver(outcome)
         self.send_headers()
-        return _Body(self, response.body)
+        return (_Sized if isinstance(response.body, Sized) else _Body)(self, response.body)
 
     def _hold(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
@@ -150,6 +174,12 @@ def _unsent(data: bytes) -> None:
 def deliverable(outcome: Outcome) -> object:
     """Return the exception or the response of an outcome."""
     return getattr(outcome, "error", None) or getattr(outcome, "value", None)
+
+
+def _close(body: Iterable[bytes]) -> None:
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()
 
 
 class _Begun:
@@ -211,8 +241,13 @@ class _Body:
 
     def _close(self) -> None:
         try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
+            _close(self._body)
         finally:
             self._exchange.finish()
+
+
+class _Sized(_Body):
+    """A body in so many chunks: servers look whether it is a single one, and state its length."""
+
+    def __len__(self) -> int:
+        return len(self._body)  # type: ignore[arg-type]  # It was looked at before.

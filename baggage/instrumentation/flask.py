@@ -13,10 +13,9 @@ from flask import Flask
 
 from baggage.boundary import Boundary
 from baggage.instrumentation._patching import Switch, wrap
-from baggage.instrumentation._wsgi import WsgiAdapter
+from baggage.instrumentation._wsgi import EXTENSION, WsgiAdapter, service_of
 from baggage.instrumentation._wsgi_server import serve
 
-_EXTENSION: Final = "baggage"
 _ADAPTER: Final = WsgiAdapter("flask")
 
 
@@ -30,15 +29,14 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         kwargs: dict[str, Any],
     ) -> Iterable[bytes]:
         environ, start_response = _request(*args, **kwargs)
-        service = str(app.extensions.get(_EXTENSION, ""))
-        return serve(boundary, _ADAPTER, wrapped, environ, start_response, service)
+        return serve(boundary, _ADAPTER, wrapped, environ, start_response, service_of(app))
 
     wrap(Flask, "__call__", switch, call)
 
 
 def name_service(app: Flask, service: str) -> None:
     """Give one application a service name of its own."""
-    app.extensions[_EXTENSION] = service
+    app.extensions[EXTENSION] = service
 
 
 def _request(environ: dict[str, Any], start_response: Callable[..., Any]) -> tuple[Any, Any]:

@@ -1,22 +1,37 @@
 """The composition root."""
 
-from baggage.runtime.api import PROCESS, instrument, register, uninstrument, unregister
+from baggage.runtime.api import (
+    PROCESS,
+    instrument,
+    keep,
+    register,
+    split,
+    stepwise,
+    uninstrument,
+    unregister,
+)
+from baggage.runtime.branching import Kept
 from baggage.runtime.envelope import Envelope, enclose, opened
 from baggage.runtime.runtime import Runtime, UnknownLibrary
-from baggage.runtime.serving import asgi
+from baggage.runtime.serving import asgi, wsgi
 from baggage.runtime.settings import Settings
 
 __all__ = [
     "PROCESS",
     "Envelope",
+    "Kept",
     "Runtime",
     "Settings",
     "UnknownLibrary",
     "asgi",
     "enclose",
     "instrument",
+    "keep",
     "opened",
     "register",
+    "split",
+    "stepwise",
     "uninstrument",
     "unregister",
+    "wsgi",
 ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from baggage.instrumentation._asgi import Application, AsgiAdapter
-from baggage.instrumentation._asgi_server import Served
+from baggage.instrumentation import _asgi, _asgi_server, _wsgi, _wsgi_server
 from baggage.runtime.api import PROCESS
 
 
-def asgi(app: Application, service: str = "") -> Application:
+def asgi(app: _asgi.Application, service: str = "") -> _asgi.Application:
     """Return an ASGI application whose requests carry baggage; as a middleware, outermost.
 
     `service` names it, "" as the process. Starts the process's runtime as `instrument` does, and
@@ -16,4 +15,11 @@ def asgi(app: Application, service: str = "") -> Application:
     """
     if not PROCESS.start():
         return app
-    return Served(PROCESS.boundary, AsgiAdapter("asgi"), app, service)
+    return _asgi_server.Served(PROCESS.boundary, _asgi.AsgiAdapter("asgi"), app, service)
+
+
+def wsgi(app: _wsgi.Application, service: str = "") -> _wsgi.Application:
+    """Return a WSGI application whose requests carry baggage; see `asgi`."""
+    if not PROCESS.start():
+        return app
+    return _wsgi_server.Served(PROCESS.boundary, _wsgi.WsgiAdapter("wsgi"), app, service)
