@@ -312,6 +312,6 @@ _CALL: Final = ForkAdapter(_LIBRARY, "loop.run_in_executor", _PACKAGES, below=_T
 # What loops call in threads for their own ends.
 _ERRANDS: Final = (socket.getaddrinfo, socket.getnameinfo)
 _OURS: Final = (str(Path(__file__).parents[1]), str(Path(wrapt.__file__).parent))
-_FRAMEWORKS: Final = frozenset({"fastapi", "starlette", "uvicorn"})
+_FRAMEWORKS: Final = frozenset({"aiohttp", "fastapi", "starlette", "uvicorn"})
 _BETWEEN: Final = frozenset({"anyio", "asyncio", "baggage", "wrapt"})
 _EAGER: Final = getattr(asyncio, "eager_task_factory", object())

@@ -30,6 +30,8 @@ from baggage.boundary import (
 )
 from baggage.context import current, pack, unpack
 from baggage.instrumentation import aiohttp_web as instrumentation
+from baggage.instrumentation import asyncio as tasks
+from baggage.instrumentation._patching import Switch
 from baggage.testing import Recorder, Scripted
 from baggage.testing.http_server import HttpServerSuite, View
 from baggage.testing.suite import HERE, InstrumentationSuite
@@ -470,6 +472,39 @@ class TestWeb(InstrumentationSuite):
             visitor.ask(EMPTY.pack("tenant", "acme"))
             visitor.ask()
         assert seen == [("tenant",), ()]
+
+    def test_tasks_of_a_handler_are_branches_of_its_request_and_those_of_aiohttp_are_none(
+        self, with_tasks: None
+    ) -> None:
+        async def work(n: int) -> object:
+            before = unpack("n")
+            pack("n", n)
+            await asyncio.sleep(0)
+            return before
+
+        async def fan_out(_: web.Request) -> web.Response:
+            found = await asyncio.gather(*(work(n) for n in (1, 2)))
+            return web.Response(text=repr(found))
+
+        recorder = Recorder(kinds=(Kind.SPAWN, Kind.SERVER))
+        self.boundary.register(recorder)
+        sent = EMPTY.pack("n", 0)
+        with self.visited(fan_out) as visitor:
+            visitor.ask()
+            recorder.begun.clear()
+            answered = visitor.ask(sent)
+            kinds = [crossed.call.kind for crossed in recorder.begun]
+        assert answered.body == b"[(0,), (0,)]"
+        assert sorted(sent.join(answered.baggage).unpack("n"), key=repr) == [0, 1, 2]
+        assert kinds == [Kind.SERVER, Kind.SPAWN, Kind.SPAWN]
+
+    @pytest.fixture
+    def with_tasks(self) -> Iterator[None]:
+        """Instrument tasks as well."""
+        switch = Switch()
+        tasks.instrument(self.boundary, switch)
+        yield
+        switch.on = False
 
     def test_an_application_runs_by_the_function_that_runs_one(self) -> None:
         async def run() -> str:
