@@ -113,7 +113,7 @@ class Fork(Crossing):
         """Do the child's work in its own branch. What `work` raises passes through."""
         token = enter(self._child)
         try:
-            return drive(Run(self._boundary, self._adapter, self._request, self._arriving()), work)
+            return drive(self.running(), work)
         finally:
             with self._boundary.isolated():
                 finish()
@@ -128,8 +128,12 @@ class Fork(Crossing):
         """
         return Work(self._child, work, self._arun_home if home else self._arun)
 
+    def running(self) -> Run:
+        """Return the crossing of the child's work, to be taken step by step; `over` follows."""
+        return Run(self._boundary, self._adapter, self._request, self._arriving())
+
     def over(self) -> None:
-        """Note that the child's work is done, where neither `run` nor `arun` was told of it."""
+        """Note that the child's work is done, where neither `run` nor `arun` saw it end."""
         with self._boundary.isolated():
             self._ended()
 
@@ -156,8 +160,7 @@ class Fork(Crossing):
 
     async def _arun(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
-            run = Run(self._boundary, self._adapter, self._request, self._arriving())
-            return await adrive(run, work)
+            return await adrive(self.running(), work)
         finally:
             finish()
             enter(self._child)

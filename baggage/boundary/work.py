@@ -7,6 +7,7 @@ around that coroutine is the fork's affair.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from baggage.context import Branch, branch, enter, leave
@@ -37,52 +38,76 @@ class Steps:
             leave(token)
 
 
-class Work(Coroutine[Any, Any, T], Generator[Any, Any, T]):
+class Stepped(Coroutine[Any, Any, T], Generator[Any, Any, T]):
+    """A coroutine of which each step is taken as one of `steps`."""
+
+    __slots__ = ("_begin", "_running", "_steps")
+
+    def __init__(self, steps: Steps, begin: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        """Prepare to step what `begin` returns, who is asked at the first step."""
+        self._steps, self._begin = steps, begin
+        self._running: Coroutine[Any, Any, T] | None = None
+
+    def send(self, value: Any, /) -> Any:
+        """Take a step; the first one begins."""
+        return self._steps.take(self._begun().send, value)
+
+    def throw(self, *error: Any) -> Any:
+        """Throw into the coroutine."""
+        return self._steps.take(self._begun().throw, *error)
+
+    def close(self) -> None:
+        """End the coroutine, wherever it stands."""
+        self._steps.take(self._begun().close)
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self
+
+    def _begun(self) -> Coroutine[Any, Any, T]:
+        if self._running is None:
+            self._running = self._begin()
+        return self._running
+
+
+class Work(Stepped[T]):
     """The application's coroutine with what runs around it, stepped in a branch.
 
     All that is asked of a coroutine for display (`cr_frame`, its name) is the application's.
     """
 
-    __slots__ = ("_around", "_running", "_steps", "application")
+    __slots__ = ("_around", "application")
 
     def __init__(
         self, running: Branch, application: Coroutine[Any, Any, T], around: Around[T]
     ) -> None:
         """Prepare; `around(work)` makes the coroutine to be stepped, at the first step."""
-        self.application = application
-        self._steps, self._around = Steps(running), around
-        self._running: Coroutine[Any, Any, T] | None = None
-
-    def send(self, value: Any, /) -> Any:
-        """Take a step; the first one begins."""
-        running = self._running or self._begin(lambda: self.application)
-        return self._steps.take(running.send, value)
+        super().__init__(Steps(running), lambda: around(lambda: application))
+        self.application, self._around = application, around
 
     def throw(self, *error: Any) -> Any:
         """Throw into the coroutine. One that is cancelled before it began never begins."""
         if self._running is not None:
-            return self._steps.take(self._running.throw, *error)
-        running = self._begin(lambda: _thrown(self.application, error))
-        return self._steps.take(running.send, None)
+            return super().throw(*error)
+        self._running = self._around(lambda: _thrown(self.application, error))
+        return self.send(None)
 
     def close(self) -> None:
-        """End the coroutine, wherever it stands."""
+        """End the coroutine, wherever it stands; around it one hears of what never began too."""
         if self._running is None:
             self.application.close()
-        else:
-            self._steps.take(self._running.close)
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self
+            self._running = self._around(_nothing)
+            with suppress(StopIteration):
+                self.send(None)
+        super().close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.application, name)
-
-    def _begin(self, work: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
-        self._running = self._around(work)
-        return self._running
 
 
 async def _thrown(coroutine: Coroutine[Any, Any, T], error: tuple[Any, ...]) -> T:
     coroutine.throw(*error)
     return await coroutine
+
+
+async def _nothing() -> Any:
+    pass

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from baggage.boundary import MetaApp
+from baggage.context import Branch
+from baggage.runtime import branching, stepping
+from baggage.runtime.branching import Kept
 from baggage.runtime.runtime import Runtime
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Y = TypeVar("Y")
+S = TypeVar("S")
+R = TypeVar("R")
 
 PROCESS: Final = Runtime()
 
@@ -32,3 +42,53 @@ def register(app: MetaApp) -> None:
 def unregister(name: str) -> None:
     """Remove a meta-application by its name."""
     PROCESS.unregister(name)
+
+
+def split() -> tuple[Branch, Branch]:
+    """Fork the current branch of execution: return it, and a new one that knows the same past.
+
+    Run the other one's work within `attached(theirs)`, in any thread; `join(theirs)` afterwards.
+    """
+    return branching.split(PROCESS.boundary)
+
+
+def keep(callback: Callable[P, T]) -> Kept[P, T]:
+    """Return a callback that runs with what is carried now: later, elsewhere, any number of times.
+
+    For what is stored now and called by somebody who knows nothing of who stored it: handlers,
+    hooks, finalizers, timers of other event loops. Takes coroutine functions too, and returns one.
+    Safe in any thread. No call sees what another one packs; `join()` of what is returned brings
+    home what all calls packed so far, to the caller.
+
+        on_close = baggage.keep(report)
+        connection.add_close_listener(on_close)
+        ...
+        on_close.join()
+    """
+    return branching.keep(PROCESS.boundary, callback)
+
+
+@overload
+def stepwise(generator: Generator[Y, S, R]) -> Generator[Y, S, R]: ...
+@overload
+def stepwise(generator: AsyncGenerator[Y, S]) -> AsyncGenerator[Y, S]: ...
+@overload
+def stepwise(generator: Iterator[Y]) -> Iterator[Y]: ...
+@overload
+def stepwise(generator: AsyncIterator[Y]) -> AsyncIterator[Y]: ...
+@overload
+def stepwise(generator: Callable[P, T]) -> Callable[P, T]: ...
+def stepwise(generator: Any) -> Any:
+    """Return a generator that runs in a branch of its own, forked here.
+
+    Otherwise it runs in that of whoever takes its next step: what it packs or attaches leaks there,
+    and it sees what is packed there meanwhile. What it knows comes home when it ends, to whoever
+    took the last step or closed it. Takes asynchronous generators too, and functions that make
+    generators: use it as a decorator. Raises TypeError for anything else.
+
+        @baggage.stepwise
+        def rows():
+            with baggage.attached(...):
+                yield from read()
+    """
+    return stepping.stepwise(PROCESS.boundary, generator)
