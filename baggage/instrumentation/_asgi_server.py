@@ -141,7 +141,11 @@ class _Exchange:
             return
         self._started = True
         self._disarm()
-        self._arrival.respond(self._adapter.response_carrier(response))
+        token = enter(self._arrival.branch)
+        try:
+            self._arrival.respond(self._adapter.response_carrier(response))
+        finally:
+            leave(token)
         await self.forward({**response.start, "headers": response.headers})
 
     async def answer(self, response: Response) -> None:
@@ -244,8 +248,12 @@ class _Exchange:
 
     def _arm(self) -> None:
         """Have the start sent after some time, whatever the application does."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # trio's, which has no such timers
+            return
         with suppressed():
-            self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._expire)
+            self._timer = loop.call_later(_PATIENCE, self._expire)
 
     def _disarm(self) -> None:
         if self._timer is not None:

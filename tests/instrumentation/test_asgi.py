@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -13,9 +13,12 @@ import uvicorn
 import baggage
 from baggage.boundary import (
     Boundary,
+    Call,
     Fault,
     FaultKind,
+    Flow,
     Inject,
+    Interest,
     Kind,
     Policy,
     Raised,
@@ -32,7 +35,7 @@ from baggage.instrumentation._patching import Switch
 from baggage.testing import Recorder, Scripted
 from baggage.testing.http_server import View
 from baggage.testing.suite import failure
-from baggage.values import EMPTY, Baggage, Direction, key
+from baggage.values import EMPTY, Baggage, Direction, Key, Value, key
 from tests.instrumentation.asgi_serving import BehindUvicorn, bare
 
 FOUND = key("recorder.found", direction=Direction.HOME)
@@ -112,6 +115,24 @@ class Caller:
         return [message["type"].rpartition(".")[2] for message in self.sent]
 
 
+class Sink:
+    """Remembers in which scope it is handed what found no room."""
+
+    name = "recorder"
+
+    def __init__(self) -> None:
+        self.scopes: list[object] = []
+
+    def interest(self, kind: Kind, library: str) -> Interest:
+        return Interest.NONE
+
+    def around(self, call: Call) -> Flow:
+        raise AssertionError("never asked")
+
+    def overflow(self, key: Key, values: Sequence[Value]) -> None:
+        self.scopes.append(unpack("tenant"))
+
+
 class Steps:
     """What serves an application without a server."""
 
@@ -180,6 +201,24 @@ class TestSteps(Steps):
 
         asyncio.run(caller.call(self.served(app)))
         assert (caller.types, caller.home.unpack("n")) == (["start", "body"], (1,))
+
+    def test_what_finds_no_room_is_handed_over_in_the_scope_whoever_sends_the_headers(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_asgi_server, "_PATIENCE", 0.001)
+        self.boundary.configure(Policy(service="here", strict=True, budget=256))
+        sink = Sink()
+        self.boundary.register(sink)
+        caller = Caller(EMPTY.pack("tenant", "acme"))
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            pack(FOUND, b"x" * 300)
+            await send(STREAM)
+            await caller.first.wait()
+            await send(BODY)
+
+        asyncio.run(caller.call(self.served(app)))
+        assert sink.scopes == [("acme",)]
 
     def test_the_task_that_answers_brings_home_what_it_packed(self) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
