@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary, ref
@@ -20,15 +20,6 @@ from baggage.context import Branch
 _LOANS: Final = "baggage.queues"
 _REMEMBERED: Final = 64
 _PLAIN: Final = frozenset({type(None), object, int, str, bytes})
-
-
-@dataclass(slots=True)
-class Hand:
-    """What passes through one call of `put` or `get`; the `_put` or `_get` within it is told."""
-
-    queue: object
-    messages: list[Message] = field(default_factory=list)
-    placed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +34,7 @@ class Ledger:
     """The records of one queue. `place` and `fetch` run under the queue's lock.
 
     Items that nobody's context goes with are noted too while there are others, so that equal ones
-    are never mixed up. `lost` are messages that left by other ways than `get`.
+    are never mixed up. `lost` are messages of items that left by other ways than `_get`.
     """
 
     __slots__ = (
@@ -64,35 +55,34 @@ class Ledger:
         self._placed = self._fetched = 0
         self.lost: deque[Message] = deque()
 
-    def place(self, queue: Any, item: object, hand: Hand | None, put: Callable[[], Any]) -> Any:
-        """Put by `put`; record the item, unless a `_put` within has, or a set had it already."""
+    def place(
+        self, queue: Any, item: object, message: Message | None, put: Callable[[], Any]
+    ) -> tuple[Any, bool]:
+        """Put an item by `put`; return what that did, and whether its message was recorded.
+
+        It isn't where a `_put` within has done so, and where a set had the item already.
+        """
         before = self._storage.size(queue)
         if not before:
             self._forget()
-        message = hand.messages[0] if hand is not None and hand.messages else None
         if message is None and not self._records:
-            return put()
+            return put(), False
         if before and not self._records:
             self._note(queue)
         placed = self._placed
         result = put()
-        if self._placed == placed and self._storage.size(queue) > before:
-            self._write(item, message)
-            if hand is not None:
-                hand.placed = True
-        return result
+        if self._placed != placed or self._storage.size(queue) <= before:
+            return result, False
+        self._write(item, message)
+        return result, True
 
-    def fetch(self, hand: Hand | None, get: Callable[[], Any]) -> Any:
-        """Get an item by `get`; hand over its record, unless a `_get` within has."""
+    def fetch(self, get: Callable[[], Any]) -> tuple[Any, Message | None]:
+        """Get an item by `get`; return it with its message, if no `_get` within has taken that."""
         if not self._records:
-            return get()
+            return get(), None
         fetched = self._fetched
         item = get()
-        if self._fetched == fetched:
-            message = self._take(item)
-            if message is not None:
-                (self.lost if hand is None else hand.messages).append(message)
-        return item
+        return item, self._take(item) if self._fetched == fetched else None
 
     def drop_lost(self) -> None:
         """Say of lost messages that they are. Not under the queue's lock: flows are told."""

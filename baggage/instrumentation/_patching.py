@@ -8,6 +8,8 @@ methods stay wrapped when the switch is off: to restore a name would remove what
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from types import ModuleType
 from typing import Any
 
 import wrapt
@@ -23,10 +25,11 @@ class Switch:
         self.on = on
 
 
+Function = Callable[..., Any]
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
-def wrap(owner: type, name: str, switch: Switch, wrapper: Wrapper) -> None:
+def wrap(owner: type | ModuleType, name: str, switch: Switch, wrapper: Wrapper) -> None:
     """Wrap a method of a class by `wrapper(wrapped, instance, args, kwargs)` while `switch` is on.
 
     Subclasses that override the method and call it by `super()` are covered, and so are objects
@@ -41,3 +44,13 @@ def wrap(owner: type, name: str, switch: Switch, wrapper: Wrapper) -> None:
         return wrapper(wrapped, instance, args, kwargs)
 
     wrapt.wrap_function_wrapper(owner, name, switched)
+
+
+def replace(owner: type, name: str, make: Callable[[Function], Function]) -> None:
+    """Replace a plain method of a class by what `make` makes of it, once.
+
+    It costs a quarter of `wrap`, for methods that are called where nothing is carried, too: what is
+    made takes the method's own parameters, asks its switch, and calls the method itself.
+    """
+    original: Function = getattr(owner, name)
+    setattr(owner, name, wraps(original)(make(original)))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -22,12 +22,13 @@ from baggage.boundary import (
     Facts,
     Fault,
     Kind,
+    Message,
     PlainFacts,
     finish,
 )
 from baggage.context import branch
-from baggage.instrumentation._ledger import Hand, Ledger, Storage, borrow, give_back
-from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._ledger import Ledger, Storage, borrow, give_back
+from baggage.instrumentation._patching import Function, Switch, replace, wrap
 
 Wrapped = Callable[..., Any]
 Positional = tuple[Any, ...]
@@ -35,6 +36,7 @@ Named = dict[str, Any]
 Wait = Callable[[float], object]
 
 _LEDGER: Final = "_baggage_ledger"
+_OURS: Final = "_baggage_covers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,17 @@ class QueueAdapter:
         raise CannotEnact(f"{self.library} knows no fault {fault}")
 
 
+@dataclass(slots=True)
+class Hand:
+    """What goes through one call of `put` or `get`, seen by the `_put` or `_get` within it."""
+
+    queue: object
+    messages: list[Message] = field(default_factory=list)
+    placed: bool = False
+
+
 _putting: Final[ContextVar[Hand | None]] = ContextVar("baggage.putting", default=None)
-_getting: Final[ContextVar[Hand | None]] = ContextVar("baggage.getting", default=None)
+_found: Final[ContextVar[Hand | None]] = ContextVar("baggage.found", default=None)
 
 
 class Queueing:
@@ -84,44 +95,52 @@ class Queueing:
         stack: type,
     ) -> None:
         """Prepare; `stack` is the library's queue whose last item is taken first."""
-        self._boundary, self._switch, self._adapter = boundary, switch, adapter
+        self._boundary, self.switch, self._adapter = boundary, switch, adapter
         self._storage, self._stack = storage, stack
         self._covered: WeakSet[type] = WeakSet()
 
-    def wrap(self, kinds: tuple[type, ...], **wrappers: Any) -> None:
-        """Wrap the library's classes, the first of which has the methods named; once."""
-        for name, wrapper in {"task_done": _done, "shutdown": _shut_down, **wrappers}.items():
-            if hasattr(kinds[0], name):
-                wrap(kinds[0], name, self._switch, wrapper)
-        for kind in kinds:
-            self._cover(kind)
+    def wrap(self, kind: type, **makers: Callable[[Function], Function]) -> None:
+        """Wrap these methods of the class that the library's other queues inherit from; once."""
+        for name, make in makers.items():
+            replace(kind, name, make)
+        for name, wrapper in {"task_done": _done, "shutdown": _shut_down}.items():
+            if hasattr(kind, name):
+                wrap(kind, name, self.switch, wrapper)
 
-    def put(self, wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
-        """Hand over an item by a function that returns once it lies there."""
-        hand = self.sending(queue, args, kwargs)
-        if hand is None:
-            return wrapped(*args, **kwargs)
-        token = _putting.set(hand)
-        try:
-            return hand.messages[0].send(lambda: wrapped(*args, **kwargs))
-        finally:
-            self.sent(hand, token)
+    def put(self, original: Function) -> Function:
+        """Make a put that hands over an item, and returns once it lies there."""
 
-    def get(self, wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
-        """Take an item by a function that returns it."""
-        leave(queue)
-        hand, token = self.receiving(queue)
-        try:
-            item = wrapped(*args, **kwargs)
-        finally:
-            self.received(token)
-        return self.taken(hand, item)
+        def put(queue: Any, *args: Any, **kwargs: Any) -> Any:
+            hand = self.sending(queue, args, kwargs) if self.switch.on else None
+            if hand is None:
+                return original(queue, *args, **kwargs)
+            token = self.begin(hand)
+            try:
+                if not hand.messages:
+                    return original(queue, *args, **kwargs)
+                return hand.messages[0].send(lambda: original(queue, *args, **kwargs))
+            finally:
+                self.sent(hand, token)
+
+        return put
+
+    def get(self, original: Function) -> Function:
+        """Make a get that takes an item, and returns it."""
+
+        def get(queue: Any, *args: Any, **kwargs: Any) -> Any:
+            if not self.switch.on:
+                return original(queue, *args, **kwargs)
+            ask(queue)
+            item = original(queue, *args, **kwargs)
+            return self.take(queue, item, found_in(queue))
+
+        return get
 
     def sending(self, queue: Any, args: Positional, kwargs: Named) -> Hand | None:
         """Return what a put hands over, None where nothing goes along.
 
-        None for a put within a put, for something that a request gives back, and for what a log
-        says: that tells of a request, and is no part of it.
+        None also for a put within a put, and for what a log says: that tells of a request, and is
+        no part of it. What a request gives back is no message either.
         """
         outer = _putting.get()
         if outer is not None and outer.queue is queue:
@@ -131,7 +150,7 @@ class Queueing:
         if ledger is not None:
             ledger.drop_lost()
             if give_back(branch(), ledger, item):
-                return None
+                return Hand(queue)
         if isinstance(item, logging.LogRecord):
             return None
         message = self._boundary.hand_over(self._adapter, type(queue))
@@ -142,48 +161,43 @@ class Queueing:
         return Hand(queue, [message])
 
     def begin(self, hand: Hand) -> Token[Hand | None]:
-        """Tell the `_put` within this one what it hands over."""
+        """Tell the `_put` within this put what it hands over."""
         return _putting.set(hand)
 
     def sent(self, hand: Hand, token: Token[Hand | None]) -> None:
         """Note that a put is over. What came not to lie there, nobody will take."""
-        _reset(_putting, token)
+        with suppress(ValueError):  # a coroutine that is thrown away may end in another context
+            _putting.reset(token)
         if hand.messages and not hand.placed:
             hand.messages[0].drop()
         ledger = ledger_of(hand.queue)
         if ledger is not None:
             ledger.drop_lost()
 
-    def receiving(self, queue: Any) -> tuple[Hand, Token[Hand | None]]:
-        """Tell the `_get` within this one where to leave what it finds."""
-        hand = Hand(queue)
-        return hand, _getting.set(hand)
-
-    def received(self, token: Token[Hand | None]) -> None:
-        """Note that a get is over."""
-        _reset(_getting, token)
-
-    def within_get(self, queue: Any) -> bool:
-        """Say whether this is a part of another get."""
-        outer = _getting.get()
-        return outer is not None and outer.queue is queue
-
-    def taken(self, hand: Hand, item: Any, *, opens: bool = True, wait: Wait = time.sleep) -> Any:
-        """Let whoever is here take what came to hand; return the item. More at `Message.take`."""
+    def take(
+        self,
+        queue: Any,
+        item: Any,
+        found: list[Message] | None,
+        *,
+        opens: bool = True,
+        wait: Wait = time.sleep,
+    ) -> Any:
+        """Let whoever is here take what was found with an item; return it. See `Message.take`."""
         running = branch()
-        if not hand.messages:
-            if running is not None and not running.muted and not running.idle:
-                borrow(running, self._ledger(hand.queue), item)
+        standing = running is not None and not running.muted and not running.idle
+        if not found:
+            if running is not None and standing:
+                borrow(running, self._ledger(queue), item)
             return item
-        *others, message = hand.messages
+        *others, message = found
         for other in others:
             other.drop()
-        ledger = self._ledger(hand.queue)
-        foreign = running is not None and not running.muted and not message.akin(running)
-        item = message.take(item, ledger, opens=opens, wait=wait)
-        if running is not None and foreign and branch() is running:
+        ledger = self._ledger(queue)
+        taken = message.take(item, ledger, opens=opens, wait=wait)
+        if running is not None and standing and branch() is running and not message.akin(running):
             borrow(running, ledger, item)
-        return item
+        return taken
 
     def _ledger(self, queue: Any) -> Ledger:
         known = ledger_of(queue)
@@ -193,16 +207,17 @@ class Queueing:
         return known
 
     def _cover(self, kind: type) -> None:
-        """Wrap the `_put` and `_get` that a class has, wherever it has them from.
+        """Wrap the `_put` and `_get` that a class has or inherits, before the first message.
 
         They are kept up while the switch is off: what was put before may be taken then.
         """
         if kind in self._covered:
             return
-        for name, wrapper in {"_put": _place, "_get": _fetch}.items():
-            owner = next((base for base in kind.__mro__ if name in vars(base)), None)
-            if owner is not None and (owner is kind or owner not in self._covered):
-                wrap(owner, name, Switch(), wrapper)
+        for name, make in {"_put": _placing, "_get": _fetching}.items():
+            for owner in kind.__mro__:
+                if name in vars(owner) and not hasattr(vars(owner)[name], _OURS):
+                    replace(owner, name, make)
+                    setattr(vars(owner)[name], _OURS, True)
         self._covered.add(kind)
 
 
@@ -212,43 +227,69 @@ def ledger_of(queue: Any) -> Ledger | None:
     return known
 
 
-def leave(queue: Any) -> None:
-    """End the scope of the message that was taken from a queue last, if it is this worker's."""
+def ask(queue: Any) -> None:
+    """Ask a queue for an item: the scope of the one that this worker took before it ends."""
+    astray = _found.get()
+    if astray is not None:
+        _found.set(None)
+        for message in astray.messages:
+            message.drop()
     ledger = ledger_of(queue)
     if ledger is not None:
         ledger.drop_lost()
         finish(ledger)
 
 
-def _reset(variable: ContextVar[Hand | None], token: Token[Hand | None]) -> None:
-    # A coroutine that is thrown away may be closed in another context.
-    with suppress(ValueError):
-        variable.reset(token)
+def found_in(queue: Any) -> list[Message] | None:
+    """Return what the `_get` within this get found, once."""
+    found = _found.get()
+    if found is None or found.queue is not queue:
+        return None
+    _found.set(None)
+    return found.messages
 
 
-def _place(wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
-    ledger = ledger_of(queue)
-    if ledger is None or not args:
-        return wrapped(*args, **kwargs)
-    hand = _putting.get()
-    if hand is not None and hand.queue is not queue:
-        hand = None
-    return ledger.place(queue, args[0], hand, lambda: wrapped(*args, **kwargs))
+def _placing(original: Function) -> Function:
+    def place(queue: Any, *args: Any, **kwargs: Any) -> Any:
+        ledger = ledger_of(queue)
+        if ledger is None or not args:
+            return original(queue, *args, **kwargs)
+        hand = _putting.get()
+        message = None
+        if hand is not None and hand.queue is queue and hand.messages:
+            message = hand.messages[0]
+        result, placed = ledger.place(
+            queue, args[0], message, lambda: original(queue, *args, **kwargs)
+        )
+        if placed and hand is not None and message is not None:
+            hand.placed = True
+        return result
+
+    return place
 
 
-def _fetch(wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
-    ledger = ledger_of(queue)
-    if ledger is None:
-        return wrapped(*args, **kwargs)
-    hand = _getting.get()
-    if hand is not None and hand.queue is not queue:
-        hand = None
-    return ledger.fetch(hand, lambda: wrapped(*args, **kwargs))
+def _fetching(original: Function) -> Function:
+    def fetch(queue: Any, *args: Any, **kwargs: Any) -> Any:
+        ledger = ledger_of(queue)
+        if ledger is None:
+            return original(queue, *args, **kwargs)
+        item, message = ledger.fetch(lambda: original(queue, *args, **kwargs))
+        if message is not None:
+            found = _found.get()
+            if found is None or found.queue is not queue:
+                _found.set(Hand(queue, [message]))
+            else:
+                found.messages.append(message)
+        return item
+
+    return fetch
 
 
 def _done(wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
     # Before: whoever waits for the queue to be done shall find what the consumer left behind.
-    leave(queue)
+    ledger = ledger_of(queue)
+    if ledger is not None:
+        finish(ledger)
     return wrapped(*args, **kwargs)
 
 
@@ -256,6 +297,5 @@ def _shut_down(wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) ->
     try:
         return wrapped(*args, **kwargs)
     finally:
-        ledger = ledger_of(queue)
-        if ledger is not None:
-            ledger.drop_lost()
+        for message in found_in(queue) or ():
+            message.drop()

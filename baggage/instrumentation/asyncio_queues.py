@@ -9,33 +9,40 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
 import wrapt
 
-from baggage.boundary import Boundary
-from baggage.instrumentation._ledger import Hand, Storage
-from baggage.instrumentation._patching import Switch
+from baggage.boundary import Boundary, Message
+from baggage.instrumentation._ledger import Storage
+from baggage.instrumentation._patching import Function, Switch, wrap
 from baggage.instrumentation._queueing import (
     Named,
     Positional,
     QueueAdapter,
     Queueing,
     Wrapped,
-    leave,
+    ask,
+    found_in,
 )
 
 
 @dataclass(slots=True)
 class _Seat:
-    """Where a get leaves what it found for somebody who waits for it in another task."""
+    """Where a get in a task of its own leaves what it found, for somebody who waits for it."""
 
-    hand: Hand | None = None
+    queue: object = None
+    found: list[Message] | None = None
 
 
-_seat: Final[ContextVar[_Seat | None]] = ContextVar("baggage.seat", default=None)
+_NOBODY: Final = _Seat()
+_seat: Final[ContextVar[_Seat]] = ContextVar("baggage.seat", default=_NOBODY)
+_away: Final[ContextVar[_Seat | None]] = ContextVar("baggage.away", default=None)
+_owed: Final[ContextVar[float]] = ContextVar("baggage.owed", default=0.0)
+"""Seconds that flows want to be waited for, where only the coroutine around can."""
 
 
 class _AsyncQueueing(Queueing):
@@ -47,23 +54,30 @@ class _AsyncQueueing(Queueing):
 
     def aget(self, wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
         """Take an item by a coroutine."""
-        leave(queue)
-        return self._aget(_task(), wrapped, queue, args, kwargs)
+        ask(queue)
+        return self._aget(_task(), wrapped, args, kwargs)
 
-    def get_nowait(self, wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
-        """Take an item by a function that never waits, whatever flows say."""
-        if self.within_get(queue):
-            return wrapped(*args, **kwargs)
-        leave(queue)
-        hand, token = self.receiving(queue)
-        try:
-            item = wrapped(*args, **kwargs)
-        finally:
-            self.received(token)
-        return self.taken(hand, item, wait=_pass)
+    def get_nowait(self, original: Function) -> Function:
+        """Make a get that never waits, whatever flows say, and that `get` itself calls."""
 
-    async def wait_for(self, wrapped: Wrapped, _: Any, args: Positional, kwargs: Named) -> Any:
-        """Take over what a get found in the task that `asyncio.wait_for` ran it in."""
+        def get_nowait(queue: Any, *args: Any, **kwargs: Any) -> Any:
+            if not self.switch.on:
+                return original(queue, *args, **kwargs)
+            ask(queue)
+            item = original(queue, *args, **kwargs)
+            found = found_in(queue)
+            seat = _away.get()
+            if seat is None:
+                return self.take(queue, item, found, wait=_owe)
+            if seat is _NOBODY:
+                return self.take(queue, item, found, opens=False, wait=_owe)
+            seat.queue, seat.found = queue, found
+            return item
+
+        return get_nowait
+
+    async def wait_for(self, wrapped: Wrapped, args: Positional, kwargs: Named) -> Any:
+        """Take what a get found in the task that `asyncio.wait_for` runs it in."""
         awaited = args[0] if args else kwargs.get("fut")
         if not inspect.iscoroutine(awaited) or awaited.cr_code is not _AGET:
             return await wrapped(*args, **kwargs)
@@ -72,16 +86,20 @@ class _AsyncQueueing(Queueing):
         try:
             item = await wrapped(*args, **kwargs)
         except BaseException:
-            for message in seat.hand.messages if seat.hand is not None else ():
+            for message in seat.found or ():
                 message.drop()
             raise
         finally:
             _seat.reset(token)
-        return item if seat.hand is None else await self._ataken(seat.hand, item, opens=True)
+        if seat.queue is not None:
+            item = self.take(seat.queue, item, seat.found, wait=_owe)
+            await _settle()
+        return item
 
     async def _aput(self, wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
-        # The `put_nowait` within shall not ask again, where nothing goes along.
-        hand = self.sending(queue, args, kwargs) or Hand(queue)
+        hand = self.sending(queue, args, kwargs)
+        if hand is None:
+            return await wrapped(*args, **kwargs)
         token = self.begin(hand)
         try:
             if not hand.messages:
@@ -90,49 +108,47 @@ class _AsyncQueueing(Queueing):
         finally:
             self.sent(hand, token)
 
-    async def _aget(
-        self, asker: object, wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named
-    ) -> Any:
-        hand, token = self.receiving(queue)
-        try:
+    async def _aget(self, asker: object, wrapped: Wrapped, args: Positional, kwargs: Named) -> Any:
+        if _task() is asker:
             item = await wrapped(*args, **kwargs)
-        finally:
-            self.received(token)
-        at_home = _task() is asker
-        seat = None if at_home else _seat.get()
-        if seat is not None:
-            seat.hand = hand
+            await _settle()
             return item
-        return await self._ataken(hand, item, opens=at_home)
-
-    async def _ataken(self, hand: Hand, item: Any, *, opens: bool) -> Any:
-        delays: list[float] = []
-        item = self.taken(hand, item, opens=opens, wait=delays.append)
-        for delay in delays:
-            await asyncio.sleep(delay)
-        return item
+        token = _away.set(_seat.get())
+        try:
+            return await wrapped(*args, **kwargs)
+        finally:
+            with suppress(ValueError):  # thrown away, and closed in another context
+                _away.reset(token)
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap queues, once."""
     queues = _AsyncQueueing(boundary, switch, _ADAPTER, _STORAGE, asyncio.LifoQueue)
-    queues.wrap(
-        (asyncio.Queue, asyncio.LifoQueue, asyncio.PriorityQueue),
-        put=queues.aput,
-        put_nowait=queues.put,
-        get=queues.aget,
-        get_nowait=queues.get_nowait,
-    )
+    queues.wrap(asyncio.Queue, put_nowait=queues.put, get_nowait=queues.get_nowait)
+    wrap(asyncio.Queue, "put", switch, queues.aput)
+    wrap(asyncio.Queue, "get", switch, queues.aget)
     if sys.version_info >= (3, 12):
         return
 
-    async def wait_for(wrapped: Wrapped, module: Any, args: Positional, kwargs: Named) -> Any:
+    async def wait_for(wrapped: Wrapped, _: Any, args: Positional, kwargs: Named) -> Any:
         if not switch.on:
             return await wrapped(*args, **kwargs)
-        return await queues.wait_for(wrapped, module, args, kwargs)
+        return await queues.wait_for(wrapped, args, kwargs)
 
     wrapt.wrap_function_wrapper(asyncio.tasks, "wait_for", wait_for)
     asyncio.wait_for = asyncio.tasks.wait_for
+
+
+def _owe(seconds: float) -> None:
+    _owed.set(_owed.get() + seconds)
+
+
+async def _settle() -> None:
+    """Wait for what is owed."""
+    seconds = _owed.get()
+    if seconds:
+        _owed.set(0.0)
+        await asyncio.sleep(seconds)
 
 
 def _task() -> object:
@@ -140,10 +156,6 @@ def _task() -> object:
         return asyncio.current_task()
     except RuntimeError:  # no loop runs here
         return None
-
-
-def _pass(_: float) -> None:
-    """Wait for nothing."""
 
 
 _AGET: Final = _AsyncQueueing._aget.__code__

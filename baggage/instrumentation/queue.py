@@ -18,8 +18,7 @@ from baggage.instrumentation._queueing import QueueAdapter, Queueing
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap queues, once."""
     queues = Queueing(boundary, switch, _ADAPTER, _STORAGE, queue.LifoQueue)
-    kinds = (queue.Queue, queue.LifoQueue, queue.PriorityQueue)
-    queues.wrap(kinds, put=queues.put, get=queues.get)
+    queues.wrap(queue.Queue, put=queues.put, get=queues.get)
 
 
 _STORAGE: Final = Storage(lambda lying: lying._qsize(), lambda lying: lying.queue)
