@@ -54,10 +54,14 @@ def write(
     """Set the header, within `budget` bytes; return the `home` values that found no room.
 
     Foreign members that the message has already, from the application or another tool, stay; those
-    that came with our baggage go along only where it has none.
+    that came with our baggage go along only where it has none. A carrier whose messages are bounded
+    in all says by `room` how many bytes it has left for the value.
     """
     present = carrier.get(NAME)
     foreign = split_members(present)[1] if present else baggage.foreign
+    room: int | None = getattr(carrier, "room", None)
+    if room is not None:
+        budget = min(budget, room - sum(len(member) + 1 for member in foreign))
     fitted = fit(baggage, room_for(foreign, budget), origin)
     if fitted.dropped or fitted.home:
         dropped = [*fitted.dropped, *fitted.home]

@@ -6,12 +6,13 @@ branch: what runs in another branch meanwhile, a server in this process say, is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from typing import Final, TypeAlias
 
-from baggage.context import Branch
+from baggage.context import Branch, branch
 
 _Call: TypeAlias = tuple[Branch | None, str]
 
@@ -33,3 +34,13 @@ def within(running: Branch | None, libraries: AbstractSet[str]) -> bool:
     """Say whether a call of one of these libraries is under way in a branch."""
     owner, library = _underway.get()
     return library in libraries and owner is running
+
+
+@contextmanager
+def inside(library: str) -> Iterator[None]:
+    """Run a block that a library does for its own ends: the threads that it starts, say."""
+    token = begin(branch(), library)
+    try:
+        yield
+    finally:
+        end(token)

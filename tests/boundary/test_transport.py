@@ -69,6 +69,22 @@ def test_members_that_the_message_has_take_the_place_of_those_that_came() -> Non
     assert received.unpack("n") == (1,)
 
 
+class Bounded(Parcel):
+    """A message with little room left."""
+
+    room = 300
+
+
+def test_no_more_is_written_than_a_carrier_has_room_for() -> None:
+    carried = EMPTY
+    for n in range(50):
+        carried = carried.pack(f"key{n}", "value")
+    carrier = Bounded({"baggage": "own=1"})
+    write(carrier, carried, origin="here", budget=4096)
+    assert 100 < len(carrier.headers["baggage"]) <= Bounded.room
+    assert read(carrier).foreign == ("own=1",)
+
+
 def test_home_values_that_find_no_room_are_returned() -> None:
     parcel = Parcel()
     carried = EMPTY.pack(HOME, "x" * 300).pack(HOME, "y")
