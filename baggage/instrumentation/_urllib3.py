@@ -121,9 +121,17 @@ def with_body(response: Any, body: bytes) -> HTTPResponse:
     return made
 
 
-def is_sent_by_another(headers: Any) -> bool:
-    """Say whether these headers are of a call whose own library tells its attempts apart."""
-    return getattr(headers, "sending", None) is not None
+def sent_by(options: dict[str, Any]) -> Any:
+    """Return what tells the attempts of a call apart, None where its library leaves it to urllib3.
+
+    It travels in the headers, as nothing else is of this call alone.
+    """
+    return getattr(options.get("headers"), "sending", None)
+
+
+def is_plain(args: tuple[Any, ...]) -> bool:
+    """Say whether an attempt is asked for as urllib3 does it: with a connection, method and URL."""
+    return len(args) >= 3
 
 
 def seconds(timeout: Any) -> float | None:
@@ -177,7 +185,8 @@ class Attempt:
         """Return the headers, which are then of this attempt alone."""
         headers = self.options.get("headers")
         if not self._copied:
-            headers = {} if headers is None else headers.copy()
+            copied = getattr(headers, "copy", None)
+            headers = dict(headers or {}) if copied is None else copied()
             self.options, self._copied = {**self.options, "headers": headers}, True
         return headers
 

@@ -22,7 +22,7 @@ from baggage.instrumentation._http import PORTS, digest, payload
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.instrumentation._requests_attempts import Arranged, Attempts, Sending
 from baggage.instrumentation._requests_faults import changed, dial, enact
-from baggage.instrumentation._urllib3 import Attempt, seconds
+from baggage.instrumentation._urllib3 import Attempt, is_plain, seconds, sent_by
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -47,8 +47,8 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        attempts: Attempts | None = getattr(kwargs.get("headers"), "sending", None)
-        if attempts is None:
+        attempts: Attempts | None = sent_by(kwargs)
+        if attempts is None or not is_plain(args):
             return wrapped(*args, **kwargs)
         return attempts.attempt(Attempt(pool, wrapped, args, kwargs))
 

@@ -24,9 +24,10 @@ from baggage.instrumentation._urllib3 import (
     Dial,
     answering,
     dial_of,
-    is_sent_by_another,
+    is_plain,
     refuse,
     seconds,
+    sent_by,
     time_out_connecting,
     with_body,
 )
@@ -41,7 +42,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        if is_sent_by_another(kwargs.get("headers")):
+        if not is_plain(args) or sent_by(kwargs) is not None:
             return wrapped(*args, **kwargs)
         attempt = Attempt(pool, wrapped, args, kwargs)
         departure = boundary.depart(_ADAPTER, attempt)
