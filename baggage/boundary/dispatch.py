@@ -18,7 +18,6 @@ from baggage.boundary.crossing import drive
 from baggage.boundary.fork import Fork, Run
 from baggage.boundary.homing import collect
 from baggage.boundary.transport import write_header
-from baggage.boundary.transport import write_header
 from baggage.context import Branch, enter, leave
 from baggage.values import EMPTY, Baggage, BaggageError, fit
 
@@ -87,16 +86,6 @@ class Dispatch(Fork):
         service = child.service or self._boundary.policy.service
         site = UNKNOWN_SITE if self.call is None else self.call.site
         return Errand(fitted.blob, child.baggage.foreign, service, site)
-
-    def header(self) -> str:
-        """Return the value of a `baggage` header for the child; "" where nothing is carried.
-
-        It names no origin: whether the child reads what is answered, nobody knows.
-        """
-        child = self._child
-        if child.muted or child.baggage.empty:
-            return ""
-        return write_header(child.baggage, budget=self._boundary.policy.budget)
 
     def header(self) -> str:
         """Return the value of a `baggage` header for the child; "" where nothing is carried.
