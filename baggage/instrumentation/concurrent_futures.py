@@ -50,5 +50,8 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
 
 _ADAPTER: Final = ForkAdapter(
-    "concurrent.futures", "ThreadPoolExecutor.submit", frozenset({"concurrent"})
+    "concurrent.futures",
+    "ThreadPoolExecutor.submit",
+    frozenset({"concurrent"}),
+    below=frozenset({"grpc", "grpc.aio"}),  # whose servers put what arrives in a pool
 )

@@ -80,4 +80,9 @@ def _undo(thread: threading.Thread, run: object) -> None:
         vars(thread)["run"] = run
 
 
-_ADAPTER: Final = ForkAdapter("threading", "Thread.start", frozenset({"threading"}))
+_ADAPTER: Final = ForkAdapter(
+    "threading",
+    "Thread.start",
+    frozenset({"threading"}),
+    below=frozenset({"grpc", "grpc.aio"}),  # whose own threads serve all callers
+)

@@ -32,6 +32,23 @@ tried with real sockets, threads and exceptions. Needs `pytest` and `hypothesis`
             with my_server.run(lambda request: view()) as address:
                 yield address
 
+    class TestMyCalls(RpcSuite):
+        instrumentation = my_rpc_instrumentation
+
+        @contextmanager
+        def serving(self, service):            # what it raises as `Refused` ends a call with a code
+            with my_rpc.serve(lambda call: service.answer(call.request, call.metadata)) as address:
+                yield address
+
+        def calling(self, address, metadata=()):
+            client = self.resources.enter_context(my_rpc.connect(address))
+            return lambda request: client.call(request, metadata)
+
+        def streaming(self, address): ...      # likewise, of `service.answers`
+
+        def code(self, error):
+            return error.code.value
+
     class TestMyThreads(SpawnSuite):
         instrumentation = my_threads_instrumentation
 
@@ -69,6 +86,7 @@ from baggage.testing.metaapp import MetaAppSuite
 from baggage.testing.origin import HANG, RESET, Origin, Received, Reply
 from baggage.testing.parcel import Parcel, ParcelAdapter, ParcelRefused, ParcelReturned
 from baggage.testing.queueing import QueueSuite, Worker
+from baggage.testing.rpc import Refused, RpcSuite, Service
 from baggage.testing.spawn import SpawnSuite, Wait, Work
 from baggage.testing.tasks import AsyncWait, AsyncWork, TaskSuite
 
@@ -89,9 +107,12 @@ __all__ = [
     "QueueSuite",
     "Received",
     "Recorder",
+    "Refused",
     "Reply",
+    "RpcSuite",
     "Scripted",
     "Send",
+    "Service",
     "SpawnSuite",
     "TaskSuite",
     "View",

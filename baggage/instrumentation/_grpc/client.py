@@ -1,0 +1,188 @@
+"""The client's side in the waist's terms: a call, its answer, and the adapter for both libraries.
+
+How a library makes calls is in `blocking_client` and `aio_client`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from grpc import StatusCode
+from grpc.aio import AioRpcError
+
+from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+from baggage.instrumentation._grpc.message import content, digest, words
+from baggage.instrumentation._grpc.metadata import Metadata
+from baggage.instrumentation._grpc.private import channel, common
+from baggage.instrumentation._grpc.status import UNREADABLE, Status, number_of, status_of
+from baggage.instrumentation._grpc.target import endpoint_of
+
+_OPTIONS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
+
+
+@dataclass(slots=True)
+class Calling:
+    """One call: what the application asked for, and the metadata that goes out with it.
+
+    `callee` is what the library calls a multi-callable. `one_request` and `one_response` say which
+    sides are no streams.
+    """
+
+    callee: Any
+    request: Any
+    options: dict[str, Any]
+    one_request: bool
+    one_response: bool
+    metadata: Metadata = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take the application's metadata."""
+        self.metadata = Metadata(self.options.get("metadata"))
+
+    @property
+    def method(self) -> str:
+        """The full name of the method, as in "/package.Service/Method"."""
+        method: str | bytes = self.callee._method
+        return method.decode("utf-8", "replace") if isinstance(method, bytes) else method
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the channel leads."""
+        target = getattr(self.callee._channel, "target", b"")
+        where: bytes = target() if callable(target) else target
+        return endpoint_of(where.decode("utf-8", "replace"))
+
+    @property
+    def timeout(self) -> float | None:
+        """How long the caller waits, in seconds."""
+        timeout = self.options.get("timeout")
+        return float(timeout) if isinstance(timeout, int | float) else None
+
+    def outgoing(self) -> dict[str, Any]:
+        """Return the options to call with."""
+        sent = self.metadata.sent
+        if sent is None and "metadata" not in self.options:
+            return self.options
+        return {**self.options, "metadata": sent}
+
+
+def calling(
+    callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, requests: str, responses: str
+) -> Calling | None:
+    """Return the call that these arguments make, None where the library will refuse them.
+
+    `requests` and `responses` are "unary" or "stream".
+    """
+    options = dict(kwargs)
+    name = "request" if requests == "unary" else "request_iterator"
+    if len(args) > 1 + len(_OPTIONS):
+        return None
+    request = args[0] if args else options.pop(name, None)
+    options.update(zip(_OPTIONS, args[1:], strict=False))
+    if not options.keys() <= set(_OPTIONS):
+        return None
+    return Calling(callee, request, options, requests == "unary", responses == "unary")
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came of a call: the one message, None for a stream, and how it ended.
+
+    `call` is what the library tells more of the call by.
+    """
+
+    message: Any
+    code: StatusCode | None
+    trailing: Any = ()
+    call: Any = None
+
+
+class AnswerFacts:
+    """What an answer says, where it has one message."""
+
+    __slots__ = ("_code", "_message")
+
+    def __init__(self, message: Any, code: object) -> None:
+        """Take the message, None of a stream, and the code, None for one that isn't known."""
+        self._message, self._code = message, code
+
+    @property
+    def status(self) -> int | None:
+        return number_of(self._code)
+
+    @property
+    def ok(self) -> bool:
+        return self._code is StatusCode.OK
+
+    def digest(self) -> bytes | None:
+        return digest(content(self._message))
+
+    def size(self) -> int | None:
+        serialized = content(self._message)
+        return None if serialized is None else len(serialized)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAdapter:
+    """The adapter of one of the two libraries; `fail` makes the exception that it raises."""
+
+    library: str
+    fail: Callable[[Calling, Status], BaseException]
+    exceptions: frozenset[str]
+    below: frozenset[str] = frozenset()
+    kind: Kind = Kind.CLIENT
+    packages: frozenset[str] = frozenset({"grpc"})
+
+    def describe(self, request: Calling) -> Call:
+        """Describe a call by the full name of its method."""
+        arguments: dict[str, object] = {"full method": request.method}
+        payload = None
+        if request.one_request:
+            arguments["request"] = words(request.request)
+            payload = digest(content(request.request, request.callee._request_serializer))
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation=request.method,
+            method=request.method.rpartition("/")[2],
+            arguments=arguments,
+            endpoint=request.endpoint,
+            timeout=request.timeout,
+            payload=payload,
+        )
+
+    def request_carrier(self, request: Calling) -> Metadata:
+        """Return the metadata that goes out."""
+        return request.metadata
+
+    def response_carrier(self, response: Answer) -> Metadata:
+        """Return the trailing metadata."""
+        return Metadata(response.trailing)
+
+    def facts(self, response: Answer) -> Facts:
+        """Describe an answer."""
+        return AnswerFacts(response.message, response.code)
+
+    def answer(self, error: BaseException) -> Answer | None:
+        """Return the answer that a status tells of: it brings baggage home as any other."""
+        if isinstance(error, AioRpcError):
+            return Answer(None, error.code(), error.trailing_metadata())
+        if isinstance(error, channel._InactiveRpcError | channel._Rendezvous):
+            # Its methods would wait for the end of a call whose end this is a part of.
+            state = error._state
+            return Answer(None, state.code, state.trailing_metadata)
+        return None
+
+    def enact(self, fault: Fault, request: Calling, response: Answer | None = None) -> Answer:
+        """Return another message, or raise a status."""
+        if fault.kind is not FaultKind.BODY:
+            raise self.fail(request, status_of(fault, request.endpoint, self.exceptions))
+        if not request.one_response or fault.body is None:
+            raise CannotEnact(f"no stream of gRPC has a body: {request.method}")
+        message = common.deserialize(fault.body, request.callee._response_deserializer)
+        if message is None:
+            raise self.fail(request, UNREADABLE)
+        trailing, call = (response.trailing, response.call) if response is not None else ((), None)
+        return Answer(message, StatusCode.OK, trailing, call)

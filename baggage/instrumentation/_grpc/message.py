@@ -1,0 +1,42 @@
+"""What messages say of themselves: digests that are the same in every run, and words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Final
+
+_DIGEST_SIZE: Final = 8
+_MOST_WORDS: Final = 200
+
+
+def content(message: Any, serialize: Callable[[Any], bytes] | None = None) -> bytes | None:
+    """Return a message as bytes, the same for equal messages; None where they can't be told.
+
+    `serialize` is the method's own serializer, for messages that can't serialize themselves.
+    """
+    if isinstance(message, bytes):
+        return message
+    try:
+        if hasattr(message, "SerializeToString"):
+            serialized = message.SerializeToString(deterministic=True)
+        else:
+            serialized = None if serialize is None else serialize(message)
+    except Exception:  # noqa: BLE001 - the application's own; the call itself will tell of it
+        return None
+    return serialized if isinstance(serialized, bytes) else None
+
+
+def digest(serialized: bytes | None) -> bytes | None:
+    """Return a digest of a message, None of none."""
+    return None if serialized is None else blake2b(serialized, digest_size=_DIGEST_SIZE).digest()
+
+
+def words(message: Any) -> str:
+    """Return a message for people, bounded."""
+    try:
+        text = repr(message)
+    except Exception:  # noqa: BLE001 - the application's own
+        text = object.__repr__(message)
+    text = " ".join(text.split())
+    return text if len(text) <= _MOST_WORDS else text[: _MOST_WORDS - 1] + "…"
