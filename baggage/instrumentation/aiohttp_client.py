@@ -18,17 +18,19 @@ from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.payload import BytesPayload
 
 from baggage.boundary import UNKNOWN_SITE, Boundary, Call, CallSite, Endpoint, Facts, Fault, Kind
+from baggage.boundary.crossing import adrive
 from baggage.boundary.site import call_site
 from baggage.context import suppressed
 from baggage.instrumentation._aiohttp.bodies import arrive, at_hand, is_redirect
 from baggage.instrumentation._aiohttp.faults import enact
 from baggage.instrumentation._aiohttp.headers import Headers, digest, joined
-from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._patching import Function, Switch, replace
 
 _LIBRARY: Final = "aiohttp.client"
 _PACKAGES: Final = frozenset({"aiohttp"})
 
 Handler = Callable[[ClientRequest], Awaitable[ClientResponse]]
+Middleware = Callable[[ClientRequest, Handler], Awaitable[ClientResponse]]
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -36,31 +38,41 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     if "middlewares" not in signature(ClientSession._request).parameters:
         raise RuntimeError("this aiohttp has no client middlewares: 3.12 is the first that has")
 
-    def request(
-        wrapped: Callable[..., Awaitable[ClientResponse]],
-        session: ClientSession,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Awaitable[ClientResponse]:
-        limits = _limits(session, kwargs.get("timeout", DEFAULT_TIMEOUT))
-        # Where the call is awaited, in a task of its own say, the application may not be seen.
-        asked = boundary.interested(Kind.CLIENT, _LIBRARY)
-        site = call_site(_PACKAGES) if asked else UNKNOWN_SITE
+    def requesting(original: Function) -> Function:
+        def request(
+            self: ClientSession, method: str, str_or_url: Any, **options: Any
+        ) -> Awaitable[ClientResponse]:
+            if switch.on:
+                others = options.get("middlewares")
+                if others is None:
+                    others = self._middlewares
+                limits = _limits(self, options.get("timeout", DEFAULT_TIMEOUT))
+                options["middlewares"] = (*others, _attempting(boundary, limits))
+            return original(self, method, str_or_url, **options)  # type: ignore[no-any-return]
 
-        async def cross(request: ClientRequest, handler: Handler) -> ClientResponse:
-            attempt = Attempt(request, limits, site)
-            whole = bool(boundary.interested(Kind.CLIENT, _LIBRARY))
-            response: ClientResponse = await boundary.acall(
-                _ADAPTER, attempt, lambda: attempt.through(handler, whole=whole)
-            )
-            return response
+        return request
 
-        others = kwargs.get("middlewares")
-        if others is None:
-            others = session._middlewares
-        return wrapped(*args, **{**kwargs, "middlewares": (*others, cross)})
+    replace(ClientSession, "_request", requesting)
 
-    wrap(ClientSession, "_request", switch, request)
+
+def _attempting(boundary: Boundary, limits: ClientTimeout) -> Middleware:
+    """Return a middleware for the attempts of one call."""
+    # Where the call is awaited, in a task of its own say, the application may not be seen.
+    asked = boundary.interested(Kind.CLIENT, _LIBRARY)
+    site = call_site(_PACKAGES) if asked else UNKNOWN_SITE
+
+    async def cross(request: ClientRequest, handler: Handler) -> ClientResponse:
+        attempt = Attempt(request, limits, site)
+        departure = boundary.depart(_ADAPTER, attempt)
+        if departure is None:
+            return await handler(request)
+        whole = departure.call is not None
+        response: ClientResponse = await adrive(
+            departure, lambda: attempt.through(handler, whole=whole)
+        )
+        return response
+
+    return cross
 
 
 class Attempt:

@@ -6,7 +6,7 @@ or bare server it is for; an application mounted in another one is a part of tha
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from aiohttp.web_app import Application
@@ -17,7 +17,7 @@ from aiohttp.web_response import StreamResponse
 from baggage.boundary import Boundary
 from baggage.instrumentation._aiohttp.exchange import Exchange, View, serving
 from baggage.instrumentation._aiohttp.server import ADAPTER
-from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._patching import Function, Switch, replace
 
 _SERVICE: Final = "_baggage_service"
 
@@ -27,25 +27,24 @@ Handled = tuple[StreamResponse, bool]
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap aiohttp's server, once."""
 
-    async def handle(
-        wrapped: Callable[..., Awaitable[Handled]],
-        _: RequestHandler,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Handled:
-        request, start, view = _arguments(*args, **kwargs)
-        arrival = None
-        if request._message is not ERROR:
-            arrival = boundary.arrive(ADAPTER, request, _service(view))
-        if arrival is None:
-            return await wrapped(request, start, view)
-        exchange = Exchange(arrival, view)
-        return await exchange.run(lambda: wrapped(request, start, exchange.view))
+    def handling(original: Function) -> Function:
+        async def handle(
+            self: RequestHandler, request: BaseRequest, start_time: Any, request_handler: View
+        ) -> Handled:
+            arrival = None
+            if switch.on and request._message is not ERROR:
+                arrival = boundary.arrive(ADAPTER, request, _service(request_handler))
+            if arrival is None:
+                return await original(self, request, start_time, request_handler)  # type: ignore[no-any-return]
+            exchange = Exchange(arrival, request_handler)
+            return await exchange.run(lambda: original(self, request, start_time, exchange.view))
 
-    wrap(RequestHandler, "_handle_request", switch, handle)
-    wrap(RequestHandler, "finish_response", switch, _finish)
-    wrap(BaseRequest, "_prepare_hook", switch, _prepare)
-    wrap(Request, "_prepare_hook", switch, _prepare)
+        return handle
+
+    replace(RequestHandler, "_handle_request", handling)
+    replace(RequestHandler, "finish_response", _finishing)
+    replace(BaseRequest, "_prepare_hook", _preparing)
+    replace(Request, "_prepare_hook", _preparing)
 
 
 def name_service(app: Application, service: str) -> None:
@@ -53,33 +52,23 @@ def name_service(app: Application, service: str) -> None:
     vars(app)[_SERVICE] = service
 
 
-async def _finish(
-    wrapped: Callable[..., Awaitable[Handled]],
-    protocol: RequestHandler,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Handled:
-    request, response, start = _arguments(*args, **kwargs)
-    exchange = serving()
-    if exchange is not None:
-        response = exchange.answer(protocol, request, response)
-    return await wrapped(request, response, start)
+def _finishing(original: Function) -> Function:
+    def finish(
+        self: RequestHandler, request: BaseRequest, resp: Any, start_time: Any
+    ) -> Awaitable[Handled]:
+        exchange = serving()
+        answer = resp if exchange is None else exchange.answer(self, request, resp)
+        return original(self, request, answer, start_time)  # type: ignore[no-any-return]
+
+    return finish
 
 
-async def _prepare(
-    wrapped: Callable[[StreamResponse], Awaitable[None]],
-    _: BaseRequest,
-    args: tuple[StreamResponse],
-    kwargs: dict[str, Any],
-) -> None:
-    await wrapped(*args, **kwargs)
-    exchange = serving()
-    if exchange is not None:
-        exchange.prepare(*args, **kwargs)
+def _preparing(original: Function) -> Function:
+    def prepare(self: BaseRequest, response: StreamResponse) -> Awaitable[None]:
+        exchange, hooks = serving(), original(self, response)
+        return hooks if exchange is None else exchange.prepare(response, hooks)
 
-
-def _arguments(*args: Any) -> tuple[Any, Any, Any]:
-    return args[0], args[1], args[2]
+    return prepare
 
 
 def _service(view: View) -> str:

@@ -17,6 +17,7 @@ from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import StreamResponse
 
 from baggage.boundary import Arrival, Outcome, Raised, deliver
+from baggage.context import enter, leave
 from baggage.instrumentation._aiohttp.headers import Headers
 from baggage.instrumentation._aiohttp.server import whole
 
@@ -38,12 +39,21 @@ class Exchange:
 
     async def run(self, handle: Callable[[], Awaitable[T]]) -> T:
         """Handle the request in its scope."""
-        token = _serving.set(self)
+        noted, token = _serving.set(self), enter(self._arrival.branch)
         try:
-            with self._arrival.scope():
-                return await self._run(handle)
+            handled = await handle()
+            if not self._ended:
+                self._end(self._arrival.answered(self._response))
+        except BaseException as error:
+            if not self._ended:
+                self._end(self._arrival.raised(self._failure or error))
+            raise
+        else:
+            return handled
         finally:
-            _serving.reset(token)
+            self._arrival.close()
+            leave(token)
+            _serving.reset(noted)
 
     async def view(self, request: BaseRequest) -> StreamResponse:
         """Stand in for the application's handler."""
@@ -72,25 +82,12 @@ class Exchange:
             raise outcome.error
         return protocol.handle_error(request, 500, outcome.error)
 
-    def prepare(self, response: StreamResponse) -> None:
-        """Put what goes home on the headers of a response, which are sent next."""
+    async def prepare(self, response: StreamResponse, hooks: Awaitable[None]) -> None:
+        """Put what goes home on the headers of a response, after the application's hooks."""
+        await hooks
         if self._response is None:
             self._response = response
             self._arrival.respond(Headers(response.headers))
-
-    async def _run(self, handle: Callable[[], Awaitable[T]]) -> T:
-        try:
-            handled = await handle()
-            if not self._ended:
-                self._end(self._arrival.answered(self._response))
-        except BaseException as error:
-            if not self._ended:
-                self._end(self._arrival.raised(self._failure or error))
-            raise
-        else:
-            return handled
-        finally:
-            self._arrival.close()
 
     def _end(self, outcome: Outcome) -> Outcome:
         self._ended = True
