@@ -82,6 +82,8 @@ class Fork(Crossing):
         if self._parent is not None:
             self._child = self.divide(self._parent)
             self._parent.family.add(self._child)
+        if self.call is not None:
+            self._child.place = self.call.site
         if directive.down:
             self._child.update(lambda carried: carried.with_down(directive.down))
 

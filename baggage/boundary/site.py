@@ -18,9 +18,11 @@ from types import FrameType
 from typing import Final
 
 from baggage.boundary.call import UNKNOWN_SITE, CallSite
+from baggage.context import branch
 
 _OURS: Final = frozenset({"baggage", "metaapps"})
 _DEEPEST: Final = 200
+_LOOPS: Final = frozenset({"asyncio.events", "asyncio.runners"})
 # Functions of their own up to Python 3.11, and part of the enclosing one from 3.12 on.
 _COMPREHENSION: Final = re.compile(r"((\.<locals>)?\.?<(list|dict|set)comp>)+$")
 
@@ -35,7 +37,9 @@ def call_site(library: AbstractSet[str] = frozenset()) -> CallSite:
     """Return the call site of whoever is calling.
 
     An application that is itself installed as a package is found too, as the innermost frame that
-    is neither ours, nor the standard library's, nor of the packages in `library`.
+    is neither ours, nor the standard library's, nor of the packages in `library`. Where a branch
+    runs nothing but libraries, such as a task that `gather` makes of a client's coroutine, the
+    place that forked it counts: who runs the event loop below is no caller.
     """
     library = frozenset(library)
     frame: FrameType | None = sys._getframe(1)
@@ -44,6 +48,8 @@ def call_site(library: AbstractSet[str] = frozenset()) -> CallSite:
         if frame is None:
             break
         name = str(frame.f_globals.get("__name__", "?"))
+        if name in _LOOPS and (installed is not None or _forked_at() is not None):
+            break
         if not _skipped(name, library):
             owner = _owner(frame.f_code.co_filename)
             if owner is _Owner.APPLICATION:
@@ -52,8 +58,14 @@ def call_site(library: AbstractSet[str] = frozenset()) -> CallSite:
                 installed = frame
         frame = frame.f_back
     if installed is None:
-        return UNKNOWN_SITE
+        return _forked_at() or UNKNOWN_SITE
     return _site(installed, str(installed.f_globals.get("__name__", "?")))
+
+
+def _forked_at() -> CallSite | None:
+    running = branch()
+    place: CallSite | None = None if running is None else running.place
+    return place
 
 
 def _site(frame: FrameType, name: str) -> CallSite:

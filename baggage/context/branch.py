@@ -26,12 +26,13 @@ class Branch:
     Owned by whoever runs in it. All methods are safe in any thread, and in signal handlers and
     finalizers: they replace the baggage under a lock. `service` is the name of the service that
     runs here, "" for the process's own. `notes` is scratch space of meta-applications, by name; it
-    never leaves the branch.
+    never leaves the branch. `place` is the call site that forked this branch, None where none is
+    known.
     """
 
     __slots__ = (
         *("_baggage", "_closed", "_family", "_idle", "_lock", "_scope"),
-        *("muted", "notes", "service"),
+        *("muted", "notes", "place", "service"),
     )
 
     def __init__(
@@ -57,6 +58,7 @@ class Branch:
         self.service = service
         self.muted = muted
         self.notes: dict[str, Any] = {}
+        self.place: Any = None
 
     @property
     def baggage(self) -> Baggage:

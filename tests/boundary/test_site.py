@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from types import CodeType
+from typing import Any
 
 import pytest
 
 from baggage.boundary import UNKNOWN_SITE, CallSite
 from baggage.boundary.site import call_site
+from baggage.context import attached
+from baggage.values import EMPTY
 
 PROGRAM = """
 import json, sys
@@ -175,3 +181,31 @@ def test_without_any_application_the_site_is_unknown() -> None:
 def test_a_site_so_deep_that_it_is_not_looked_for_is_unknown() -> None:
     client = ("client", INSTALLED + "client.py")
     assert site_under(*[client] * 300, library=frozenset({"client"})) == UNKNOWN_SITE
+
+
+LIBRARY = "def call(found): found.append(call_site({'lib'}))"
+
+
+@pytest.mark.parametrize("place", [None, CallSite("app", "fan_out")])
+def test_what_runs_nothing_but_a_library_is_placed_where_it_was_forked(
+    place: CallSite | None,
+) -> None:
+    lib: dict[str, Any] = {"__name__": "lib", "call_site": call_site}
+    exec(compile(LIBRARY, "/x/site-packages/lib.py", "exec"), lib)
+    found: list[CallSite] = []
+
+    async def main() -> None:
+        with attached(EMPTY) as running:
+            running.place = place
+            asyncio.get_running_loop().call_soon(lib["call"], found)
+            worker = threading.Thread(target=copy_context().run, args=(lib["call"], found))
+        await asyncio.sleep(0)
+        worker.start()
+        worker.join()
+
+    def service() -> None:
+        asyncio.run(main())
+
+    service()
+    below = CallSite(__name__, f"{main.__qualname__.rpartition('.')[0]}.service")
+    assert found == [place or below, place or UNKNOWN_SITE]
