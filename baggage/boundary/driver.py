@@ -49,6 +49,7 @@ class Boundary:
         self._lock = Lock()
         self._isolation = _Isolation(self)
         self._interested: dict[tuple[Kind, str], tuple[MetaApp, ...]] = {}
+        self._unwatched: dict[tuple[str, ...], bool] = {}
         self._services: dict[Endpoint, str] = {}
 
     @property
@@ -74,13 +75,13 @@ class Boundary:
                 self._apps = tuple(app if known.name == app.name else known for known in self._apps)
             else:
                 self._apps = (*self._apps, app)
-            self._interested = {}
+            self._interested, self._unwatched = {}, {}
 
     def unregister(self, name: str) -> None:
         """Remove a meta-application; none of that name is fine."""
         with self._lock:
             self._apps = tuple(app for app in self._apps if app.name != name)
-            self._interested = {}
+            self._interested, self._unwatched = {}, {}
 
     def configure(self, policy: Policy) -> None:
         """Replace the policy, for crossings that begin from now on."""
@@ -134,6 +135,21 @@ class Boundary:
         None within the call of a library that starts branches for its own ends.
         """
         return self._fork(Fork, adapter, request)
+
+    def blank(self, libraries: tuple[str, ...]) -> bool:
+        """Say whether a fork here may be a `Blank` one: nothing is carried, and nobody asks.
+
+        `libraries` are those that fork when this one does.
+        """
+        if branch() is not None:
+            return False
+        cache = self._unwatched  # as in `interested`
+        unwatched = cache.get(libraries)
+        if unwatched is None:
+            kinds = (Kind.SPAWN, Kind.RUN)
+            unwatched = not any(self.interested(k, name) for name in libraries for k in kinds)
+            cache[libraries] = unwatched
+        return unwatched
 
     def dispatch(self, adapter: Adapter, request: Any) -> Dispatch | None:
         """Prepare a fork whose child runs in another process; else like `fork`."""

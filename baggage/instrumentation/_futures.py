@@ -10,45 +10,49 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any
 
-from baggage.boundary import Fork
-from baggage.instrumentation._patching import Switch, wrap
+from baggage.boundary import Blank, Fork
+from baggage.instrumentation._patching import Function, Switch, replace
 
 Callback = Callable[[Future[Any]], object]
 
 
 def follow(kept: str, switch: Switch) -> None:
-    """Wrap futures: whoever reads a result joins the fork that is kept there by this name."""
+    """Replace methods of futures: who reads a result joins the fork that is kept by this name."""
 
-    def read(
-        wrapped: Callable[..., Any],
-        future: Future[Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        try:
-            return wrapped(*args, **kwargs)
-        finally:
-            fork: Fork | None = vars(future).get(kept)
-            if fork is not None and future.done():
-                fork.join()
+    def reading(original: Function) -> Function:
+        def read(self: Future[Any], timeout: float | None = None) -> Any:
+            try:
+                result = original(self, timeout)
+            except BaseException:
+                if switch.on and self.done():
+                    _join(getattr(self, kept, None))
+                raise
+            if switch.on:
+                fork = getattr(self, kept, None)
+                if fork is not None:
+                    fork.join()
+            return result
 
-    def call_back(
-        wrapped: Callable[..., None],
-        future: Future[Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        fork: Fork | None = vars(future).get(kept)
-        if fork is None:
-            return wrapped(*args, **kwargs)
-        return wrapped(_following(fork, *args, **kwargs))
+        return read
 
-    wrap(Future, "result", switch, read)
-    wrap(Future, "exception", switch, read)
-    wrap(Future, "add_done_callback", switch, call_back)
+    def calling_back(original: Function) -> Function:
+        def add_done_callback(self: Future[Any], fn: Callback) -> None:
+            fork = getattr(self, kept, None) if switch.on else None
+            original(self, fn if fork is None else _following(fork, fn))
+
+        return add_done_callback
+
+    replace(Future, "result", reading)
+    replace(Future, "exception", reading)
+    replace(Future, "add_done_callback", calling_back)
 
 
-def _following(fork: Fork, fn: Callback) -> Callback:
+def _join(fork: Fork | Blank | None) -> None:
+    if fork is not None:
+        fork.join()
+
+
+def _following(fork: Fork | Blank, fn: Callback) -> Callback:
     """Have a callback go on in the branch of the call, not in what its thread happens to carry.
 
     That of an event loop reads the result for whoever awaits it, and so runs as a part of that.

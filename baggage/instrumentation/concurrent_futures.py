@@ -6,46 +6,52 @@ worker's first job did. Callbacks of a future go on in the branch of its call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
-from baggage.boundary import Boundary
+from baggage.boundary import Blank, Boundary
 from baggage.context import suppressed
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.instrumentation._futures import follow
-from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._patching import Function, Switch, replace
 
 _FORK: Final = "_baggage_fork"
+_FORKING: Final = ("concurrent.futures", "threading")
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap thread pools and futures, once."""
 
-    def submit(
-        wrapped: Callable[..., Future[Any]],
-        _: ThreadPoolExecutor,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Future[Any]:
-        fork = boundary.fork(_ADAPTER, None)
-        if fork is None or not args:
-            return wrapped(*args, **kwargs)
-        work, *rest = args
+    def submitting(original: Function) -> Function:
+        def submit(
+            self: ThreadPoolExecutor, fn: Function, /, *args: Any, **kwargs: Any
+        ) -> Future[Any]:
+            if not switch.on:
+                return original(self, fn, *args, **kwargs)  # type: ignore[no-any-return]
+            if boundary.blank(_FORKING):
+                blank = Blank(boundary, fn)
+                future: Future[Any] = original(self, blank, *args, **kwargs)
+                setattr(future, _FORK, blank)
+                return future
+            fork = boundary.fork(_ADAPTER, None)
+            if fork is None:
+                return original(self, fn, *args, **kwargs)  # type: ignore[no-any-return]
 
-        def run(*args: Any, **kwargs: Any) -> Any:
-            return fork.run(lambda: work(*args, **kwargs))
+            def run(*args: Any, **kwargs: Any) -> Any:
+                return fork.run(lambda: fn(*args, **kwargs))
 
-        def launch() -> Future[Any]:
-            # A worker that this submit starts is the pool's, not a branch of the submitter.
-            with suppressed():
-                return wrapped(run, *rest, **kwargs)
+            def launch() -> Future[Any]:
+                # A worker that this submit starts is the pool's, not a branch of the submitter.
+                with suppressed():
+                    return original(self, run, *args, **kwargs)  # type: ignore[no-any-return]
 
-        future = fork.start(launch)
-        vars(future)[_FORK] = fork
-        return future
+            future = fork.start(launch)
+            setattr(future, _FORK, fork)
+            return future
 
-    wrap(ThreadPoolExecutor, "submit", switch, submit)
+        return submit
+
+    replace(ThreadPoolExecutor, "submit", submitting)
     follow(_FORK, switch)
 
 

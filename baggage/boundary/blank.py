@@ -1,0 +1,74 @@
+"""A fork where nothing is carried and nobody asks: as cheap as can be, since it happens everywhere.
+
+There is nothing to split, so there is no branch before the child's work makes one, by packing
+something. Any other fork is in `fork`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from baggage.boundary.consuming import finish
+from baggage.boundary.homing import collect, take_home
+from baggage.context import Branch, branch, ensure, enter, leave
+from baggage.values import EMPTY
+
+if TYPE_CHECKING:
+    from baggage.boundary.driver import Boundary
+
+T = TypeVar("T")
+
+
+class Blank:
+    """One such fork: call it in the child, in place of the work; then `join` it, as a `Fork`.
+
+    It lets go of the work as soon as that is called, so it may be kept with its result.
+    """
+
+    __slots__ = ("_boundary", "_child", "_work")
+
+    def __init__(self, boundary: Boundary, work: Callable[..., Any]) -> None:
+        """Prepare."""
+        self._boundary = boundary
+        self._work: Callable[..., Any] | None = work
+        self._child: Branch | None = None
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Do the work, once. What it raises passes through."""
+        work, self._work = self._work, None
+        if work is None:
+            raise RuntimeError("the work of this fork was done before")
+        if branch() is not None:
+            return self.resume(lambda: work(*args, **kwargs))
+        try:
+            return work(*args, **kwargs)
+        finally:
+            if branch() is not None:
+                self._end()
+                enter(None)
+
+    def resume(self, work: Callable[[], T]) -> T:
+        """Do something in the child's branch, whatever this thread happens to carry."""
+        token = enter(self._child)
+        try:
+            return work()
+        finally:
+            if branch() is not None:
+                self._end()
+            leave(token)
+
+    def join(self) -> None:
+        """Merge what the child knows into the branch of the caller, who has waited for it."""
+        child = self._child
+        if child is not None and child.baggage is not EMPTY:
+            ensure().join(child)
+
+    def _end(self) -> None:
+        """Keep the branch that is current here, and hand its `home` values to their owners."""
+        with self._boundary.isolated():
+            finish()
+            self._child = child = branch()
+            if child is not None:
+                collect(child)
+                self._boundary.overflow(take_home(child))
