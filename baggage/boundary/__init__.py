@@ -11,6 +11,7 @@ from baggage.boundary.dispatch import Dispatch, Errand, Report, Visit
 from baggage.boundary.driver import Boundary
 from baggage.boundary.fork import Fork
 from baggage.boundary.homing import collect
+from baggage.boundary.letter import Letter
 from baggage.boundary.message import Message
 from baggage.boundary.metaapp import (
     PROCEED,
@@ -64,6 +65,7 @@ __all__ = [
     "Inject",
     "Interest",
     "Kind",
+    "Letter",
     "Message",
     "MetaApp",
     "Outcome",

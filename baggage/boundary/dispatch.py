@@ -7,10 +7,11 @@ there and back is the instrumentation's affair. A fork in one process is in `for
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from baggage.boundary.adapter import Adapter
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
 
 _log = logging.getLogger("baggage.boundary")
+_REQUEST: Final = "baggage.request"
 T = TypeVar("T")
 
 
@@ -33,6 +35,7 @@ class Errand:
     """What a child in another process is given along: no ids, as all that leaves as bytes.
 
     `site` is where in the application the child was started. A `muted` child is invisible.
+    `request` names the scope that it is a part of, in whichever process.
     """
 
     blob: bytes = b""
@@ -40,6 +43,40 @@ class Errand:
     service: str = ""
     site: CallSite = UNKNOWN_SITE
     muted: bool = False
+    request: bytes = b""
+
+    @classmethod
+    def of(cls, child: Branch, boundary: Boundary, call: Call | None) -> Errand:
+        """Return what a branch takes along into another process."""
+        if child.muted:
+            return cls(muted=True)
+        fitted = fit(child.baggage)
+        if fitted.dropped:
+            _log.warning("baggage over budget", extra={"dropped": fitted.dropped})
+        service = child.service or boundary.policy.service
+        site = UNKNOWN_SITE if call is None else call.site
+        return cls(fitted.blob, child.baggage.foreign, service, site, request=request_of(child))
+
+    def read(self) -> Baggage:
+        """Return the baggage that came along."""
+        try:
+            carried = Baggage.deserialize(self.blob) if self.blob else EMPTY
+        except BaggageError as error:
+            _log.warning("baggage dropped", extra={"reason": str(error)})
+            carried = EMPTY
+        return carried.within(self.foreign) if self.foreign else carried
+
+
+def request_of(running: Branch) -> bytes:
+    """Return what names the scope that a branch is a part of, here and in other processes."""
+    name: bytes = running.scope.notes.setdefault(_REQUEST, os.urandom(8))
+    return name
+
+
+def name_request(opened: Branch, name: bytes) -> None:
+    """Let a branch's own scope be a part of a request of another process, if that has a name."""
+    if name:
+        opened.notes[_REQUEST] = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +114,7 @@ class Dispatch(Fork):
 
     def errand(self) -> Errand:
         """Return what the child is given along. Ask while it's launched, or after."""
-        child = self._child
-        if child.muted:
-            return Errand(muted=True)
-        fitted = fit(child.baggage)
-        if fitted.dropped:
-            _log.warning("baggage over budget", extra={"dropped": fitted.dropped})
-        service = child.service or self._boundary.policy.service
-        site = UNKNOWN_SITE if self.call is None else self.call.site
-        return Errand(fitted.blob, child.baggage.foreign, service, site)
+        return Errand.of(self._child, self._boundary, self.call)
 
     def header(self) -> str:
         """Return the value of a `baggage` header for the child; "" where nothing is carried.
@@ -139,8 +168,9 @@ class Visit:
     def __init__(self, errand: Errand, boundary: Boundary | None, adapter: Adapter) -> None:
         """Prepare the branch that the work will run in."""
         self._errand, self._boundary, self._adapter = errand, boundary, adapter
-        self._came = _read(errand)
+        self._came = errand.read()
         self._branch = Branch(self._came, errand.service, muted=errand.muted)
+        name_request(self._branch, errand.request)
         self._told = False
 
     def run(self, work: Callable[[], T]) -> T:
@@ -188,12 +218,3 @@ class Visit:
             call = replace(self._adapter.describe(None), kind=Kind.RUN)
             return call.placed(self._errand.service, "", self._errand.site)
         return None
-
-
-def _read(errand: Errand) -> Baggage:
-    try:
-        carried = Baggage.deserialize(errand.blob) if errand.blob else EMPTY
-    except BaggageError as error:
-        _log.warning("baggage dropped", extra={"reason": str(error)})
-        carried = EMPTY
-    return carried.within(errand.foreign) if errand.foreign else carried

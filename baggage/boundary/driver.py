@@ -22,6 +22,7 @@ from baggage.boundary.crossing import adrive
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch
 from baggage.boundary.fork import Fork
+from baggage.boundary.letter import Letter
 from baggage.boundary.message import Message
 from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
 from baggage.boundary.policy import EVERYWHERE, Policy
@@ -33,6 +34,7 @@ _log = logging.getLogger("baggage.boundary")
 _REMEMBERED_ENDPOINTS: Final = 4096
 T = TypeVar("T")
 F = TypeVar("F", bound=Fork)
+M = TypeVar("M", bound=Message)
 
 
 class Boundary:
@@ -160,17 +162,11 @@ class Boundary:
 
         None also within the call of a library that is built on this one.
         """
-        running = branch()
-        if running is not None and running.muted:
-            return None
-        kinds = (adapter.kind, Kind.CONSUMER)
-        wanted = any(self.interested(kind, adapter.library) for kind in kinds)
-        if not wanted and (running is None or running.idle):
-            return None
-        if adapter.below and underway.within(running, adapter.below):
-            return None
-        call = self._describe(adapter, request) if wanted else None
-        return Message(self, adapter, request, call)
+        return self._hand_over(Message, adapter, request)
+
+    def post(self, adapter: Adapter, request: Any) -> Letter | None:
+        """Prepare a message to another process; else like `hand_over`."""
+        return self._hand_over(Letter, adapter, request)
 
     def interested(self, kind: Kind, library: str) -> tuple[MetaApp, ...]:
         """Return the meta-applications to ask at such crossings, outermost first."""
@@ -218,6 +214,19 @@ class Boundary:
     def isolated(self) -> AbstractContextManager[None, bool]:
         """Keep what goes wrong in a block from the application; raise it in strict mode."""
         return self._isolation
+
+    def _hand_over(self, make: type[M], adapter: Adapter, request: Any) -> M | None:
+        running = branch()
+        if running is not None and running.muted:
+            return None
+        kinds = (adapter.kind, Kind.CONSUMER)
+        wanted = any(self.interested(kind, adapter.library) for kind in kinds)
+        if not wanted and (running is None or running.idle):
+            return None
+        if adapter.below and underway.within(running, adapter.below):
+            return None
+        call = self._describe(adapter, request) if wanted else None
+        return make(self, adapter, request, call)
 
     def _fork(self, make: type[F], adapter: Adapter, request: Any) -> F | None:
         running = branch()

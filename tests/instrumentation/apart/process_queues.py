@@ -1,0 +1,180 @@
+"""Queues between processes carry what the putting one carried, to whoever gets it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+
+from baggage.boundary import Kind
+from baggage.context import attached, branch, current, enter, leave, pack, suppressed, unpack
+from baggage.instrumentation import multiprocessing_queues as instrumentation
+from baggage.testing.apps import Recorder
+from baggage.testing.parcel import Parcel, ParcelAdapter
+from baggage.testing.suite import InstrumentationSuite
+from baggage.values import EMPTY
+from tests.instrumentation.apart.errands import HOME, Unpicklable
+
+FORK = multiprocessing.get_context("fork")
+KINDS: dict[str, Callable[[], Any]] = {
+    "Queue": FORK.Queue,
+    "JoinableQueue": FORK.JoinableQueue,
+    "SimpleQueue": FORK.SimpleQueue,
+}
+
+
+def in_a_child(work: Callable[[], None]) -> None:
+    """Do some work in a forked process that carries nothing."""
+    child = os.fork()
+    if child == 0:
+        try:
+            enter(None)
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.fixture(params=KINDS)
+def queue(request: pytest.FixtureRequest) -> Any:
+    return KINDS[request.param]()
+
+
+class TestQueues(InstrumentationSuite):
+    instrumentation: ClassVar = instrumentation
+
+    def taken(self, queue: Any, look: Callable[[], object]) -> Any:
+        """Return what a process that gets an item of a queue sees then."""
+        answers = FORK.SimpleQueue()
+
+        def work() -> None:
+            item = queue.get()
+            answers.put((item, look()))
+
+        in_a_child(work)
+        with suppressed():
+            return answers.get()
+
+    def test_a_getter_in_another_process_knows_what_the_putter_knew(self, queue: Any) -> None:
+        pack("n", 1)
+        pack(HOME, 1)
+        queue.put({"an": "item"})
+        pack("n", 2)
+        assert self.taken(queue, lambda: (unpack("n"), unpack(HOME))) == (
+            {"an": "item"},
+            ((1,), ()),
+        )
+
+    def test_a_getter_that_is_not_instrumented_gets_the_item(self, queue: Any) -> None:
+        pack("n", 1)
+        queue.put("item")
+
+        def work() -> None:
+            self.switch.on = False
+            assert queue.get() == "item"
+            assert current().keys() == ()
+
+        in_a_child(work)
+        assert pickle.loads(pickle.dumps(instrumentation.Envelope([1], _errand()))) == [1]
+
+    def test_a_scope_ends_with_the_next_get(self, queue: Any) -> None:
+        with attached(EMPTY.pack("n", 1)):
+            queue.put("first")
+        self.switch.on = False
+        queue.put("bare")
+        self.switch.on = True
+
+        def work() -> None:
+            assert (queue.get(), unpack("n")) == ("first", (1,))
+            assert (queue.get(), unpack("n")) == ("bare", ())
+            assert branch() is None
+
+        in_a_child(work)
+
+    def test_a_getter_in_the_same_request_joins(self, queue: Any) -> None:
+        def work() -> None:
+            pack("n", 2)
+            queue.put("item")
+
+        with attached(EMPTY.pack("n", 1)):
+            running = branch()
+            queue.put("own")
+            child = FORK.Process(target=work)
+            child.start()
+            assert {queue.get(), queue.get()} == {"own", "item"}
+            assert branch() is running
+            assert set(unpack("n")) == {1, 2}
+            child.join()
+
+    def test_a_getter_in_another_request_keeps_its_own(self, queue: Any) -> None:
+        with attached(EMPTY.pack("n", 1)):
+            queue.put("item")
+        arrival = self.boundary.arrive(ParcelAdapter(Kind.SERVER), Parcel())
+        assert arrival is not None
+        with arrival.scope():
+            pack("n", 2)
+            assert queue.get() == "item"
+            assert unpack("n") == (2,)
+        arrival.close()
+
+    def test_a_put_and_a_get_are_crossings_of_the_same_place(self, queue: Any) -> None:
+        recorder = Recorder(kinds=(Kind.PRODUCER, Kind.CONSUMER))
+        self.boundary.register(recorder)
+        pack("n", 1)
+        queue.put("item")
+        token = enter(None)
+        try:
+            queue.get()
+            sent, got = recorder.begun
+            assert (sent.call.kind, got.call.kind) == (Kind.PRODUCER, Kind.CONSUMER)
+            assert sent.call.site == got.call.site
+            assert sent.call.site.module == __name__
+            assert got.outcome is None
+            with suppressed():
+                queue.put("bare")
+            assert queue.get() == "bare"
+            assert len(recorder.ended) == 2
+        finally:
+            leave(token)
+
+    def test_where_nothing_is_carried_items_travel_bare(self, queue: Any) -> None:
+        queue.put("item")
+        assert queue.get() == "item"
+        assert branch() is None
+
+
+def _errand() -> Any:
+    from baggage.boundary import Errand
+
+    return Errand()
+
+
+class TestErrors(InstrumentationSuite):
+    instrumentation: ClassVar = instrumentation
+
+    def test_what_does_not_pickle_fails_as_without_us(
+        self, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        pack("n", 1)
+        with pytest.raises(TypeError, match="this one stays"):
+            FORK.SimpleQueue().put(Unpicklable())
+        queue = FORK.Queue()
+        queue.put(Unpicklable())
+        queue.close()
+        queue.join_thread()
+        assert "this one stays" in capfd.readouterr().err
+
+    def test_a_joinable_queue_is_done_when_its_consumer_is(self) -> None:
+        queue = FORK.JoinableQueue()
+        with attached(EMPTY.pack("n", 1)):
+            queue.put("item")
+        queue.get()
+        assert unpack("n") == (1,)
+        queue.task_done()
+        assert branch() is None
+        queue.join()
