@@ -42,19 +42,28 @@ class Request:
     While it is `arranging`, a fault is not enacted at once, but by what the connection reads.
     """
 
-    __slots__ = ("arranging", "body", "connection", "method", "url")
+    __slots__ = ("_body", "_line", "arranging", "connection")
 
     def __init__(self, connection: HTTPConnection, body: object) -> None:
-        """Read the request line, which the connection holds back with the headers."""
-        self.connection, self.body = connection, body
-        self.method, self.url, *_ = lines(connection)[0].decode("latin-1").split(" ")
+        """Take what the connection holds back, and the body that goes with it."""
+        self.connection, self._body = connection, body
+        self._line = lines(connection)[0]
         self.arranging = False
-        if body is None and self.get("content-length") not in (None, "0"):
-            self.body = ...  # It is sent by the application, after the headers.
+
+    def target(self) -> tuple[str, str]:
+        """Return the method, and the URL as it is sent."""
+        method, url, *_ = self._line.decode("latin-1").split(" ")
+        return method, url
+
+    def body(self) -> object:
+        """Return the body, an ellipsis for one that the application sends after the headers."""
+        if self._body is None and self.get("content-length") not in (None, "0"):
+            return ...
+        return self._body
 
     def get(self, name: str) -> str | None:
         """Return a header to send."""
-        _, *headers = lines(self.connection)
+        headers = lines(self.connection)[1:]  # Nothing, once they are sent.
         found = [line for line in headers if _name(line) == name]
         return ",".join(line.partition(b":")[2].decode("latin-1").strip() for line in found) or None
 

@@ -49,10 +49,8 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         if not lines(connection):  # No request was begun, and the library says so.
             return wrapped(*args, **kwargs)
         request = Request(connection, args[0] if args else kwargs.get("message_body"))
-        if split_members(request.get(NAME) or "")[0] is not None:
-            return wrapped(*args, **kwargs)
         departure = boundary.depart(_ADAPTER, request)
-        if departure is None:
+        if departure is None or split_members(request.get(NAME) or "")[0] is not None:
             return wrapped(*args, **kwargs)
         return Exchange(request, departure).send(lambda: wrapped(*args, **kwargs))
 
@@ -134,11 +132,11 @@ class _Adapter:
     below: frozenset[str] = frozenset({"requests", "urllib3"})
 
     def describe(self, request: Request) -> Call:
-        connection, method = request.connection, request.method
-        url = urlsplit(request.url)
+        connection, (method, target) = request.connection, request.target()
+        url = urlsplit(target)
         path = url.path or "/"
         query = f"?{url.query}" if url.query else ""
-        endpoint = _endpoint(connection, request.url)
+        endpoint = _endpoint(connection, target)
         return Call(
             kind=self.kind,
             library=self.library,
@@ -147,7 +145,7 @@ class _Adapter:
             arguments={"url": f"{_scheme(connection)}://{endpoint}{path}{query}"},
             endpoint=endpoint,
             timeout=_seconds(connection.timeout),
-            payload=payload(f"{method} {path}?{url.query}", request.body),
+            payload=payload(f"{method} {path}?{url.query}", request.body()),
         )
 
     def request_carrier(self, request: Request) -> Request:
@@ -188,7 +186,7 @@ def _read(request: Request, answer: Answer) -> HTTPResponse:
     """Read an answer, as the connection does."""
     made: HTTPResponse = request.connection.response_class(
         Socket(answer),  # type: ignore[arg-type]  # It does what is asked of it.
-        method=request.method,
+        method=request.target()[0],
     )
     made.begin()
     return made
