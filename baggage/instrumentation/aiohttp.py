@@ -26,7 +26,7 @@ from baggage.instrumentation._aiohttp.faults import enact
 from baggage.instrumentation._aiohttp.headers import Headers, digest, joined
 from baggage.instrumentation._patching import Function, Switch, replace
 
-_LIBRARY: Final = "aiohttp.client"
+_LIBRARY: Final = "aiohttp"
 _PACKAGES: Final = frozenset({"aiohttp"})
 
 Handler = Callable[[ClientRequest], Awaitable[ClientResponse]]

@@ -31,7 +31,7 @@ from baggage.boundary import (
     Returned,
 )
 from baggage.context import attached, pack, unpack
-from baggage.instrumentation import aiohttp_client as instrumentation
+from baggage.instrumentation import aiohttp as instrumentation
 from baggage.testing import HANG, RESET, Origin, Reply
 from baggage.testing.apps import Crossed, Recorder, Scripted
 from baggage.testing.origin import Answer, Received, Silence, service
@@ -356,7 +356,7 @@ class TestDescriptions(Attempts):
         assert call.arguments == {"url": f"{self.origin.url}a%20b/%C3%BC?q=1&r=2"}
         assert call.endpoint is not None
         assert (call.endpoint.host, call.endpoint.port) == ("127.0.0.1", self.origin.port)
-        assert call.library == "aiohttp.client"
+        assert call.library == "aiohttp"
 
     @pytest.mark.parametrize(
         ("session", "call", "seconds"),

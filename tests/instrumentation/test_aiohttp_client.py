@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from baggage.boundary import Fault, FaultKind
-from baggage.instrumentation import aiohttp_client as instrumentation
+from baggage.instrumentation import aiohttp as instrumentation
 from baggage.testing.http_client import HttpClientSuite, Send
 from tests.instrumentation.looping import Looping, looping
 

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import client_exceptions
 
 from baggage.boundary import Fault, FaultKind, Inject, Returned
-from baggage.instrumentation import aiohttp_client as instrumentation
+from baggage.instrumentation import aiohttp as instrumentation
 from baggage.testing import HANG, RESET, Origin, Reply, Scripted
 from baggage.testing.origin import Answer
 from baggage.testing.suite import InstrumentationSuite, chain, failure, outcome_of

@@ -480,7 +480,7 @@ class TestTasks(InstrumentationSuite):
 
         pack("n", 1)
         before = len(self.recorder.begun)
-        adapter = ParcelAdapter(Kind.CLIENT, library="aiohttp.client")
+        adapter = ParcelAdapter(Kind.CLIENT, library="aiohttp")
         await self.boundary.acall(adapter, Parcel(), send)
         assert len(self.recorder.begun) == before
 
