@@ -1,22 +1,31 @@
 """Starlette, and FastAPI, which is one: every request and websocket of every application.
 
 `Starlette.__call__` is what servers and test clients call; an application that is mounted in
-another one is a part of it.
+another one is a part of it. A background task is a branch, forked where it is made, which is before
+the response that it outlives; nobody joins it.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Awaitable
 from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 
-from baggage.boundary import Boundary
+from baggage.boundary import Boundary, Fork
+from baggage.context import branch
 from baggage.instrumentation._asgi import AsgiAdapter, Receive, Scope, Send
 from baggage.instrumentation._asgi_server import serve
+from baggage.instrumentation._forking import ForkAdapter
 from baggage.instrumentation._patching import Switch, wrap
 
+_FORK: Final = "_baggage_fork"
 _ADAPTER: Final = AsgiAdapter("starlette")
+_BACKGROUND: Final = ForkAdapter(
+    "starlette", "BackgroundTask", frozenset({"starlette", "fastapi", "anyio"})
+)
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -28,7 +37,35 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         # Fails at once for other arguments: servers try so whether they were given a factory.
         return serve(boundary, _ADAPTER, wrapped, *_request(*args, **kwargs))
 
+    def plan(
+        wrapped: Any, task: BackgroundTask, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        wrapped(*args, **kwargs)
+        fork = None if branch() is None else boundary.fork(_BACKGROUND, None)
+        if fork is not None:
+            fork.start(_nothing)
+            # One that never runs, since the request fails, ends when it is thrown away.
+            vars(task)[_FORK] = fork, weakref.finalize(task, fork.run, _nothing)
+
     wrap(Starlette, "__call__", switch, call)
+    wrap(BackgroundTask, "__init__", switch, plan)
+    wrap(BackgroundTask, "__call__", switch, _run)
+
+
+async def _run(
+    wrapped: Any, task: BackgroundTask, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Run a background task in its branch, the first time."""
+    found: tuple[Fork, weakref.finalize[Any, Any]] | None = vars(task).pop(_FORK, None)
+    if found is None:
+        return await wrapped(*args, **kwargs)
+    fork, abandoned = found
+    abandoned.detach()
+    return await fork.arun(wrapped(*args, **kwargs))
+
+
+def _nothing() -> None:
+    """Take no step."""
 
 
 def _request(scope: Scope, receive: Receive, send: Send) -> tuple[Scope, Receive, Send]:

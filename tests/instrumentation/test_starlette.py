@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any, ClassVar
 
 import anyio.to_thread
-from fastapi import FastAPI
+import pytest
+from fastapi import BackgroundTasks, FastAPI, HTTPException
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from baggage.boundary import Boundary
-from baggage.instrumentation import asyncio, concurrent_futures, threading, uvicorn
+from baggage.boundary import Boundary, Kind
+from baggage.context import pack, unpack
+from baggage.instrumentation import asyncio as asyncio_instrumentation
+from baggage.instrumentation import concurrent_futures, threading, uvicorn
 from baggage.instrumentation import starlette as instrumentation
 from baggage.instrumentation._patching import Switch
+from baggage.testing import Recorder
 from baggage.testing.http_server import View
+from baggage.testing.suite import InstrumentationSuite, failure
+from baggage.values import EMPTY
 from tests.instrumentation.asgi_serving import BehindUvicorn
+from tests.instrumentation.test_asgi import FOUND, Caller
 
 METHODS = ["GET", "POST", "HEAD"]
 
@@ -98,7 +108,10 @@ class Everything(ModuleType):
     """Stands for the instrumentations that work together below and around an application."""
 
     def instrument(self, boundary: Boundary, switch: Switch) -> None:
-        for each in (instrumentation, uvicorn, asyncio, threading, concurrent_futures):
+        for each in (
+            *(instrumentation, uvicorn, asyncio_instrumentation),
+            *(threading, concurrent_futures),
+        ):
             each.instrument(boundary, switch)
 
 
@@ -115,3 +128,80 @@ class TestTogether(BehindUvicorn):
             return response(view())
 
         return app
+
+
+class TestBackgroundTasks(InstrumentationSuite):
+    """What runs after the response is a branch that outlives it."""
+
+    instrumentation: ClassVar = instrumentation
+
+    def recorded(self) -> Recorder:
+        recorder = Recorder(kinds=(Kind.SPAWN, Kind.RUN))
+        self.boundary.register(recorder)
+        return recorder
+
+    def ask(self, endpoint: Callable[..., Any]) -> Caller:
+        app = FastAPI()
+        app.get("/a b")(endpoint)
+        caller = Caller(EMPTY.pack("tenant", "acme"), query_string=b"")
+        return asyncio.run(caller.call(app))
+
+    @pytest.mark.parametrize("threaded", [False, True])
+    def test_a_background_task_is_a_branch_that_knows_what_its_request_knew(
+        self, threaded: bool
+    ) -> None:
+        recorder = self.recorded()
+        seen: list[object] = []
+
+        def work(value: str) -> None:
+            seen.append((unpack("tenant"), [each.call.kind for each in recorder.ended]))
+            pack(FOUND, value)
+
+        async def awork(value: str) -> None:
+            work(value)
+
+        def endpoint(tasks: BackgroundTasks) -> None:
+            tasks.add_task(work if threaded else awork, "found")
+
+        caller = self.ask(endpoint)
+        assert caller.home.unpack(FOUND) == ()
+        assert seen == [(("acme",), [Kind.SPAWN])]
+        assert recorder.lost == [("recorder.found", "found")]
+        spawned, ran = recorder.ended
+        assert (spawned.call.operation, ran.call.kind) == ("BackgroundTask", Kind.RUN)
+        assert spawned.call.site.function.endswith("endpoint")
+
+    def test_what_a_background_task_raises_passes(self) -> None:
+        own = LookupError("the application's own")
+
+        async def work() -> None:
+            raise own
+
+        def endpoint(tasks: BackgroundTasks) -> None:
+            tasks.add_task(work)
+
+        assert failure(lambda: self.ask(endpoint)) is own
+
+    def test_a_background_task_that_never_runs_ends_as_well(self) -> None:
+        recorder = self.recorded()
+
+        def endpoint(tasks: BackgroundTasks) -> None:
+            tasks.add_task(print)
+            raise HTTPException(503)
+
+        assert self.ask(endpoint).sent[0]["status"] == 503
+        gc.collect()
+        assert [each.call.kind for each in recorder.ended] == [Kind.SPAWN, Kind.RUN]
+
+    def test_a_background_task_may_be_made_once_and_run_for_many(self) -> None:
+        recorder = self.recorded()
+        seen: list[object] = []
+        shared = BackgroundTask(lambda: seen.append(unpack("tenant")))
+
+        async def endpoint() -> Response:
+            return Response(b"done", background=shared)
+
+        for _ in range(2):
+            self.ask(endpoint)
+        assert seen == [("acme",)] * 2
+        assert recorder.begun == []
