@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from baggage.values import EMPTY
-from baggage.wire import WireBaggage, WireBlock, armour, encode
+from baggage.wire import WireBaggage, WireBlock, WireEntry, armour, encode
 
-_HONEST: Final = EMPTY.pack("tenant", "acme").pack("n", 1).serialize()
+_HONEST: Final = encode(WireBaggage((WireBlock(7, 1, (WireEntry("tenant", "acme", 1),)),)))
 # Event trees in the paper's bits: a zero node with nothing but a right side, over and over.
 _DEEP: Final = WireBaggage(blocks=(WireBlock(7, b"\x00" * 375 + b"\x90"),))
 _DEEPEST: Final = WireBaggage(blocks=(WireBlock(7, b"\x00" * 4000 + b"\x90"),))

@@ -252,6 +252,16 @@ class TestConnections(TestFaults):
         assert (call.operation, str(call.endpoint)) == ("GET /users", "callee.test:80")
         assert call.timeout == 0.2
 
+    def test_a_tunnel_is_not_whom_a_request_is_for(self) -> None:
+        recorder = self.recorded()
+        pack("tenant", "acme")
+        self.origin.answer = lambda _: Reply(body=b"")
+        self.connection.set_tunnel("callee.test", 8080)
+        self.ask()
+        assert [received.method for received in self.origin.received] == ["CONNECT", "GET"]
+        assert [bool(received.baggage) for received in self.origin.received] == [False, True]
+        assert [str(c.call.endpoint) for c in recorder.ended] == ["callee.test:8080"]
+
     def test_a_status_is_told_and_no_body_is_read(self) -> None:
         self.origin.answer = lambda _: Reply(404, body=b"nothing")
         recorder = self.recorded()
