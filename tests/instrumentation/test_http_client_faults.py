@@ -256,7 +256,7 @@ class TestConnections(TestFaults):
         recorder = self.recorded()
         pack("tenant", "acme")
         self.origin.answer = lambda _: Reply(body=b"")
-        self.connection.set_tunnel("callee.test", 8080)
+        self.connection.set_tunnel("callee.test", 8080, {"Connection": "keep-alive"})
         self.ask()
         assert [received.method for received in self.origin.received] == ["CONNECT", "GET"]
         assert [bool(received.baggage) for received in self.origin.received] == [False, True]
