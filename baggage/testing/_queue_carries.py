@@ -40,6 +40,13 @@ class QueueCarries(QueueBase):
         seen = [self.tenants(queue) for _ in range(5)]
         assert seen == [(), ("a",), ("b",), (), ("c",)]
 
+    def test_equal_items_of_a_stack_come_back_the_last_one_first(self) -> None:
+        stack = self.stack()
+        for tenant in ("a", "b"):
+            with self.request(tenant):
+                self.put(stack, None)
+        assert [self.tenants(stack) for _ in range(2)] == [("b",), ("a",)]
+
     def test_a_warm_worker_starts_empty(self) -> None:
         queue = self.queue()
         with self.request("acme"):
@@ -65,6 +72,8 @@ class QueueCarries(QueueBase):
                 self.put(queue, tenant)
         assert self.tenants(slow) == ("a",)
         assert self.tenants(urgent) == ("b",)
+        self.worker.do(lambda: self.done(urgent))
+        assert self.worker.do(branch) is None
 
     def test_the_context_goes_on_from_queue_to_queue(self) -> None:
         first, second = self.queue(), self.queue()

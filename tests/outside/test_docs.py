@@ -123,8 +123,9 @@ def test_every_exit_code_is_explained() -> None:
     assert sorted(map(int, rows)) == [code.value for code in ExitCode]
 
 
-def test_the_readme_names_every_instrumented_library() -> None:
-    rows = re.findall(r"^\| `([\w.]+)` \|", pages.read("README.md"), re.MULTILINE)
+@pytest.mark.parametrize("page", ["README.md", "docs/boundaries.md"])
+def test_every_instrumented_library_is_named(page: str) -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \|", pages.read(page), re.MULTILINE)
     assert sorted(rows) == sorted(discovery.instrumentations())
 
 
