@@ -17,9 +17,9 @@ from baggage.boundary.adapter import Adapter
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
 from baggage.boundary.crossing import drive
 from baggage.boundary.fork import Fork, Run
-from baggage.boundary.homing import collect
+from baggage.boundary.homing import collect, take_home
 from baggage.boundary.transport import write_header
-from baggage.context import Branch, enter, leave
+from baggage.context import Branch, attached, enter, leave
 from baggage.values import EMPTY, Baggage, BaggageError, fit
 
 if TYPE_CHECKING:
@@ -187,6 +187,25 @@ class Visit:
             self._branch.close()
             collect(self._branch)
             leave(token)
+
+    def stay(self) -> Callable[[], None]:
+        """Go on in the branch for good; return what is to be called at the process's end."""
+        enter(self._branch)
+        boundary = self._boundary
+        if boundary is None or self._branch.muted:
+            return lambda: None
+        run = Run(boundary, self._adapter, None, self._call(boundary))
+        with boundary.isolated():
+            run.begin()
+
+        def end() -> None:
+            with attached(self._branch), boundary.isolated():
+                run.end(run.answered(None))
+                run.close()
+                collect(self._branch)
+                boundary.overflow(take_home(self._branch))
+
+        return end
 
     def report(self, budget: int | None = None) -> Report:
         """Return what the work brings home; what finds no room is handed to its owners.

@@ -14,6 +14,7 @@ PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 PATCHED_BY = {
     "processes": "",
     "process_pools": "",
+    "forks": "",
     "process_queues": "",
     "task_pools": "",
     "gevent_greenlets": "from gevent import monkey; monkey.patch_all()",
