@@ -18,6 +18,7 @@ from multidict import CIMultiDict
 
 from baggage.boundary import (
     PROCEED,
+    Boundary,
     Call,
     CallSite,
     Fault,
@@ -32,6 +33,7 @@ from baggage.boundary import (
 )
 from baggage.context import attached, pack, unpack
 from baggage.instrumentation import aiohttp as instrumentation
+from baggage.instrumentation._patching import Switch
 from baggage.testing import HANG, RESET, Origin, Reply
 from baggage.testing.apps import Crossed, Recorder, Scripted
 from baggage.testing.origin import Answer, Received, Silence, service
@@ -116,6 +118,18 @@ async def get(session: aiohttp.ClientSession, url: str) -> bytes:
 async def begin(session: aiohttp.ClientSession, url: str) -> None:
     async with session.get(url):
         pass
+
+
+def test_an_aiohttp_without_client_middlewares_is_not_instrumented(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def request(self: object, method: str, str_or_url: str) -> None:
+        """Stand for what aiohttp had before 3.12."""
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", request)
+    with pytest.raises(RuntimeError, match="client middlewares"):
+        instrumentation.instrument(Boundary(), Switch())
+    assert vars(aiohttp.ClientSession)["_request"] is request
 
 
 class TestCrossings(Attempts):

@@ -185,6 +185,7 @@ class TestExceptions(Faults):
         [
             (raising("SocketTimeoutError"), {"sock_read": SHORT}),
             (Fault(FaultKind.RAISE, name="asyncio.TimeoutError"), {"total": SHORT}),
+            (Fault(FaultKind.RAISE, name="asyncio.exceptions.TimeoutError"), {"total": SHORT}),
         ],
     )
     def test_a_time_out_by_name(self, fault: Fault, limits: dict[str, float]) -> None:

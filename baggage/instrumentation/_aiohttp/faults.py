@@ -41,7 +41,12 @@ from baggage.instrumentation._nowhere import message
 # Longer by what it says than by what it is, and then the connection ends.
 _BROKEN_BODY: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nbroken"
 _BARE: Final = (204, 304)
-_TIMEOUTS: Final = ("TimeoutError", "builtins.TimeoutError", "asyncio.TimeoutError")
+_TIMEOUTS: Final = (
+    "TimeoutError",
+    "builtins.TimeoutError",
+    "asyncio.TimeoutError",
+    "asyncio.exceptions.TimeoutError",
+)
 
 
 def enact(
