@@ -25,6 +25,7 @@ Point: TypeAlias = str
 
 NONE: Final[Id] = 0
 SEED: Final[Id] = 1
+_LEVELS: Final = 4
 
 
 def split_id(identity: Id) -> tuple[Id, Id]:
@@ -57,6 +58,39 @@ def split_id_n(identity: Id, parts: int) -> tuple[Id, ...]:
         return (identity,)
     first, second = split_id(identity)
     return split_id_n(first, (parts + 1) // 2) + split_id_n(second, parts // 2)
+
+
+def spare_id(identity: Id) -> tuple[Id, Id]:
+    """Divide an id in what is kept and a small part to be given away; they sum up to it.
+
+    For who gives away one part after the other and can't tell how many there will be. The first
+    part of the whole is a half of it. From then on an interval, once it is all that is left, is
+    divided in sixteen, fifteen of which can be given away: so it deepens by 4 then, where
+    `split_id` would deepen it by 15. Parts are given from right to left. Nothing is divided into
+    nothing.
+    """
+    return _spare(identity, 0, last=True) if identity != NONE else (NONE, NONE)
+
+
+def _spare(identity: Id, depth: int, *, last: bool) -> tuple[Id, Id]:
+    """Divide a part of an id that is `depth` deep in it; `last` says that nothing else is owned."""
+    if isinstance(identity, int):
+        # Parts are as deep as one of 1, 5, 9, … : that of an interval is on the next such level.
+        return _cut((1 - depth) % _LEVELS or (0 if not last else _LEVELS if depth else 1))
+    left, right = identity
+    if right == NONE:
+        kept, given = _spare(left, depth + 1, last=last)
+        return (NONE if kept == NONE else (kept, NONE)), (given, NONE)
+    kept, given = _spare(right, depth + 1, last=last and left == NONE)
+    return (NONE if left == NONE and kept == NONE else (left, kept)), (NONE, given)
+
+
+def _cut(times: int) -> tuple[Id, Id]:
+    """Halve the whole so many times; return all but the rightmost part, and that part."""
+    if not times:
+        return NONE, SEED
+    kept, given = _cut(times - 1)
+    return (SEED, kept), (NONE, given)
 
 
 def sum_id(one: Id, other: Id) -> Id:

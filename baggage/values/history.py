@@ -20,7 +20,7 @@ from baggage.clock import (
     join_event,
     leq,
     new_dot,
-    split_id,
+    spare_id,
     split_id_n,
     sum_id,
 )
@@ -43,6 +43,9 @@ __all__ = ["NO_IDS", "Contribution", "Dot", "Entry", "History", "Marker", "prior
 Ids: TypeAlias = Mapping[int, Id]
 
 NO_IDS: Final[Ids] = {}
+
+_DEEPER: Final = 4
+"""How many levels `spare_id` may add."""
 
 
 class History:
@@ -115,15 +118,16 @@ class History:
     def split(self, n: int) -> tuple[History, ...]:
         """Return `n` branches that know the same past (R4).
 
-        The shallowest owned id is split, balanced; the first branch keeps all others. A branch that
-        gets nothing, because nothing is owned or that id is as deep as it may be, mints a root when
-        it first writes.
+        The shallowest owned id is split, balanced; the first branch keeps all others. Of two the
+        second one gets a small part, so that a branch that splits off many, one by one, is balanced
+        as well. A branch that gets nothing, because nothing is owned or that id is as deep as it
+        may be, mints a root when it first writes.
         """
         own, known = self._take(), self.known
         root = _shallowest(own)
-        if root is None or id_depth(own[root]) + n.bit_length() > MAX_DEPTH:
+        if root is None or id_depth(own[root]) + max(n.bit_length(), _DEEPER) > MAX_DEPTH:
             return History(known, own), *(History(known) for _ in range(n - 1))
-        part, *parts = split_id(own[root]) if n == 2 else split_id_n(own[root], n)
+        part, *parts = spare_id(own[root]) if n == 2 else split_id_n(own[root], n)
         first = {root: part} if len(own) == 1 else {**own, root: part}
         return History(known, first), *[History(known, {root: part}) for part in parts]
 
