@@ -33,24 +33,47 @@ from baggage.instrumentation._patching import Switch, wrap
 
 _DIGEST_SIZE: Final = 8
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_SOCKETS: Final = ("ws", "wss")
 _whole: Final[ContextVar[bool]] = ContextVar("baggage.httpx.whole", default=False)
 
 
-def instrument(boundary: Boundary, switch: Switch, api: Any, core: str) -> None:
-    """Wrap a library's transports and clients, once; `core` names the package that it is built on.
+def instrument(boundary: Boundary, switch: Switch, api: Any) -> None:
+    """Wrap a library's transports and clients, once.
 
     A transport's answer is a call's outcome together with its body, where the client reads that.
     """
-    adapter = _Adapter(api, core)
+    adapter = _Adapter(api)
+    for transport in (api.HTTPTransport, api.WSGITransport, api.MockTransport):
+        _wrap_plain(transport, boundary, switch, adapter)
+    for transport in (api.AsyncHTTPTransport, api.ASGITransport, api.MockTransport):
+        _wrap_looping(transport, boundary, switch, adapter)
+    wrap(api.Client, "send", switch, _ask)
+    wrap(api.AsyncClient, "send", switch, _aask)
 
+
+def instrument_transport(boundary: Boundary, switch: Switch, api: Any, transport: type) -> None:
+    """Wrap a transport, once, by which another library answers within the process.
+
+    Its websockets are left alone: it answers them by an exception.
+    """
+    _wrap_plain(transport, boundary, switch, _Adapter(api, within=True))
+
+
+def _wrap_plain(transport: type, boundary: Boundary, switch: Switch, adapter: _Adapter) -> None:
     def send(
         wrapped: Callable[[Any], Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         sending = Sending(adapter, *args, **kwargs)
+        if adapter.within and sending.request.url.scheme in _SOCKETS:
+            return wrapped(*args, **kwargs)
         departure = boundary.depart(adapter, sending)
         return wrapped(*args, **kwargs) if departure is None else sending.drive(departure, wrapped)
 
-    async def asend(
+    wrap(transport, "handle_request", switch, send)
+
+
+def _wrap_looping(transport: type, boundary: Boundary, switch: Switch, adapter: _Adapter) -> None:
+    async def send(
         wrapped: Callable[[Any], Awaitable[Any]],
         _: Any,
         args: tuple[Any, ...],
@@ -62,12 +85,7 @@ def instrument(boundary: Boundary, switch: Switch, api: Any, core: str) -> None:
             return await wrapped(*args, **kwargs)
         return await sending.adrive(departure, wrapped)
 
-    for transport in (api.HTTPTransport, api.WSGITransport, api.MockTransport):
-        wrap(transport, "handle_request", switch, send)
-    for transport in (api.AsyncHTTPTransport, api.ASGITransport, api.MockTransport):
-        wrap(transport, "handle_async_request", switch, asend)
-    wrap(api.Client, "send", switch, _ask)
-    wrap(api.AsyncClient, "send", switch, _aask)
+    wrap(transport, "handle_async_request", switch, send)
 
 
 def _ask(wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -240,10 +258,11 @@ class _Adapter:
     kind = Kind.CLIENT
     below: frozenset[str] = frozenset()
 
-    def __init__(self, api: Any, core: str) -> None:
-        self.api, self.core, self.body = api, core, kind_of(api)
+    def __init__(self, api: Any, *, within: bool = False) -> None:
+        self.api, self.body, self.within = api, kind_of(api), within
         self.library: str = api.__name__
-        self.packages = frozenset({self.library, core})
+        self.core = self.library.replace("httpx", "httpcore")
+        self.packages = frozenset({self.library, self.core, *(["starlette"] if within else [])})
 
     def describe(self, request: Sending) -> Call:
         asked = request.request

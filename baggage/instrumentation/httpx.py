@@ -12,4 +12,4 @@ from baggage.instrumentation._patching import Switch
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap httpx, once; an alias of httpx2 is left to httpx2's own instrumentation."""
     if httpx.__name__ == "httpx":
-        _httpx.instrument(boundary, switch, httpx, "httpcore")
+        _httpx.instrument(boundary, switch, httpx)

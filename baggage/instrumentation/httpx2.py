@@ -11,4 +11,4 @@ from baggage.instrumentation._patching import Switch
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap httpx2, once."""
-    _httpx.instrument(boundary, switch, httpx2, "httpcore2")
+    _httpx.instrument(boundary, switch, httpx2)

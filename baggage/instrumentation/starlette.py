@@ -2,7 +2,8 @@
 
 `Starlette.__call__` is what servers and test clients call; an application that is mounted in
 another one is a part of it. A background task is a branch, forked where it is made, which is before
-the response that it outlives; nobody joins it.
+the response that it outlives; nobody joins it. What `TestClient` asks is a call of the library that
+it is made of, httpx or httpx2, but for websockets.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import weakref
 from collections.abc import Awaitable
 from typing import Any, Final
 
+import wrapt
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 
 from baggage.boundary import Boundary, Fork
 from baggage.context import branch
+from baggage.instrumentation import _httpx
 from baggage.instrumentation._asgi import AsgiAdapter, Receive, Scope, Send
 from baggage.instrumentation._asgi_server import serve
 from baggage.instrumentation._forking import ForkAdapter
@@ -47,6 +50,12 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
             # One that never runs, since the request fails, ends when it is thrown away.
             vars(task)[_FORK] = fork, weakref.finalize(task, fork.run, _nothing)
 
+    def ask_in_tests(module: Any) -> None:
+        transport = getattr(module, "_TestClientTransport", None)
+        if transport is not None:
+            _httpx.instrument_transport(boundary, switch, module.httpx, transport)
+
+    wrapt.register_post_import_hook(ask_in_tests, "starlette.testclient")
     wrap(Starlette, "__call__", switch, call)
     wrap(BackgroundTask, "__init__", switch, plan)
     wrap(BackgroundTask, "__call__", switch, _run)
@@ -58,10 +67,11 @@ async def _run(
     """Run a background task in its branch, the first time."""
     found: tuple[Fork, weakref.finalize[Any, Any]] | None = vars(task).pop(_FORK, None)
     if found is None:
-        return await wrapped(*args, **kwargs)
+        await wrapped(*args, **kwargs)
+        return
     fork, abandoned = found
     abandoned.detach()
-    return await fork.arun(wrapped(*args, **kwargs))
+    await fork.arun(wrapped(*args, **kwargs))
 
 
 def _nothing() -> None:

@@ -18,14 +18,16 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket
 
-from baggage.boundary import Boundary, Kind
+from baggage.boundary import Boundary, Fault, FaultKind, Inject, Kind
 from baggage.context import pack, unpack
 from baggage.instrumentation import asyncio as asyncio_instrumentation
 from baggage.instrumentation import concurrent_futures, threading, uvicorn
 from baggage.instrumentation import starlette as instrumentation
 from baggage.instrumentation._patching import Switch
-from baggage.testing import Recorder
+from baggage.testing import Recorder, Scripted
 from baggage.testing.http_server import View
 from baggage.testing.suite import InstrumentationSuite, failure
 from baggage.values import EMPTY
@@ -204,4 +206,49 @@ class TestBackgroundTasks(InstrumentationSuite):
         for _ in range(2):
             self.ask(endpoint)
         assert seen == [("acme",)] * 2
+        assert recorder.begun == []
+
+
+class TestTestClient(InstrumentationSuite):
+    """What a test asks by Starlette's own client arrives as if it came over the wire."""
+
+    instrumentation: ClassVar = instrumentation
+
+    def client(self) -> TestClient:
+        app = FastAPI()
+
+        @app.get("/")
+        def respond() -> str:
+            pack("n", 2)
+            return repr(unpack("n"))
+
+        @app.websocket("/socket")
+        async def talk(socket: WebSocket) -> None:
+            await socket.accept()
+            await socket.send_text(await socket.receive_text())
+            await socket.close()
+
+        return TestClient(app)
+
+    def test_a_test_and_its_application_know_of_each_other(self) -> None:
+        recorder = Recorder(kinds=(Kind.CLIENT, Kind.SERVER))
+        self.boundary.register(recorder)
+        pack("n", 1)
+        assert self.client().get("/").status_code == 200
+        assert {*unpack("n")} == {1, 2}
+        served, called = recorder.ended
+        assert (served.call.kind, called.call.kind) == (Kind.SERVER, Kind.CLIENT)
+        assert called.call.library in ("httpx", "httpx2")
+        assert called.call.site.module == __name__
+
+    def test_a_fault_is_the_clients_own(self) -> None:
+        self.boundary.register(Scripted(Inject(Fault(FaultKind.STATUS, status=503))))
+        assert self.client().get("/").status_code == 503
+
+    def test_websockets_work_as_ever(self) -> None:
+        recorder = Recorder(kinds=(Kind.CLIENT,))
+        self.boundary.register(recorder)
+        with self.client().websocket_connect("/socket") as socket:
+            socket.send_text("echo")
+            assert socket.receive_text() == "echo"
         assert recorder.begun == []
