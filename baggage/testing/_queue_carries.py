@@ -67,13 +67,14 @@ class QueueCarries(QueueBase):
 
     def test_a_worker_that_turns_to_another_queue_takes_that_messages_context(self) -> None:
         urgent, slow = self.queue(), self.queue()
-        for queue, tenant in ((slow, "a"), (urgent, "b")):
-            with self.request(tenant):
-                self.put(queue, tenant)
-        assert self.tenants(slow) == ("a",)
-        assert self.tenants(urgent) == ("b",)
-        self.worker.do(lambda: self.done(urgent))
-        assert self.worker.do(branch) is None
+        with self.request("a"):
+            self.put(slow, 1)
+            assert self.tenants(slow) == ("a",)
+            with self.request("b"):
+                self.put(urgent, 1)
+            assert self.tenants(urgent) == ("b",)
+            self.worker.do(lambda: self.done(urgent))
+            assert self.worker.do(branch) is None
 
     def test_the_context_goes_on_from_queue_to_queue(self) -> None:
         first, second = self.queue(), self.queue()
