@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import anyio.to_thread
+import httpx
 import pytest
 from fastapi import BackgroundTasks, FastAPI, HTTPException
 from starlette.applications import Starlette
@@ -22,9 +23,10 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 from baggage.boundary import Boundary, Fault, FaultKind, Inject, Kind
-from baggage.context import pack, unpack
+from baggage.context import attached, pack, unpack
 from baggage.instrumentation import asyncio as asyncio_instrumentation
 from baggage.instrumentation import concurrent_futures, threading, uvicorn
+from baggage.instrumentation import httpx as httpx_instrumentation
 from baggage.instrumentation import starlette as instrumentation
 from baggage.instrumentation._patching import Switch
 from baggage.testing import Recorder, Scripted
@@ -112,7 +114,7 @@ class Everything(ModuleType):
     def instrument(self, boundary: Boundary, switch: Switch) -> None:
         for each in (
             *(instrumentation, uvicorn, asyncio_instrumentation),
-            *(threading, concurrent_futures),
+            *(threading, concurrent_futures, httpx_instrumentation),
         ):
             each.instrument(boundary, switch)
 
@@ -130,6 +132,38 @@ class TestTogether(BehindUvicorn):
             return response(view())
 
         return app
+
+    def test_64_calls_at_a_time_keep_their_contexts_apart(self) -> None:
+        def view() -> bytes:
+            (mine,) = unpack("n")
+            pack("echo", mine)
+            return b"done"
+
+        async def ask(client: httpx.AsyncClient, url: str, n: int) -> object:
+            with attached(EMPTY.pack("n", n)):
+                await client.get(url)
+                return unpack("echo")
+
+        async def ask_all(url: str) -> list[object]:
+            async with httpx.AsyncClient(timeout=None) as client:
+                return await asyncio.gather(*(ask(client, url, n) for n in range(64)))
+
+        with self.serving(view) as url:
+            assert asyncio.run(ask_all(url)) == [(n,) for n in range(64)]
+
+    def test_a_call_that_is_gathered_is_placed_where_it_was_made(self) -> None:
+        recorder = Recorder(kinds=(Kind.CLIENT, Kind.SPAWN))
+        self.boundary.register(recorder)
+
+        async def ask(url: str) -> None:
+            async with httpx.AsyncClient(timeout=None) as client:
+                await asyncio.gather(client.get(url), client.get(url))
+
+        with self.serving(lambda: b"done") as url:
+            asyncio.run(ask(url))
+        calls = [each.call for each in recorder.ended if each.call.kind is Kind.CLIENT]
+        assert len(calls) == 2
+        assert {call.site.function.rpartition(".")[2] for call in calls} == {"ask"}
 
 
 class TestBackgroundTasks(InstrumentationSuite):
