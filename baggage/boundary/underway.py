@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from typing import Final, TypeAlias
 
-from baggage.context import Branch, branch
+from baggage.context import Branch, branch, enter, leave
 
 _Call: TypeAlias = tuple[Branch | None, str]
 
@@ -38,9 +38,15 @@ def within(running: Branch | None, libraries: AbstractSet[str]) -> bool:
 
 @contextmanager
 def inside(library: str) -> Iterator[None]:
-    """Run a block that a library does for its own ends: the threads that it starts, say."""
+    """Run a block that a library does for its own ends: the threads that it starts, say.
+
+    Where nothing is carried it runs in an empty branch, and not in one that a task would start.
+    """
+    entered = enter(Branch()) if branch() is None else None
     token = begin(branch(), library)
     try:
         yield
     finally:
         end(token)
+        if entered is not None:
+            leave(entered)

@@ -160,4 +160,8 @@ def _task() -> object:
 
 _AGET: Final = _AsyncQueueing._aget.__code__
 _STORAGE: Final = Storage(lambda lying: lying.qsize(), lambda lying: lying._queue)
-_ADAPTER: Final = QueueAdapter("asyncio.queues", frozenset({"asyncio"}))
+_ADAPTER: Final = QueueAdapter(
+    "asyncio.queues",
+    frozenset({"asyncio"}),
+    below=frozenset({"grpc.aio"}),  # which streams by a queue between a loop and a thread
+)

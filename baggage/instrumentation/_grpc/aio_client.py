@@ -57,12 +57,18 @@ def instrument_calls(boundary: Boundary, switch: Switch) -> None:
     for owner in (aio_call.Call, aio_interceptor.InterceptedCall):
         wrap(owner, "code", switch, _code)
     wrap(aio_channel.Channel, "__init__", switch, _own_threads)
+    wrap(aio_channel.Channel, "_close", switch, _close)
 
 
 def _own_threads(wrapped: Call, _: Any, args: Args, kwargs: Kwargs) -> Any:
     """Have the library start threads that belong to nobody's request."""
     with underway.inside(_LIBRARY):
         return wrapped(*args, **kwargs)
+
+
+async def _close(wrapped: Callable[..., Awaitable[Any]], _: Any, args: Args, kwargs: Kwargs) -> Any:
+    with underway.inside(_LIBRARY):
+        return await wrapped(*args, **kwargs)
 
 
 def _starting(boundary: Boundary, requests: str, responses: str) -> Wrapper:

@@ -20,11 +20,13 @@ import wrapt
 from baggage.boundary import Arrival, Boundary, underway
 from baggage.context import Branch, branch, enter, leave
 from baggage.instrumentation._grpc.aio_context import AsyncContext, BlockingContext
+from baggage.instrumentation._grpc.aio_threads import OwnJobs, OwnSteps
 from baggage.instrumentation._grpc.private import aio_server, core, utilities
 from baggage.instrumentation._grpc.server import Served, ServerAdapter, replied
 from baggage.instrumentation._patching import Switch, wrap
 
 _LIBRARY: Final = "grpc.aio"
+_OWN: Final = frozenset({_LIBRARY})
 _ADAPTER: Final = ServerAdapter(_LIBRARY)
 _KINDS: Final = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
@@ -36,9 +38,25 @@ def instrument_servers(boundary: Boundary, switch: Switch) -> None:
         finding = wrapped(*args, **kwargs)
         return _found(boundary, str(args[0]), finding) if switch.on and args else finding
 
+    def schedule(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        if switch.on and not underway.within(branch(), _OWN):
+            # In the task of a server that was started before: from here on it's as in `_start`.
+            enter(Branch())
+            underway.begin(branch(), _LIBRARY)
+        return wrapped(*args, **kwargs)
+
+    def stream(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        if not switch.on or len(args) != 3:
+            return wrapped(*args, **kwargs)
+        messages, loop, pool = args
+        return wrapped(messages, loop, OwnJobs(_LIBRARY, loop, pool))
+
     wrapt.wrap_function_wrapper(core, "_find_method_handler", find)
+    wrapt.wrap_function_wrapper(core, "generator_to_async_generator", stream)
+    wrapt.wrap_function_wrapper(core, "_schedule_rpc_coro", schedule)
     wrap(aio_server.Server, "__init__", switch, _own_threads)
     wrap(aio_server.Server, "start", switch, _start)
+    wrap(aio_server.Server, "stop", switch, _stop)
 
 
 def _own_threads(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
@@ -54,6 +72,11 @@ async def _start(wrapped: Callable[..., Awaitable[Any]], _: Any, args: Any, kwar
             return await wrapped(*args, **kwargs)
     finally:
         leave(token)
+
+
+async def _stop(wrapped: Callable[..., Awaitable[Any]], _: Any, args: Any, kwargs: Any) -> Any:
+    with underway.inside(_LIBRARY):
+        return await wrapped(*args, **kwargs)
 
 
 async def _found(boundary: Boundary, method: str, finding: Awaitable[Any]) -> Any:
@@ -109,7 +132,8 @@ def _serving(arriving: _Arriving, *, streams: bool) -> Callable[..., Any]:
             if arrival is None:
                 return behaviour(request, context)
             serve = _stream if streams else _function
-            return serve(arrival, behaviour, request, context)
+            steps = request if arriving.one_request else OwnSteps(_LIBRARY, request)
+            return serve(arrival, behaviour, steps, context)
         finally:
             leave(token)
 
