@@ -1,5 +1,34 @@
-"""`make bench`: every benchmark, one after the other."""
+"""`make bench`: what baggage costs beside its peers, as shares of what they cost.
 
-from benchmarks import crossing
+    python -m benchmarks [pair …] [--blocks 60]
 
-crossing.main()
+A pair is a `Pair` in `PAIRS` of one of the modules here; to add one takes a function that makes the
+calls, and a line that says what instruments them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from benchmarks import crossings, forks, hop, measure
+
+PAIRS = {pair.name: pair for pair in (*crossings.PAIRS, *forks.PAIRS, *hop.PAIRS)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("pairs", nargs="*", choices=[*PAIRS, []], help="all by default")
+    parser.add_argument("--blocks", type=int, default=60, help="how many to measure of each")
+    parser.add_argument("--variant", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    pairs = [PAIRS[name] for name in options.pairs or PAIRS]
+    if options.variant is not None:
+        measure.work(pairs[0].variants[options.variant](), pairs[0].calls)
+        return
+    for pair in pairs:
+        print(measure.table(pair, measure.compare(pair, options.blocks)), end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

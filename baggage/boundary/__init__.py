@@ -2,7 +2,7 @@
 
 from baggage.boundary.adapter import Adapter, CannotEnact, Carrier
 from baggage.boundary.arrival import Arrival
-from baggage.boundary.blank import Blank
+from baggage.boundary.blank import Blank, Share
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind
 from baggage.boundary.consuming import finish
 from baggage.boundary.crossing import Crossing, deliver
@@ -76,6 +76,7 @@ __all__ = [
     "Raised",
     "Report",
     "Returned",
+    "Share",
     "Visit",
     "collect",
     "deliver",

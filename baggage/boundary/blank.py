@@ -1,7 +1,7 @@
-"""A fork where nothing is carried and nobody asks: as cheap as can be, since it happens everywhere.
+"""Forks that nobody asks about: as cheap as can be, since they happen everywhere.
 
-There is nothing to split, so there is no branch before the child's work makes one, by packing
-something. Any other fork is in `fork`.
+Where nothing is carried there is nothing to split, and no branch before the child's work makes one,
+by packing something: a `Blank`. Where something is, a `Share`. Any other fork is in `fork`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Blank:
-    """One such fork: call it in the child, in place of the work; then `join` it, as a `Fork`.
+    """A fork of nothing: call it in the child, in place of the work; then `join` it, as a `Fork`.
 
     It lets go of the work as soon as that is called, so it may be kept with its result.
     """
@@ -72,3 +72,53 @@ class Blank:
             if child is not None:
                 collect(child)
                 self._boundary.overflow(take_home(child))
+
+
+class Share(Blank):
+    """A fork of a branch that nobody else is told of. Where it's not launched, `undo` it."""
+
+    __slots__ = ("_parent",)
+
+    def __init__(self, boundary: Boundary, work: Callable[..., Any], parent: Branch) -> None:
+        """Split the parent's branch."""
+        self._boundary = boundary
+        self._work = work
+        self._parent = parent
+        self._child: Branch = parent.fork()
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Do the work, once, in the child's branch. What it raises passes through."""
+        work, self._work = self._work, None
+        if work is None:
+            raise RuntimeError("the work of this fork was done before")
+        child = self._child
+        token = enter(child)
+        try:
+            return work(*args, **kwargs)
+        finally:
+            if branch() is not child:
+                finish()
+                enter(child)
+            self._end()
+            leave(token)
+
+    def join(self) -> None:
+        """Merge what the child knows into the branch of the caller, who has waited for it."""
+        parent = self._parent
+        if branch() is parent:
+            parent.rejoin(self._child)
+        else:
+            ensure().join(self._child)
+
+    def undo(self) -> None:
+        """Bring a branch home that never ran."""
+        self._parent.rejoin(self._child)
+
+    def _end(self) -> None:
+        try:
+            child = self._child
+            collect(child)
+            if not self._parent.ended(child):
+                self._boundary.overflow(take_home(child))
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self._boundary.failed(error)

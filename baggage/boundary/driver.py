@@ -143,8 +143,18 @@ class Boundary:
 
         `libraries` are those that fork when this one does.
         """
-        if branch() is not None:
-            return False
+        return branch() is None and (
+            self._unwatched.get(libraries, False) or self._nobody_asks(libraries)
+        )
+
+    def sharing(self, adapter: Adapter, libraries: tuple[str, ...]) -> Branch | None:
+        """Return the branch that a `Share` here is of; None where that won't do. See `blank`."""
+        running = branch()
+        if running is None or running.muted or not self._nobody_asks(libraries):
+            return None
+        return None if adapter.below and underway.within(running, adapter.below) else running
+
+    def _nobody_asks(self, libraries: tuple[str, ...]) -> bool:
         cache = self._unwatched  # as in `interested`
         unwatched = cache.get(libraries)
         if unwatched is None:

@@ -32,6 +32,7 @@ class Branch:
 
     __slots__ = (
         *("_baggage", "_closed", "_family", "_idle", "_lock", "_scope"),
+        *("_lender", "_lent", "_share"),
         *("muted", "notes", "place", "service"),
     )
 
@@ -55,6 +56,10 @@ class Branch:
         self._scope = scope  # None for its own: a reference to itself would be for the collector.
         self._closed = False
         self._idle = idle
+        # See `fork`. What concerns a loan is read and written under the lender's lock.
+        self._lender: Branch | None = None
+        self._lent: set[Branch] | None = None
+        self._share: Baggage | None = None
         self.service = service
         self.muted = muted
         self.notes: dict[str, Any] = {}
@@ -95,6 +100,8 @@ class Branch:
     def update(self, change: Callable[[Baggage], Baggage]) -> Baggage:
         """Replace the baggage by what `change` makes of it, and return that."""
         with self._lock:
+            if self._lender is not None or self._lent:
+                self._settle()
             before = self._baggage
             after = change(before)
             if self._baggage is not before:  # by a signal handler or finalizer that ran meanwhile
@@ -115,6 +122,7 @@ class Branch:
         theirs = EMPTY
         if self._baggage is not EMPTY:
             with self._lock:
+                self._settle()
                 self._baggage, theirs = self._baggage.split()
         return Branch(theirs, self.service, muted=self.muted, scope=self.scope)
 
@@ -125,8 +133,54 @@ class Branch:
         """
         if other is self:
             return
-        theirs = other.baggage if isinstance(other, Branch) else other
+        theirs = other._baggage if isinstance(other, Branch) else other
+        if isinstance(other, Branch) and other._lender is not None:
+            theirs = theirs.peeked()  # its ids are the lender's
         self.update(lambda carried: carried.join(theirs))
+
+    def fork(self) -> Branch:
+        """Split, and take up the new branch in the family; the same as by `split` and `family`.
+
+        Most branches never write. So the values are split no sooner than one of the two is about to
+        change its own; until then they hold the same, and a child that never did has nothing to
+        bring home.
+        """
+        with self._lock:
+            family = self._family
+            if family is None:
+                self._family = family = Family()
+            scope = self._scope or self
+            child = Branch(
+                self._baggage.without_home(), self.service, muted=self.muted, scope=scope
+            )
+            child._lender = self
+            if self._lent is None:
+                self._lent = set()
+            self._lent.add(child)
+            family.add(child)
+        return child
+
+    def ended(self, child: Branch) -> bool:
+        """Note that a child of the family has ended; False if it's on its own; see `Family`."""
+        if self._lent is not None and child._share is None:
+            with self._lock:
+                if self._lent is not None:
+                    self._lent.discard(child)
+        family = self._family
+        return family is not None and family.ended(child)
+
+    def rejoin(self, child: Branch) -> None:
+        """Join a child of the family, and let go of it."""
+        with self._lock:
+            if self._family is not None:
+                self._family.forget(child)
+            if child._lender is not self:
+                self.join(child)
+            elif child._share is not None:
+                child._adopt()
+                self.join(child)
+            elif self._lent is not None:
+                self._lent.discard(child)
 
     def release(self) -> Sequence[Branch]:
         """Let go of all forked branches that nobody joined; return those that have ended."""
@@ -141,6 +195,29 @@ class Branch:
             whole = self._baggage
             self._baggage = whole.without_home()
             return Baggage(home=whole.home) if whole.home else EMPTY
+
+    def _settle(self) -> None:
+        """Split what is lent, or was borrowed, before this branch changes. Its lock is held.
+
+        Locks are taken from children to parents alone.
+        """
+        lender = self._lender
+        if lender is not None:
+            with lender._lock:
+                if self._share is None:
+                    lender._settle()
+                self._adopt()
+        lent, self._lent = self._lent, None
+        if lent:
+            self._baggage, *shares = self._baggage.split(len(lent) + 1)
+            for child, share in zip(lent, shares, strict=True):
+                child._share = share
+
+    def _adopt(self) -> None:
+        """Take what the lender has split off; if that's nothing, go on without a right to write."""
+        share, self._share = self._share, None
+        self._baggage = self._baggage.peeked() if share is None else share
+        self._lender = None
 
 
 class Family:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
-from baggage.boundary import Blank, Boundary
+from baggage.boundary import Blank, Boundary, Share
 from baggage.context import suppressed
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.instrumentation._futures import follow
@@ -30,9 +30,16 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
                 return original(self, fn, *args, **kwargs)  # type: ignore[no-any-return]
             if boundary.blank(_FORKING):
                 blank = Blank(boundary, fn)
-                future: Future[Any] = original(self, blank, *args, **kwargs)
+                future: Future[Any]
+                if args or kwargs:
+                    future = original(self, blank, *args, **kwargs)
+                else:
+                    future = original(self, blank)
                 setattr(future, _FORK, blank)
                 return future
+            parent = boundary.sharing(_ADAPTER, _FORKING)
+            if parent is not None:
+                return _share(Share(boundary, fn, parent), self, original, args, kwargs)
             fork = boundary.fork(_ADAPTER, None)
             if fork is None:
                 return original(self, fn, *args, **kwargs)  # type: ignore[no-any-return]
@@ -53,6 +60,18 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
     replace(ThreadPoolExecutor, "submit", submitting)
     follow(_FORK, switch)
+
+
+def _share(
+    share: Share, pool: ThreadPoolExecutor, submit: Function, args: Any, kwargs: Any
+) -> Future[Any]:
+    try:
+        future: Future[Any] = submit(pool, share, *args, **kwargs)
+    except BaseException:
+        share.undo()
+        raise
+    setattr(future, _FORK, share)
+    return future
 
 
 _ADAPTER: Final = ForkAdapter(

@@ -16,6 +16,8 @@ from baggage.instrumentation._patching import Switch, wrap
 _FORK: Final = "_baggage_fork"
 _POOLS: Final = frozenset({"anyio"})
 """Packages whose threads serve many, and which hand over the context with each piece of work."""
+_EXECUTOR: Final = "concurrent.futures.thread"
+"""Where the work of a pool's threads begins: a job is a branch of whoever submits it."""
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -56,7 +58,10 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
 def _serves_many(thread: threading.Thread) -> bool:
     """Say whether a thread is no branch of whoever happens to need it first."""
-    return type(thread).__module__.partition(".")[0] in _POOLS
+    if type(thread).__module__.partition(".")[0] in _POOLS:
+        return True
+    target = getattr(thread, "_target", None)
+    return getattr(target, "__module__", "") == _EXECUTOR
 
 
 def _run_in(fork: Fork, thread: threading.Thread) -> None:

@@ -1,0 +1,89 @@
+"""Measuring variants of one thing side by side, on a machine that does other things as well.
+
+Each variant is a process of its own. They take turns at short blocks of calls, so that what the
+machine does otherwise befalls all of them alike, and the least fifth of a variant's blocks counts,
+because it only ever adds. What counts is CPU time of the whole process: both sides of a
+call, and all of their threads.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+Run = Callable[[int], object]
+"""Makes so many calls, one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One thing to measure, under variants by name: the first one is bare, the last one a peer.
+
+    A variant is called in its own process, and returns what to run there. `calls` go into a block.
+    """
+
+    name: str
+    variants: Mapping[str, Callable[[], Run]]
+    calls: int
+
+
+def work(run: Run, calls: int) -> None:
+    """Measure a block for each line of the standard input; print its CPU µs for each call."""
+    for _ in sys.stdin:
+        start = time.process_time()
+        run(calls)
+        print((time.process_time() - start) / calls * 1e6, flush=True)
+    os._exit(0)  # servers and loops that still run would only complain
+
+
+class Worker:
+    """A process that measures one variant of a pair."""
+
+    def __init__(self, pair: Pair, variant: str) -> None:
+        command = [sys.executable, "-m", "benchmarks", pair.name, "--variant", variant]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def block(self) -> float:
+        """Measure one block."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def end(self) -> None:
+        self._process.communicate()
+
+
+def compare(pair: Pair, blocks: int) -> dict[str, float]:
+    """Return the CPU µs of a call under each variant."""
+    workers = {variant: Worker(pair, variant) for variant in pair.variants}
+    try:
+        for worker in workers.values():
+            worker.block()
+        found: dict[str, list[float]] = {variant: [] for variant in workers}
+        for _ in range(blocks):
+            for variant, worker in workers.items():
+                found[variant].append(worker.block())
+    finally:
+        for worker in workers.values():
+            worker.end()
+    return {variant: fmean(sorted(times)[: -(-blocks // 5)]) for variant, times in found.items()}
+
+
+def table(pair: Pair, found: Mapping[str, float]) -> str:
+    """Return the results of a pair for people."""
+    variants = list(found)
+    bare, peer = found[variants[0]], found[variants[-1]]
+    lines = [f"{pair.name:38} {'CPU µs':>8} {'added':>8} {'of peer':>8}"]
+    for variant, spent in found.items():
+        added = spent - bare
+        lines.append(f"  {variant:36} {spent:8.1f} {added:+8.1f} {added / (peer - bare):8.0%}")
+    return "\n".join(lines)
