@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from threading import get_ident
 from typing import Any, Final
 
 from baggage.context import Branch, branch, enter, leave
@@ -87,4 +87,4 @@ def _worker() -> tuple[int, Any]:
     task = None
     if asyncio._get_running_loop() is not None:
         task = asyncio.current_task()
-    return get_ident(), task if task is None else id(task)
+    return threading.get_ident(), task if task is None else id(task)

@@ -1,7 +1,8 @@
 """queue: what is put in one thread's context is taken in it by another thread.
 
 Queue, LifoQueue, PriorityQueue and their subclasses; SimpleQueue is C and can't be hooked, so that
-`baggage.enclose` is for it.
+`baggage.enclose` is for it. Neither can what gevent and eventlet put in place of all of these: it's
+compiled, or hands items over in a thread of neither side.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from baggage.instrumentation._queueing import QueueAdapter, Queueing
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
-    """Wrap queues, once."""
+    """Wrap queues, once; not what a process that was patched has in their place."""
+    if queue.Queue.__module__ != queue.__name__:
+        return
     queues = Queueing(boundary, switch, _ADAPTER, _STORAGE, queue.LifoQueue)
     queues.wrap(queue.Queue, put=queues.put, get=queues.get)
 

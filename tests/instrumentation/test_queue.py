@@ -7,7 +7,10 @@ import itertools
 import logging
 import logging.handlers
 import multiprocessing
+import os
 import queue
+import subprocess
+import sys
 import threading
 import weakref
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -22,6 +25,33 @@ from baggage.instrumentation import queue as instrumentation
 from baggage.testing import Origin, Reply
 from baggage.testing._queue import QueueBase
 from baggage.testing.queueing import QueueSuite
+
+PATCHES = {
+    "gevent": "from gevent import monkey; monkey.patch_all()",
+    # It warns on import that it's deprecated.
+    "eventlet": (
+        "import warnings; warnings.simplefilter('ignore'); import eventlet; eventlet.monkey_patch()"
+    ),
+}
+IN_A_PATCHED_PROCESS = """
+import baggage, queue, threading
+baggage.instrument()
+jobs, done = queue.Queue(), []
+def work():
+    while (job := jobs.get()) is not None:
+        done.append(job)
+        jobs.task_done()
+worker = threading.Thread(target=work)
+worker.start()
+with baggage.attached(baggage.Baggage().pack("tenant", "acme")):
+    for job in (1, 2):
+        jobs.put(job)
+    jobs.join()
+    jobs.put(None)
+    worker.join()
+    assert baggage.unpack("tenant") == ("acme",)
+print(done)
+"""
 
 
 class Threads(QueueBase):
@@ -281,3 +311,16 @@ class TestMore(Threads):
             with ProcessPoolExecutor(1, context) as processes:
                 assert processes.submit(abs, -1).result(20) == 1
             assert unpack("tenant") == ("acme",)
+
+
+@pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
+def test_queues_that_are_none_of_the_librarys_are_left_alone(patch: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", patch + IN_A_PATCHED_PROCESS],
+        env={**os.environ, "BAGGAGE_STRICT": "1", "BAGGAGE_METAAPPS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ran.stdout, ran.stderr) == ("[1, 2]\n", "")
