@@ -26,10 +26,11 @@ class Body:
         self._source, self.chunks = source, chunks
 
     def __iter__(self) -> Iterator[bytes]:
-        """Read it all again."""
+        """Read it all again, once: the client keeps what it reads."""
         yield from self.chunks
         if self.error is not None:
             again(self.error)
+        self.chunks, self.content = [], None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Read it all again."""
