@@ -89,7 +89,7 @@ class Fork(Crossing):
 
     def divide(self, parent: Branch) -> Branch:
         """Return the branch that the child runs in."""
-        return parent.split()
+        return parent.fork()
 
     def happen(self, step: Callable[[], T]) -> T:
         """Let `step` launch the child; what the launch is built on is a part of it."""
@@ -107,8 +107,7 @@ class Fork(Crossing):
         """Return the outcome of a launch that failed: the branch that never ran comes home."""
         with self._boundary.isolated():
             if self._parent is not None:
-                self._parent.family.forget(self._child)
-                self._parent.join(self._child)
+                self._parent.rejoin(self._child)
         return super().raised(error)
 
     def run(self, work: Callable[[], T]) -> T:
@@ -156,8 +155,8 @@ class Fork(Crossing):
         """Merge what the child knows into the branch of the caller, who has waited for it."""
         # Whoever else waits does not take the `home` values from the parent: they may come twice.
         if self._parent is not None and branch() is self._parent:
-            self._parent.family.forget(self._child)
-        if self._child.baggage is not EMPTY:
+            self._parent.rejoin(self._child)
+        elif self._child.baggage is not EMPTY:
             ensure().join(self._child)
 
     async def _arun(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -174,8 +173,7 @@ class Fork(Crossing):
         finally:
             with self._boundary.isolated():
                 if self._parent is not None:
-                    self._parent.family.forget(self._child)
-                    self._parent.join(self._child)
+                    self._parent.rejoin(self._child)
 
     def _arriving(self) -> Call | None:
         if self.call is None:
@@ -185,7 +183,7 @@ class Fork(Crossing):
 
     def _ended(self) -> None:
         collect(self._child)
-        if self._parent is None or not self._parent.family.ended(self._child):
+        if self._parent is None or not self._parent.ended(self._child):
             self._boundary.overflow(take_home(self._child))
 
 
