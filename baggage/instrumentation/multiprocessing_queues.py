@@ -7,6 +7,7 @@ and in queues that handle what does not pickle by themselves, items travel bare.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -48,7 +49,9 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
     def put(wrapped: Callable[..., None], queue: Any, args: Arguments, kwargs: Named) -> None:
         running = branch()
-        if not args or running is None or running.muted or _handles_errors(queue):
+        if not args or running is None or running.muted:
+            return wrapped(*args, **kwargs)
+        if _handles_errors(queue) or _asked_by_a_pool():
             return wrapped(*args, **kwargs)
         letter = boundary.post(_ADAPTER, type(queue))
         if letter is None:
@@ -81,10 +84,23 @@ def _handles_errors(queue: Any) -> bool:
     return own is not None and own is not Queue._on_queue_feeder_error  # type: ignore[attr-defined]
 
 
+def _asked_by_a_pool() -> bool:
+    """Say whether it's a pool that puts something, into a queue of its own."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        module = str(frame.f_globals.get("__name__"))
+        if not module.startswith(_BETWEEN):
+            return module.startswith(_POOLS)
+        frame = frame.f_back
+    return False
+
+
 def _done(wrapped: Callable[..., None], queue: Any, args: Arguments, kwargs: Named) -> None:
     # Before: whoever waits for the queue to be done shall find what the consumer left behind.
     finish(queue)
     wrapped(*args, **kwargs)
 
 
+_BETWEEN: Final = ("baggage.", "wrapt", "multiprocessing.queues")
+_POOLS: Final = ("multiprocessing.", "concurrent.")
 _ADAPTER: Final = QueueAdapter("multiprocessing.queues", frozenset({"multiprocessing"}))

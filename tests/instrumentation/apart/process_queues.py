@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, ClassVar
 
 import pytest
@@ -168,6 +169,18 @@ class TestErrors(InstrumentationSuite):
         queue.close()
         queue.join_thread()
         assert "this one stays" in capfd.readouterr().err
+
+    def test_what_pools_tell_themselves_is_no_message(self) -> None:
+        recorder = Recorder(kinds=(Kind.PRODUCER,))
+        self.boundary.register(recorder)
+        pack("n", 1)
+        with FORK.Pool(1) as pool:
+            assert pool.map(abs, [1]) == [1]
+        with ProcessPoolExecutor(1, FORK) as executor:
+            assert executor.submit(abs, 1).result() == 1
+        assert recorder.begun == []
+        FORK.Queue().put_nowait("item")
+        assert len(recorder.begun) == 1
 
     def test_a_joinable_queue_is_done_when_its_consumer_is(self) -> None:
         queue = FORK.JoinableQueue()
