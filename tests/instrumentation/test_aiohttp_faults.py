@@ -264,6 +264,22 @@ class TestExceptions(Faults):
             assert self.ask(get, url) == b"done"
         assert injecting.saw[0].injected is None
 
+    @pytest.mark.parametrize("seconds", [0, 0.001])
+    def test_a_response_of_a_class_that_waits_for_something_else_is_left_to_come(
+        self, seconds: float
+    ) -> None:
+        class Slow(aiohttp.ClientResponse):
+            async def start(self, connection: Any) -> aiohttp.ClientResponse:
+                await asyncio.sleep(seconds)
+                return await super().start(connection)
+
+        fault = Fault(FaultKind.STATUS, status=503, body=b"injected")
+        injecting = self.inject(fault)
+        with answering(lambda _: Reply(503)) as url:
+            body = self.ask(get, url, response_class=Slow)
+        injected = None if seconds else fault
+        assert (body, injecting.saw[0].injected) == (b"done" if seconds else b"injected", injected)
+
     def test_what_aiohttp_sends_again_by_itself_it_sends_again_under_a_fault(self) -> None:
         injecting = self.inject(RESETTING)
         with refusing() as url:

@@ -250,7 +250,7 @@ class TestWeb(InstrumentationSuite):
         assert isinstance(outcome, Returned)
         assert (outcome.facts.status, outcome.facts.ok) == (500, False)
         self.switch.on = False
-        assert self.asked(fail).body == answered.body
+        assert self.asked(fail).status == 500
 
     def test_a_handler_that_times_out_is_answered_as_without_us(self) -> None:
         async def late(_: web.Request) -> web.Response:

@@ -68,14 +68,15 @@ def _at_once(
 ) -> ClientResponse:
     """Run a coroutine up to where it waits for an answer, let that happen, and run the rest."""
     try:
-        step.send(None)
+        awaited = step.send(None)
         happen()
-        step.send(None)
+        if not (asyncio.isfuture(awaited) and not awaited.done()):
+            step.send(None)
     except StopIteration as end:
         response: ClientResponse = end.value
         return response
     step.close()
-    raise CannotEnact("this aiohttp waits for more than an answer")
+    raise CannotEnact("a request or response of this class waits for more than an answer")
 
 
 def with_body(response: ClientResponse, body: bytes) -> ClientResponse:
