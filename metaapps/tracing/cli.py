@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from baggage.boundary import Kind
 from metaapps.tracing.app import FAULT
 from metaapps.tracing.errors import TraceFileError
 from metaapps.tracing.file import read
-from metaapps.tracing.span import Peer, Span
+from metaapps.tracing.span import NOBODY, Peer, Span
 from metaapps.tracing.tree import Row, Trace, traces
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ def _role(span: Span) -> str:
     kind = "local" if span.kind is None else span.kind.value
     if span.kind is None or not span.kind.departs:
         return kind
+    if span.kind is Kind.PRODUCER and span.remote == NOBODY:
+        return kind  # to another branch of the same service
     return f"{kind} -> {_name(span.remote)}"
 
 
