@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, Token
 from threading import RLock
-from typing import Any
+from typing import Any, Final
 
 from baggage.values import EMPTY, Baggage, Key, Value
 
@@ -278,9 +278,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)
 
 
-def branch() -> Branch | None:
-    """Return the branch that runs here, None where nothing has been carried yet."""
-    return _current.get()
+# Not functions of ours: they are called several times at every crossing.
+branch: Final[Callable[[], Branch | None]] = _current.get
+"""Return the branch that runs here, None where nothing has been carried yet."""
+
+enter: Final[Callable[[Branch | None], Token[Branch | None]]] = _current.set
+"""Make a branch the current one, until `leave` is called with the token."""
 
 
 def branch_in(context: Context) -> Branch | None:
@@ -301,11 +304,6 @@ def current() -> Baggage:
     """Return the baggage that is carried here; empty baggage where there is none."""
     running = _current.get()
     return EMPTY if running is None else running.baggage
-
-
-def enter(running: Branch | None) -> Token[Branch | None]:
-    """Make a branch the current one, until `leave` is called with the token."""
-    return _current.set(running)
 
 
 def leave(token: Token[Branch | None]) -> None:
