@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from baggage.boundary.adapter import Adapter
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
+from baggage.boundary.consuming import finish
 from baggage.boundary.crossing import drive
 from baggage.boundary.fork import Fork, Run
 from baggage.boundary.homing import collect, take_home
@@ -35,7 +36,8 @@ class Errand:
     """What a child in another process is given along: no ids, as all that leaves as bytes.
 
     `site` is where in the application the child was started. A `muted` child is invisible.
-    `request` names the scope that it is a part of, in whichever process.
+    `request` names the scope that it is a part of, in whichever process; behind an `idle` one there
+    is no request at all.
     """
 
     blob: bytes = b""
@@ -44,6 +46,7 @@ class Errand:
     site: CallSite = UNKNOWN_SITE
     muted: bool = False
     request: bytes = b""
+    idle: bool = False
 
     @classmethod
     def of(cls, child: Branch, boundary: Boundary, call: Call | None) -> Errand:
@@ -55,7 +58,8 @@ class Errand:
             _log.warning("baggage over budget", extra={"dropped": fitted.dropped})
         service = child.service or boundary.policy.service
         site = UNKNOWN_SITE if call is None else call.site
-        return cls(fitted.blob, child.baggage.foreign, service, site, request=request_of(child))
+        foreign, request = child.baggage.foreign, request_of(child)
+        return cls(fitted.blob, foreign, service, site, request=request, idle=child.idle)
 
     def read(self) -> Baggage:
         """Return the baggage that came along."""
@@ -169,7 +173,7 @@ class Visit:
         """Prepare the branch that the work will run in."""
         self._errand, self._boundary, self._adapter = errand, boundary, adapter
         self._came = errand.read()
-        self._branch = Branch(self._came, errand.service, muted=errand.muted)
+        self._branch = Branch(self._came, errand.service, muted=errand.muted, idle=errand.idle)
         name_request(self._branch, errand.request)
         self._told = False
 
@@ -184,6 +188,7 @@ class Visit:
             self._told = call is not None
             return drive(Run(boundary, self._adapter, None, call), work)
         finally:
+            finish()
             self._branch.close()
             collect(self._branch)
             leave(token)

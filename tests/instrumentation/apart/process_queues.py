@@ -7,13 +7,16 @@ import os
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
 
-from baggage.boundary import Kind
+from baggage.boundary import Boundary, Kind
 from baggage.context import attached, branch, current, enter, leave, pack, suppressed, unpack
+from baggage.instrumentation import multiprocessing as processes
 from baggage.instrumentation import multiprocessing_queues as instrumentation
+from baggage.instrumentation._patching import Switch
 from baggage.testing.apps import Recorder
 from baggage.testing.parcel import Parcel, ParcelAdapter
 from baggage.testing.suite import InstrumentationSuite
@@ -153,6 +156,40 @@ def _errand() -> Any:
     from baggage.boundary import Errand
 
     return Errand()
+
+
+class All(ModuleType):
+    def instrument(self, boundary: Boundary, switch: Switch) -> None:
+        for one in (instrumentation, processes):
+            one.instrument(boundary, switch)
+
+
+class TestWorkers(InstrumentationSuite):
+    instrumentation: ClassVar = All("all")
+
+    def test_a_worker_that_no_request_started_works_in_the_scope_of_each_message(self) -> None:
+        recorder = Recorder(kinds=(Kind.CONSUMER,))
+        self.boundary.register(recorder)
+        tasks, answers = FORK.SimpleQueue(), FORK.SimpleQueue()
+
+        def work() -> None:
+            for _ in range(2):
+                tasks.get()
+                seen = unpack("n")
+                pack("n", "worker's")
+                with suppressed():
+                    answers.put((seen, len(recorder.ended)))
+
+        worker = FORK.Process(target=work)
+        worker.start()
+        for n in (1, 2):
+            with attached(EMPTY.pack("n", n)):
+                tasks.put("task")
+        with suppressed():
+            assert [answers.get(), answers.get()] == [((1,), 0), ((2,), 1)]
+        worker.join()
+        assert worker.exitcode == 0
+        assert current().keys() == ()
 
 
 class TestErrors(InstrumentationSuite):
