@@ -118,8 +118,9 @@ class Exchange:
             return deliver(self._decided)
         try:
             response = receive()
-        except ResponseNotReady:
-            # That of the request before is to be read first: this one is asked for again.
+        except (ResponseNotReady, TypeError):
+            # That of the request before is to be read first, or older spellings are tried in turn,
+            # as urllib3 did: this one is asked for again.
             vars(connection)[_UNDER_WAY] = self
             raise
         except BaseException as error:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
+import urllib3
 from urllib3 import HTTPResponse, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
@@ -24,6 +25,7 @@ from baggage.instrumentation._nowhere import Socket, answer_of, message, refused
 Dial = Callable[[HTTPConnection], Socket]
 """Connects: returns what the answer is read from, or raises what urllib3 does."""
 
+_STATES_CAUSES: Final = hasattr(urllib3, "BaseHTTPResponse")  # As version 2 has.
 _ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "": bytes,
     "identity": bytes,
@@ -50,13 +52,23 @@ def refuse(connection: HTTPConnection) -> NoReturn:
     """Fail as where nobody listens."""
     error = refused()
     text = f"Failed to establish a new connection: {error}"
-    raise NewConnectionError(connection, text) from error
+    _raise(NewConnectionError(connection, text), error)
 
 
 def time_out_connecting(connection: HTTPConnection) -> NoReturn:
     """Fail as where nobody accepts."""
     text = f"Connection to {connection.host} timed out. (connect timeout={connection.timeout})"
-    raise ConnectTimeoutError(connection, text) from TimeoutError("timed out")
+    _raise(ConnectTimeoutError(connection, text), TimeoutError("timed out"))
+
+
+def _raise(error: Exception, socket_error: OSError) -> NoReturn:
+    """Raise what urllib3 makes of a socket's failure, as this version does."""
+    try:
+        raise socket_error
+    except OSError:
+        if _STATES_CAUSES:
+            raise error from socket_error
+        raise error  # noqa: B904 - so do versions before 2
 
 
 def stray(connection: HTTPConnection, dial: Dial) -> HTTPConnection:
@@ -91,11 +103,13 @@ class _Astray:
         return response
 
 
-def with_body(response: Any, body: bytes) -> HTTPResponse:
+def with_body(response: object, body: bytes) -> HTTPResponse:
     """Return a response like another one, which is given up, with another body.
 
     As the headers stay, the body is encoded as they say; raises CannotEnact where that can't be.
     """
+    if not isinstance(response, HTTPResponse):
+        raise CannotEnact("before version 2, an attempt comes to no response of urllib3")
     encoding = response.headers.get("content-encoding", "").lower()
     encoder = _ENCODERS.get(encoding)
     if encoder is None:

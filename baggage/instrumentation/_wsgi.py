@@ -40,7 +40,8 @@ class Response:
             if name.lower() == "content-length" and value.isdecimal():
                 return int(value)
         if isinstance(self.body, list | tuple) and self.body:
-            return sum(map(len, self.body))
+            # What is no chunk is the server's to complain of.
+            return sum(len(chunk) for chunk in self.body if isinstance(chunk, bytes))
         if isinstance(self.body, _Whole):
             return len(self.body.content)
         return 0 if self.code in (204, 304) else None

@@ -223,6 +223,14 @@ class TestConnections(TestFaults):
         assert [c.call.operation for c in recorder.ended] == ["GET /first", "GET /second"]
         assert recorder.ended[1].outcome is not None
 
+    def test_a_response_that_is_asked_for_by_an_older_spelling_is_asked_for_again(self) -> None:
+        recorder = self.recorded()
+        self.connection.request("GET", "/")
+        with pytest.raises(TypeError):
+            self.connection.getresponse(buffering=True)  # type: ignore[call-arg]
+        assert self.connection.getresponse().read() == b"done"
+        assert isinstance(recorder.ended[0].outcome, Returned)
+
     def test_an_answer_is_joined_where_it_is_asked_for(self) -> None:
         self.origin.answer = service(lambda: pack("n", 2))
         with attached(EMPTY.pack("n", 1)):
