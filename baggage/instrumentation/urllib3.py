@@ -2,8 +2,8 @@
 
 `HTTPConnectionPool._make_request` is called once for each retry and each hop of a redirect, and
 raises what a connection does: urllib3's own retries work on injected faults as on real ones. What
-requests sends is a part of its calls. Before version 2 an attempt comes to a response of http.client,
-whose body nobody digests or changes.
+requests sends is a part of its calls. Before version 2 an attempt comes to a response of
+http.client, whose body nobody digests or changes.
 """
 
 from __future__ import annotations
