@@ -6,6 +6,7 @@ worker's first job did. Callbacks of a future go on in the branch of its call.
 
 from __future__ import annotations
 
+import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from baggage.instrumentation._patching import Function, Switch, replace
 
 _FORK: Final = "_baggage_fork"
 _FORKING: Final = ("concurrent.futures", "threading")
+# What event loops look up in threads, for their own ends.
+_ERRANDS: Final = (socket.getaddrinfo, socket.getnameinfo)
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -37,6 +40,9 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
                     future = original(self, blank)
                 setattr(future, _FORK, blank)
                 return future
+            if fn in _ERRANDS:
+                with suppressed():
+                    return original(self, fn, *args, **kwargs)  # type: ignore[no-any-return]
             parent = boundary.sharing(_ADAPTER, _FORKING)
             if parent is not None:
                 return _share(Share(boundary, fn, parent), self, original, args, kwargs)

@@ -33,6 +33,8 @@ from baggage.boundary import (
 )
 from baggage.context import attached, pack, unpack
 from baggage.instrumentation import aiohttp as instrumentation
+from baggage.instrumentation import concurrent_futures as pools
+from baggage.instrumentation import threading as threads
 from baggage.instrumentation._patching import Switch
 from baggage.testing import HANG, RESET, Origin, Reply
 from baggage.testing.apps import Crossed, Recorder, Scripted
@@ -168,6 +170,25 @@ class TestCrossings(Attempts):
         name = type(self).test_calls_of_one_gather_are_placed_where_they_were_made.__qualname__
         site = CallSite(__name__, f"{name}.<locals>.fan_out")
         assert [crossed.call.site for crossed in recorder.ended] == [site, site]
+
+    def test_what_looks_a_name_up_is_no_crossing(self, with_threads: None) -> None:
+        async def done(_: web.Request) -> web.Response:
+            return web.Response(text="done")
+
+        with serving(application(done), self.looping) as url:
+            recorder = self.recorded()
+            named = url.replace("127.0.0.1", "localhost")
+            assert self.looping.run(get(self.looping.session(), named)) == b"done"
+            assert [crossed.call.library for crossed in recorder.begun] == ["aiohttp"]
+
+    @pytest.fixture
+    def with_threads(self) -> Iterator[None]:
+        """Instrument threads and their pools as well."""
+        switch = Switch()
+        for module in (threads, pools):
+            module.instrument(self.boundary, switch)
+        yield
+        switch.on = False
 
     def test_the_handshake_of_a_websocket_is_one_crossing_and_its_messages_are_none(self) -> None:
         seen: list[str | None] = []
