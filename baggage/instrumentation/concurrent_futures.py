@@ -41,8 +41,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
                 setattr(future, _FORK, blank)
                 return future
             if fn in _ERRANDS:
-                with suppressed():
-                    return original(self, fn, *args, **kwargs)  # type: ignore[no-any-return]
+                return _submit_unseen(original, self, fn, args, kwargs)
             parent = boundary.sharing(_ADAPTER, _FORKING)
             if parent is not None:
                 return _share(Share(boundary, fn, parent), self, original, args, kwargs)
@@ -53,12 +52,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
             def run(*args: Any, **kwargs: Any) -> Any:
                 return fork.run(lambda: fn(*args, **kwargs))
 
-            def launch() -> Future[Any]:
-                # A worker that this submit starts is the pool's, not a branch of the submitter.
-                with suppressed():
-                    return original(self, run, *args, **kwargs)  # type: ignore[no-any-return]
-
-            future = fork.start(launch)
+            future = fork.start(lambda: _submit_unseen(original, self, run, args, kwargs))
             setattr(future, _FORK, fork)
             return future
 
@@ -66,6 +60,14 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
     replace(ThreadPoolExecutor, "submit", submitting)
     follow(_FORK, switch)
+
+
+def _submit_unseen(
+    submit: Function, pool: ThreadPoolExecutor, fn: Function, args: Any, kwargs: Any
+) -> Future[Any]:
+    """Submit, and let a worker that this starts be the pool's, not a branch of the submitter."""
+    with suppressed():
+        return submit(pool, fn, *args, **kwargs)  # type: ignore[no-any-return]
 
 
 def _share(
