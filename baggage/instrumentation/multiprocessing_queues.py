@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from logging import LogRecord
 from multiprocessing.queues import JoinableQueue, Queue, SimpleQueue
 from typing import Any, Final
 
@@ -51,7 +52,8 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         running = branch()
         if not args or running is None or running.muted:
             return wrapped(*args, **kwargs)
-        if _handles_errors(queue) or _asked_by_a_pool():
+        # What a log says tells of a request, and is no part of it.
+        if isinstance(args[0], LogRecord) or _handles_errors(queue) or _asked_by_a_pool():
             return wrapped(*args, **kwargs)
         letter = boundary.post(_ADAPTER, type(queue))
         if letter is None:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar
 
+import pytest
+
 from baggage import context
 from baggage.boundary import Boundary, Kind, Proceed
 from baggage.context import attached, branch, current, pack, suppressed, unpack
@@ -24,6 +26,9 @@ from baggage.testing.apps import Recorder, Scripted
 from baggage.testing.suite import InstrumentationSuite
 from baggage.values import EMPTY, Baggage
 from tests.instrumentation.apart.errands import DOWN, HOME
+
+# Python 3.12 and later warn of a fork beside threads, which is what is tried here.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 
 
 def told_by_child(look: Callable[[], object]) -> Any:

@@ -37,6 +37,9 @@ from tests.instrumentation.apart.errands import (
     work,
 )
 
+# Python 3.12 and later warn of a fork beside threads, which is what is tried here.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
 
 @pytest.fixture(scope="module", params=["fork", "spawn", "forkserver"])
 def shared(request: pytest.FixtureRequest) -> Iterator[ProcessPoolExecutor]:

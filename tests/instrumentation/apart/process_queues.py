@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import pickle
@@ -22,6 +23,10 @@ from baggage.testing.parcel import Parcel, ParcelAdapter
 from baggage.testing.suite import InstrumentationSuite
 from baggage.values import EMPTY
 from tests.instrumentation.apart.errands import HOME, Unpicklable
+
+# Python 3.12 and later warn of a fork beside threads, which is what is tried here.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
 
 FORK = multiprocessing.get_context("fork")
 KINDS: dict[str, Callable[[], Any]] = {
@@ -218,6 +223,13 @@ class TestErrors(InstrumentationSuite):
         assert recorder.begun == []
         FORK.Queue().put_nowait("item")
         assert len(recorder.begun) == 1
+
+    def test_a_log_record_is_no_message(self) -> None:
+        queue = FORK.SimpleQueue()
+        with attached(EMPTY.pack("n", 1)):
+            queue.put(logging.makeLogRecord({"msg": "said"}))
+        assert queue.get().msg == "said"
+        assert branch() is None
 
     def test_a_joinable_queue_is_done_when_its_consumer_is(self) -> None:
         queue = FORK.JoinableQueue()

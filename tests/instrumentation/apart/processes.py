@@ -30,6 +30,10 @@ from tests.instrumentation.apart.errands import (
     work,
 )
 
+# Python 3.12 and later warn of a fork beside threads, which is what is tried here.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
+
 METHODS = ["fork", "spawn", "forkserver"]
 FORK = multiprocessing.get_context("fork")
 
