@@ -47,7 +47,8 @@ class Metadata:
     @property
     def room(self) -> int:
         """How many bytes are left for the value of `baggage`."""
-        return _LIMIT - _size([item for item in self.items if item[0] != _MEMBERS])
+        others = [item for item in self.items if item[0] != _MEMBERS]
+        return _LIMIT - _size([*others, (_MEMBERS, "")])
 
     def get(self, name: str) -> str | None:
         """Return a value, several joined by commas; None without any."""
