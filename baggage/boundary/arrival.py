@@ -90,6 +90,8 @@ class Arrival(Crossing):
 
     def _leave(self) -> None:
         """Hand all `home` values to their owners."""
+        if self.branch.alone:
+            return
         collect(self.branch)
         left = take_home(self.branch)
         if left:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 from baggage.boundary.adapter import Carrier
+from baggage.boundary.homing import NOTHING
 from baggage.values import EMPTY, Baggage, BaggageError, Value, fit, receive
 from baggage.wire import (
     NAME,
@@ -17,10 +20,15 @@ from baggage.wire import (
     armour,
     compose,
     room_for,
+    sealed,
     split_members,
     unarmour,
 )
 
+# Where there is nothing to say, a service's name is the only field; it alone begins so.
+_SIGNATURE: Final = armour(sealed(b"", "?"))[0]
+_SHORT: Final = 128
+_MAX_UTF8: Final = 4
 _log = logging.getLogger("baggage.boundary")
 
 
@@ -41,7 +49,8 @@ def read_header(header: str) -> Baggage:
     try:
         if len(ours) > SAFE_HEADER:
             raise WireError(f"a member of {len(ours)} bytes; at most {SAFE_HEADER} are read")
-        received = receive(unarmour(ours))
+        signed = _signed(ours) if ours.startswith(_SIGNATURE) and len(ours) <= _SHORT else None
+        received = receive(unarmour(ours)) if signed is None else signed
         return received.within(foreign) if foreign else received
     except (BaggageError, WireError) as error:
         _log.warning("baggage dropped", extra={"reason": str(error), "size": len(header)})
@@ -62,13 +71,31 @@ def write(
     room: int | None = getattr(carrier, "room", None)
     if room is not None:
         budget = min(budget, room - sum(len(member) + 1 for member in foreign))
-    fitted = fit(baggage, room_for(foreign, budget), origin)
+    bytes_left = room_for(foreign, budget)
+    if not foreign and baggage.bare and bytes_left > _SHORT > len(origin) * _MAX_UTF8 + 2:
+        if origin:
+            carrier.set(NAME, _signature(origin))
+        return NOTHING
+    fitted = fit(baggage, bytes_left, origin)
     if fitted.dropped or fitted.home:
         dropped = [*fitted.dropped, *fitted.home]
         _log.warning("baggage over budget", extra={"dropped": dropped, "budget": budget})
     if fitted.blob or foreign:
         carrier.set(NAME, compose(armour(fitted.blob) if fitted.blob else None, foreign))
     return fitted.home
+
+
+@lru_cache(maxsize=256)
+def _signature(origin: str) -> str:
+    """Return the header of who has nothing to say but a name: most responses have this one."""
+    return compose(armour(sealed(b"", origin)), ())
+
+
+@lru_cache(maxsize=256)
+def _signed(ours: str) -> Baggage | None:
+    """Return the baggage in our member if there is but a name in it, None otherwise."""
+    received = receive(unarmour(ours))
+    return received if received.bare else None
 
 
 def write_header(baggage: Baggage, *, origin: str = "", budget: int = SAFE_HEADER) -> str:

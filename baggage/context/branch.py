@@ -85,6 +85,11 @@ class Branch:
         """Whether nobody is behind this branch, and nothing is carried in it."""
         return self.scope._idle and self._baggage.empty
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is nothing to bring home: no children, and no `home` values."""
+        return self._family is None and not self._baggage.home
+
     def close(self) -> None:
         """Close the scope that this branch opened."""
         self._closed = True

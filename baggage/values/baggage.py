@@ -69,6 +69,15 @@ class Baggage:
         """Whether there is nothing to carry."""
         return not (self.down or self.home or self.foreign) and self.history.empty
 
+    @property
+    def bare(self) -> bool:
+        """Whether there is surely nothing of ours to carry; what came is not read for that."""
+        known, base = self.history.known, self._base
+        if known is _NO_HISTORY.known:
+            return not self.home and not self.down
+        came = base.source if base is known else None
+        return isinstance(came, Came) and not came.body
+
     def keys(self) -> tuple[str, ...]:
         """Return the names of all keys with a value, sorted."""
         return tuple(sorted({*self.history.entries, *self.down, *self.home}))
