@@ -9,182 +9,94 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import Context
+from contextvars import Context, Token, copy_context
 from functools import partial
 from pathlib import Path
 from types import CoroutineType, FrameType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import wrapt
 
-from baggage.boundary import Boundary, Fork
+from baggage.boundary import Boundary, Fork, Kind
 from baggage.context import Branch, branch, branch_in, enter, leave, suppressed
+from baggage.instrumentation._forked import Call, Loose, Task
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.instrumentation._patching import Switch, wrap
 
-T = TypeVar("T")
 Positional = tuple[Any, ...]
 Named = dict[str, Any]
-
-
-class Forked(asyncio.Future[T]):
-    """A future of work in a branch of its own: who reads its outcome knows what that branch knew.
-
-    The one that awaits it, and the callbacks of `gather`, `shield` and their like, which run in the
-    context of whoever called these.
-    """
-
-    _fork: Fork
-
-    def __await__(self) -> Generator[Any, None, T]:
-        try:
-            if not self.done():
-                yield Waiter(self)
-            if not self.done():
-                raise RuntimeError("await wasn't used with future")
-            return super().result()
-        finally:
-            self.join()
-            del self  # from the traceback of what was raised, which is the task's own
-
-    __iter__ = __await__
-
-    def result(self) -> T:
-        try:
-            return super().result()
-        finally:
-            self.join()
-            del self
-
-    def exception(self) -> BaseException | None:
-        try:
-            return super().exception()
-        finally:
-            self.join()
-            del self
-
-    def cancelled(self) -> bool:
-        cancelled = super().cancelled()
-        if cancelled:
-            self.join()
-        return cancelled
-
-    def join(self) -> None:
-        """Join the branch, if its work is done, into that of the caller."""
-        if self.done():
-            self._fork.join()
-
-
-class Waiter:
-    """What a task that awaits a forked one gives to its loop.
-
-    The loop reads its result between the steps of the awaiting task, where the branch need not be
-    that task's: there is nothing to read here. The outcome is read within the next step.
-    """
-
-    __slots__ = ("_asyncio_future_blocking", "_awaited")
-
-    def __init__(self, awaited: Forked[Any]) -> None:
-        """Await a future that isn't done."""
-        self._awaited = awaited
-        self._asyncio_future_blocking = True
-
-    def add_done_callback(
-        self, wake: Callable[[Any], object], *, context: Context | None = None
-    ) -> None:
-        """Wake the awaiting task when the awaited one is done."""
-        self._awaited.add_done_callback(lambda _: wake(self), context=context)
-
-    def result(self) -> None:
-        """Tell nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._awaited, name)
-
-
-class Task(Forked[T], asyncio.Task[T]):
-    """A task of the default kind. By its name and in its `repr` it is what it would be."""
-
-    def __init__(self, fork: Fork, coroutine: Coroutine[Any, Any, T], **options: Any) -> None:
-        """Start the task. An eager one runs right here."""
-        self._fork = fork
-        super().__init__(coroutine, **options)
-
-    def get_coro(self) -> Any:
-        """Return the application's coroutine."""
-        running = super().get_coro()
-        return getattr(running, "application", running)
-
-
-class Call(Forked[T]):
-    """The future of a call in an executor."""
-
-    def __init__(self, fork: Fork, call: asyncio.Future[T]) -> None:
-        """Follow `call`, and let it follow this one where this one is cancelled."""
-        super().__init__(loop=call.get_loop())
-        self._fork = fork
-        call.add_done_callback(self._follow)
-        self.add_done_callback(lambda _: call.cancel())
-
-    def _follow(self, call: asyncio.Future[T]) -> None:
-        if self.done():
-            return
-        if call.cancelled():
-            self.cancel()
-            return
-        error = call.exception()
-        if error is None:
-            self.set_result(call.result())
-        else:
-            self.set_exception(error)
+Create = Callable[..., asyncio.Future[Any]]
 
 
 def instrument_loop(loop: type, boundary: Boundary, switch: Switch) -> None:
     """Wrap a class of event loops, once."""
 
     def create_task(
-        wrapped: Callable[..., Any], loop: Any, args: Positional, kwargs: Named
+        wrapped: Create, loop: Any, args: Positional, kwargs: Named
     ) -> asyncio.Future[Any]:
         work, options = _work_of(*args, **kwargs)
-        if work is None or _is_a_frameworks():
-            return wrapped(*args, **kwargs)  # type: ignore[no-any-return]
+        if work is None:
+            return wrapped(*args, **kwargs)
+        factory = loop.get_task_factory()
         context = options.get("context")
-        token = None if context is None else enter(branch_in(context))
-        try:
-            if token is None and branch() is None:
-                begin_carrying()
+        if context is None and (factory is None or factory is _EAGER) and _nobody_minds(boundary):
+            return _loose(loop, work, options, factory)
+        if _is_a_frameworks():
+            return wrapped(*args, **kwargs)
+        with Caller(context):
             fork = boundary.fork(_TASK, None)
             if fork is None:
-                return wrapped(*args, **kwargs)  # type: ignore[no-any-return]
+                return wrapped(*args, **kwargs)
             return fork.start(lambda: _launch(fork, wrapped, loop, work, options))
-        finally:
-            if token is not None:
-                leave(token)
 
     def run_in_executor(
-        wrapped: Callable[..., asyncio.Future[Any]], _: Any, args: Positional, kwargs: Named
+        wrapped: Create, _: Any, args: Positional, kwargs: Named
     ) -> asyncio.Future[Any]:
         executor, work = _call_of(*args, **kwargs)
         if work is None or work.func in _ERRANDS or not _in_a_thread(executor):
             return wrapped(*args, **kwargs)
         context = _context_of(work)
-        with _as_in(context):
+        with Caller(context):
             fork = boundary.fork(_CALL, None)
             if fork is None:
                 return wrapped(*args, **kwargs)
-
-            def launch() -> asyncio.Future[Any]:
-                # The pool's own submit, and a worker that it starts, are no other branches.
-                with suppressed():
-                    return wrapped(executor, _running(fork, work, context))
-
-            return Call(fork, fork.start(launch))
+            return Call(fork, fork.start(lambda: _submit(fork, wrapped, executor, work, context)))
 
     wrap(loop, "create_task", switch, create_task)
     wrap(loop, "run_in_executor", switch, run_in_executor)
+
+
+def _submit(
+    fork: Fork, submit: Create, executor: object, work: partial[Any], context: Context | None
+) -> asyncio.Future[Any]:
+    """Have an executor do a fork's work."""
+    # The pool's own submit, and a worker that it starts, are no other branches.
+    with suppressed():
+        return submit(executor, _running(fork, work, context))
+
+
+def _nobody_minds(boundary: Boundary) -> bool:
+    """Say whether no request is behind the caller, nothing is carried, and nobody asks."""
+    running = begin_carrying()
+    if running.service or not running.idle:
+        return False
+    return not (
+        boundary.interested(Kind.SPAWN, _LIBRARY) or boundary.interested(Kind.RUN, _LIBRARY)
+    )
+
+
+def _loose(
+    loop: asyncio.AbstractEventLoop,
+    work: Coroutine[Any, Any, Any],
+    options: Named,
+    factory: object,
+) -> Task[Any]:
+    """Create a task for which there is nothing to split: it gets a branch when it packs."""
+    context = copy_context()
+    context.run(enter, None)
+    return _task(Loose(context), loop, work, {**options, "context": context}, factory)
 
 
 def _launch(
@@ -216,7 +128,7 @@ def _launch(
 
 
 def _task(
-    fork: Fork,
+    fork: Fork | Loose,
     loop: asyncio.AbstractEventLoop,
     running: Coroutine[Any, Any, Any],
     options: Named,
@@ -233,24 +145,38 @@ def _task(
     return task
 
 
-def begin_carrying() -> None:
+def begin_carrying() -> Branch:
     """Give the caller a branch, which copies of its context share: what they join comes to it."""
-    if branch() is None:
-        enter(Branch(idle=True))
+    running = branch()
+    if running is None:
+        running = Branch(idle=True)
+        enter(running)
+    return running
 
 
-@contextmanager
-def _as_in(context: Context | None) -> Iterator[None]:
-    """Run a block in the branch of an explicit context; else in that of the caller, who has one."""
-    if context is None:
-        begin_carrying()
-        yield
-        return
-    token = enter(branch_in(context))
-    try:
-        yield
-    finally:
-        leave(token)
+class Caller:
+    """The branch that a block forks from: an explicit context's, else that of the caller.
+
+    Where neither carries anything it's the caller's, so that what is packed comes home to that.
+    """
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: Context | None) -> None:
+        """Prepare; a context need not be entered for that."""
+        self._context = context
+        self._token: Token[Branch | None] | None = None
+
+    def __enter__(self) -> None:
+        running = begin_carrying()
+        if self._context is not None:
+            chosen = branch_in(self._context)
+            if chosen is not None or not running.idle:
+                self._token = enter(chosen)
+
+    def __exit__(self, *error: object) -> None:
+        if self._token is not None:
+            leave(self._token)
 
 
 def _is_a_frameworks() -> bool:

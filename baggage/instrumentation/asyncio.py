@@ -14,8 +14,9 @@ from contextvars import Context, copy_context
 from typing import Any, Final
 
 from baggage.boundary import Boundary
+from baggage.instrumentation._forked import Forked, Task
 from baggage.instrumentation._patching import Switch, wrap
-from baggage.instrumentation._tasks import Forked, Task, begin_carrying, instrument_loop
+from baggage.instrumentation._tasks import begin_carrying, instrument_loop
 
 _CONTEXT: Final = "_baggage_context"
 
