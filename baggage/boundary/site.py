@@ -27,6 +27,10 @@ _LOOPS: Final = frozenset({"asyncio.events", "asyncio.runners"})
 _COMPREHENSION: Final = re.compile(r"((\.<locals>)?\.?<(list|dict|set)comp>)+$")
 
 
+# The same script, in a process that it started, has the other name.
+_SCRIPT: Final = frozenset({"__main__", "__mp_main__"})
+
+
 class _Owner(Enum):
     APPLICATION = 0
     INSTALLED = 1
@@ -69,7 +73,7 @@ def _forked_at() -> CallSite | None:
 
 
 def _site(frame: FrameType, name: str) -> CallSite:
-    if name == "__main__":
+    if name in _SCRIPT:
         spec = frame.f_globals.get("__spec__")
         name = spec.name if spec is not None else _stem(frame.f_code.co_filename)
     return _place(name, frame.f_code.co_qualname, frame.f_lineno)

@@ -64,6 +64,26 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path / "one"
 
 
+SPAWNING = """
+import json, multiprocessing
+from baggage.boundary.site import call_site
+
+def tell():
+    print(json.dumps([str(call_site())]), flush=True)
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=tell)
+    process.start()
+    process.join()
+"""
+
+
+def test_a_script_is_named_after_its_file_in_the_processes_that_it_spawns(checkout: Path) -> None:
+    (checkout / "spawning.py").write_text(SPAWNING)
+    assert named(run(checkout, "spawning.py")) == ["spawning.tell"]
+    assert named(run(checkout, "-m", "spawning")) == ["spawning.tell"]
+
+
 def test_a_script_is_named_after_its_file(checkout: Path) -> None:
     sites = named(run(checkout, "service.py"))
     assert sites == [
