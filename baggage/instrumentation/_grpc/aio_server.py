@@ -167,7 +167,8 @@ async def _coroutine(
         with arrival.scope():
             outcome = arrival.begin()
             if outcome is None:
-                await asyncio.sleep(arrival.delay)
+                if arrival.delay:
+                    await asyncio.sleep(arrival.delay)
                 try:
                     message = await behaviour(request, watched)
                 except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its own
@@ -186,7 +187,8 @@ async def _generator(
     try:
         with arrival.scope():
             outcome = arrival.begin()
-            await asyncio.sleep(arrival.delay)
+            if arrival.delay:
+                await asyncio.sleep(arrival.delay)
         messages: Any = None if outcome is not None else behaviour(request, watched)
         while outcome is None:
             with arrival.scope():
@@ -212,7 +214,8 @@ def _function(arrival: Arrival, behaviour: Callable[..., Any], request: Any, con
         with arrival.scope():
             outcome = arrival.begin()
             if outcome is None:
-                time.sleep(arrival.delay)
+                if arrival.delay:
+                    time.sleep(arrival.delay)
                 try:
                     message = behaviour(request, watched)
                 except Exception as error:  # noqa: BLE001 - the application's own
@@ -232,7 +235,8 @@ def _stream(
     try:
         with arrival.scope():
             outcome = arrival.begin()
-            time.sleep(arrival.delay)
+            if arrival.delay:
+                time.sleep(arrival.delay)
             messages = iter(()) if outcome is not None else behaviour(request, watched)
         while outcome is None:
             with arrival.scope():

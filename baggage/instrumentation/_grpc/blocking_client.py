@@ -100,7 +100,8 @@ def _wait(
 
 def _send(asked: Calling) -> Answer:
     message, call = asked.callee.with_call(asked.request, **asked.outgoing())
-    return Answer(message, call.code(), call.trailing_metadata(), call)
+    state = call._state  # Its methods would wait for what has happened.
+    return Answer(message, state.code, state.trailing_metadata, call)
 
 
 def _stream_requests(boundary: Boundary, asked: Calling) -> Fork | None:

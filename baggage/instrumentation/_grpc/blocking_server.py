@@ -111,7 +111,8 @@ def _reply(arrival: Arrival, context: Any, behave: Callable[[], Any]) -> Any:
         with arrival.scope():
             outcome = arrival.begin()
             if outcome is None:
-                time.sleep(arrival.delay)
+                if arrival.delay:
+                    time.sleep(arrival.delay)
                 try:
                     message = behave()
                 except Exception as error:  # noqa: BLE001 - the application's own
@@ -129,7 +130,8 @@ def _stream(arrival: Arrival, context: Any, behave: Callable[[], Any]) -> Iterat
         with arrival.scope():
             outcome = arrival.begin()
             if outcome is None:
-                time.sleep(arrival.delay)
+                if arrival.delay:
+                    time.sleep(arrival.delay)
                 try:
                     return _Responses(arrival, context, behave())
                 except Exception as error:  # noqa: BLE001 - the application's own
