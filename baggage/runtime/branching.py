@@ -37,6 +37,8 @@ def split(boundary: Boundary) -> tuple[Branch, Branch]:
     if not any(boundary.interested(kind, _SPLIT.library) for kind in (Kind.SPAWN, Kind.RUN)):
         return mine, mine.split()
     fork = fork_by_hand(boundary, _SPLIT)
+    # To split what is lent no sooner than needed is for branches that end before they are joined.
+    fork.child.update(lambda carried: carried)
     nothing_more(fork)
     return mine, fork.child
 
@@ -67,9 +69,9 @@ class _Keeping:
     def __init__(self, boundary: Boundary, callback: Callable[..., Any]) -> None:
         self._boundary, self._callback = boundary, callback
         self._fork = fork_by_hand(boundary, _KEEP)
+        nothing_more(self._fork)
         # Calls write under ids of their own: however many they are, no stamp grows.
         self._fork.child.update(lambda carried: carried.peeked())
-        nothing_more(self._fork)
         self._home = Branch()
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
