@@ -41,8 +41,13 @@ def inside(library: str) -> Iterator[None]:
     """Run a block that a library does for its own ends: the threads that it starts, say.
 
     Where nothing is carried it runs in an empty branch, and not in one that a task would start.
+    Where nobody sees what happens, nobody sees what the library starts either.
     """
-    entered = enter(Branch()) if branch() is None else None
+    running = branch()
+    if running is not None and running.muted:
+        yield
+        return
+    entered = enter(Branch()) if running is None else None
     token = begin(branch(), library)
     try:
         yield

@@ -25,7 +25,17 @@ from baggage.boundary import (
     write_header,
 )
 from baggage.boundary.pending import Pending, launch
-from baggage.context import Branch, attached, branch, current, enter, leave, pack, unpack
+from baggage.context import (
+    Branch,
+    attached,
+    branch,
+    current,
+    enter,
+    leave,
+    pack,
+    suppressed,
+    unpack,
+)
 from baggage.testing import Parcel, ParcelAdapter, ParcelRefused, Recorder, Scripted
 from baggage.testing.suite import failure
 from baggage.values import EMPTY, Direction, key
@@ -207,5 +217,21 @@ def test_what_a_library_does_inside_belongs_to_it_in_this_branch_alone() -> None
             with attached(current()):
                 assert not underway.within(branch(), {"parcel"})
         assert not underway.within(branch(), {"parcel"})
+    finally:
+        leave(token)
+
+
+def test_what_a_library_does_inside_of_what_nobody_sees_is_not_its_own_either() -> None:
+    with suppressed(), underway.inside("parcel"):
+        assert not underway.within(branch(), {"parcel"})
+
+
+def test_what_a_library_does_inside_carries_nothing_where_nothing_is_carried() -> None:
+    token = enter(None)
+    try:
+        with underway.inside("parcel"):
+            assert current().empty
+            assert underway.within(branch(), {"parcel"})
+        assert branch() is None
     finally:
         leave(token)

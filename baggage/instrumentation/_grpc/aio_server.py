@@ -39,7 +39,7 @@ def instrument_servers(boundary: Boundary, switch: Switch) -> None:
         return _found(boundary, str(args[0]), finding) if switch.on and args else finding
 
     def schedule(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        if switch.on and not underway.within(branch(), _OWN):
+        if switch.on and not _muted() and not underway.within(branch(), _OWN):
             # In the task of a server that was started before: from here on it's as in `_start`.
             enter(Branch())
             underway.begin(branch(), _LIBRARY)
@@ -59,6 +59,12 @@ def instrument_servers(boundary: Boundary, switch: Switch) -> None:
     wrap(aio_server.Server, "stop", switch, _stop)
 
 
+def _muted() -> bool:
+    """Say whether the server is of those that nobody shall see."""
+    running = branch()
+    return running is not None and running.muted
+
+
 def _own_threads(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
     with underway.inside(_LIBRARY):
         return wrapped(*args, **kwargs)
@@ -66,6 +72,8 @@ def _own_threads(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) ->
 
 async def _start(wrapped: Callable[..., Awaitable[Any]], _: Any, args: Any, kwargs: Any) -> Any:
     """Start a server in a branch of its own: its tasks carry what is carried here, for good."""
+    if _muted():
+        return await wrapped(*args, **kwargs)
     token = enter(Branch())
     try:
         with underway.inside(_LIBRARY):
@@ -81,8 +89,7 @@ async def _stop(wrapped: Callable[..., Awaitable[Any]], _: Any, args: Any, kwarg
 
 async def _found(boundary: Boundary, method: str, finding: Awaitable[Any]) -> Any:
     handler = await finding
-    running = branch()
-    if handler is None or (running is not None and running.muted):
+    if handler is None or _muted():
         return handler
     name = _KINDS[2 * bool(handler.request_streaming) + bool(handler.response_streaming)]
     behaviour = getattr(handler, name)
