@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     pairs = [PAIRS[name] for name in options.pairs or PAIRS]
     if options.variant is not None:
-        measure.work(pairs[0].variants[options.variant](), pairs[0].calls)
+        measure.work(pairs[0].variants[options.variant], pairs[0].calls)
         return
     for pair in pairs:
         print(measure.table(pair, measure.compare(pair, options.blocks)), end="\n\n", flush=True)

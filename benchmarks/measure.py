@@ -1,9 +1,10 @@
 """Measuring variants of one thing side by side, on a machine that does other things as well.
 
-Each variant is a process of its own. They take turns at short blocks of calls, so that what the
-machine does otherwise befalls all of them alike, and the least fifth of a variant's blocks counts,
-because it only ever adds. What counts is CPU time of the whole process: both sides of a
-call, and all of their threads.
+Each variant is a process of its own, and later another one, because where things happen to lie in
+memory makes a process faster or slower for all of its life. They take turns at short blocks of
+calls, so that what the machine does otherwise befalls all of them alike, and the least fifth of a
+variant's blocks counts, because it only ever adds. What counts is CPU time of the whole process:
+both sides of a call, and all of their threads.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
+
+_PROCESSES = 4
 
 Run = Callable[[int], object]
 """Makes so many calls, one after the other."""
@@ -32,8 +35,12 @@ class Pair:
     calls: int
 
 
-def work(run: Run, calls: int) -> None:
+def work(start: Callable[[], Run], calls: int) -> None:
     """Measure a block for each line of the standard input; print its CPU µs for each call."""
+    if hasattr(os, "sched_setaffinity"):
+        # Threads that take turns on two cores cost twice as much in one second as in the next.
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    run = start()
     for _ in sys.stdin:
         start = time.process_time()
         run(calls)
@@ -47,7 +54,11 @@ class Worker:
     def __init__(self, pair: Pair, variant: str) -> None:
         command = [sys.executable, "-m", "benchmarks", pair.name, "--variant", variant]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
         )
 
     def block(self) -> float:
@@ -63,19 +74,25 @@ class Worker:
 
 
 def compare(pair: Pair, blocks: int) -> dict[str, float]:
-    """Return the CPU µs of a call under each variant."""
+    """Return the CPU µs of a call under each variant, after so many blocks in all."""
+    found: dict[str, list[float]] = {variant: [] for variant in pair.variants}
+    for _ in range(_PROCESSES):
+        _take_turns(pair, -(-blocks // _PROCESSES), found)
+    least = -(-blocks // 5)
+    return {variant: fmean(sorted(times)[:least]) for variant, times in found.items()}
+
+
+def _take_turns(pair: Pair, blocks: int, found: Mapping[str, list[float]]) -> None:
     workers = {variant: Worker(pair, variant) for variant in pair.variants}
     try:
         for worker in workers.values():
             worker.block()
-        found: dict[str, list[float]] = {variant: [] for variant in workers}
         for _ in range(blocks):
             for variant, worker in workers.items():
                 found[variant].append(worker.block())
     finally:
         for worker in workers.values():
             worker.end()
-    return {variant: fmean(sorted(times)[: -(-blocks // 5)]) for variant, times in found.items()}
 
 
 def table(pair: Pair, found: Mapping[str, float]) -> str:
