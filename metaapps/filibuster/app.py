@@ -276,9 +276,9 @@ def _observed(call: Call, step: Step, outcome: Outcome, by_test: bool) -> Observ
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
-    if isinstance(outcome, Raised):
-        return {"raised": outcome.name, "ok": False}
     facts = outcome.facts
+    if isinstance(outcome, Raised):
+        return {"raised": outcome.name, "status": facts.status, "ok": False}
     return {"status": facts.status, "ok": facts.ok, "digest": facts.digest()}
 
 

@@ -19,6 +19,7 @@ from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.index import DIGEST_SIZE
 from metaapps.filibuster.observation import Execution, Observation
 from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.status import grpc_code
 from metaapps.filibuster.tree import describe
 
 FORMAT: Final = "filibuster counterexample"
@@ -42,13 +43,18 @@ class Counterexample:
 
 def file_name(plan: Plan) -> str:
     """Return a name for people that no other plan's file has."""
-    told = "+".join(f"{planned.target}-{planned.fault}" for planned in plan.faults)
+    told = "+".join(f"{planned.target}-{_told(planned)}" for planned in plan.faults)
     digest = blake2b(digest_size=4)
     for planned in sorted(plan.faults, key=lambda planned: planned.index):
         fault = planned.fault
         digest.update(planned.index)
         digest.update(repr((fault.kind.value, fault.status, fault.name, fault.body)).encode())
     return f"{re.sub('[^A-Za-z0-9.+_]+', '-', told)[:_LONGEST_NAME]}-{digest.hexdigest()}.json"
+
+
+def _told(planned: PlannedFault) -> str:
+    """Return a planned fault as its label says it: by the name of a code, say."""
+    return planned.label.rpartition(": ")[2] or str(planned.fault)
 
 
 def save(path: Path, execution: Execution, functional_test: str) -> None:
@@ -115,6 +121,8 @@ def _fault(planned: PlannedFault, call: Observation | None) -> Mapping[str, obje
             "arguments": call.arguments,
             "site": str(call.site),
             "exception": call.raised,
+            "code": grpc_code(call.library, call.status),
+            "timeout": call.timeout,
         }
     return {name: value for name, value in told.items() if value is not None}
 

@@ -18,6 +18,7 @@ from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.observation import Execution, Observation
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.reduce import Prediction, Reducer
+from metaapps.filibuster.status import shown_fault
 from metaapps.filibuster.tree import Tree, build, canonical_key, describe
 
 FaultKey = tuple[tuple[float, ...], int, bytes]
@@ -112,7 +113,9 @@ def explore(
 
 def planned_fault(call: Observation, fault: Fault) -> PlannedFault:
     """Return a fault at an observed call, with its label for people."""
-    return PlannedFault(call.index, fault, call.target, f"{describe(call)}: {fault}")
+    return PlannedFault(
+        call.index, fault, call.target, f"{describe(call)}: {shown_fault(call.library, fault)}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

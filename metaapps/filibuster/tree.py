@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.status import shown_status
 
 Path = tuple[int, ...]
 """The positions from the functional test down to an event; as tuples sort, it began before."""
@@ -60,6 +61,12 @@ def describe(call: Observation) -> str:
     if call.occurrence > 1:
         parts.append(f"#{call.occurrence}")
     return " ".join(part for part in parts if part)
+
+
+def ended(call: Observation) -> str:
+    """Return for people how a call ended, as in "grpc.RpcError UNAVAILABLE" or "503"."""
+    status = "" if call.status is None else shown_status(call.library, call.status)
+    return " ".join(filter(None, (call.raised, status))) or "answered"
 
 
 def build(observations: Iterable[Observation]) -> Tree:

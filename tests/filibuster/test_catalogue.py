@@ -22,6 +22,7 @@ from metaapps.filibuster.catalogue import (
 )
 from metaapps.filibuster.catalogue.expression import ExpressionError, parse
 from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.status import grpc_code, shown_fault, shown_status
 
 REFUSED = Fault(FaultKind.REFUSED)
 TIMEOUT = Fault(FaultKind.TIMEOUT)
@@ -36,6 +37,7 @@ def observed(
     library: str = "requests",
     method: str = "get",
     timeout: float | None = None,
+    operation: str = "",
 ) -> Observation:
     return Observation(
         role=Role.CALL,
@@ -45,6 +47,7 @@ def observed(
         target=target,
         library=library,
         method=method,
+        operation=operation,
         timeout=timeout,
     )
 
@@ -106,7 +109,32 @@ def test_a_timeout_of_zero_is_one_that_was_set() -> None:
 
 def test_a_library_without_entries_has_no_faults() -> None:
     assert DEFAULT.faults_for(observed(library="requestsx")) == ()
-    assert DEFAULT.faults_for(observed(library="grpc", method="call")) == ()
+    assert DEFAULT.faults_for(observed(library="asyncio", method="create_task")) == ()
+
+
+@pytest.mark.parametrize("library", ["aiohttp", "httpx", "httpx2", "urllib3", "http.client"])
+def test_every_http_client_meets_the_faults_of_requests(library: str) -> None:
+    for timeout in (None, 1.0):
+        expected = DEFAULT.faults_for(observed(timeout=timeout))
+        assert DEFAULT.faults_for(observed(library=library, timeout=timeout)) == expected
+
+
+@pytest.mark.parametrize("library", ["grpc", "grpc.aio"])
+def test_grpc_meets_its_usual_codes(library: str) -> None:
+    call = observed(library=library, method="Get", operation="/shop.Stock/Get")
+    codes = [grpc_code(library, fault.status) for fault in DEFAULT.faults_for(call)]
+    assert codes == ["UNAVAILABLE", "DEADLINE_EXCEEDED", "NOT_FOUND", "INTERNAL"]
+
+
+def test_a_code_of_grpc_is_shown_by_its_name_and_a_status_of_http_by_its_number() -> None:
+    unavailable = Fault(FaultKind.STATUS, status=14)
+    assert [shown_fault(library, unavailable) for library in ("grpc", "grpc.aio", "requests")] == [
+        "UNAVAILABLE",
+        "UNAVAILABLE",
+        "status 14",
+    ]
+    assert (shown_status("grpc", 5), shown_status("flask", 404)) == ("NOT_FOUND", "404")
+    assert shown_status("grpc", 99) == "99"
 
 
 def test_a_fault_that_fits_twice_is_tried_once() -> None:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 from metaapps.filibuster.analyze.values import Library, Value
-from metaapps.filibuster.catalogue.analysis_file import GRPC_CODES
+from metaapps.filibuster.status import GRPC_CODES
 
 TUPLES: Final = frozenset({"flask", "quart", "flask_restful", "flask_restx", "flask_openapi3"})
 """Frameworks where a view may return (body, status)."""

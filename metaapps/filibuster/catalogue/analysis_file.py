@@ -13,38 +13,18 @@ from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.catalogue.expression import PREFIX, Expression, ExpressionError, parse
 from metaapps.filibuster.catalogue.faults import Catalogue, Entry, Metadata
 from metaapps.filibuster.catalogue.place import AnalysisError, Place, read
+from metaapps.filibuster.status import GRPC_CODES
 
 _NEUTRAL: Final[Mapping[str, FaultKind]] = {
     "requests.exceptions.ConnectionError": FaultKind.REFUSED,
     "requests.exceptions.Timeout": FaultKind.TIMEOUT,
     "requests.exceptions.ReadTimeout": FaultKind.TIMEOUT,
     "aiohttp.client_exceptions.ClientConnectorError": FaultKind.REFUSED,
-    "aiohttp.client_exceptions.ServerDisconnectedError": FaultKind.RESET,
-    "aiohttp.client_exceptions.ServerTimeoutError": FaultKind.TIMEOUT,
     "asyncio.exceptions.TimeoutError": FaultKind.TIMEOUT,
     "httpx.ConnectError": FaultKind.REFUSED,
     "httpx.ReadTimeout": FaultKind.TIMEOUT,
 }
 
-GRPC_CODES: Final = (
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-)
 KINDS: Final = tuple(kind.value for kind in FaultKind if kind is not FaultKind.RAISE)
 """What `kind` may be among a section's `faults`; an exception by its name has a list of its own."""
 

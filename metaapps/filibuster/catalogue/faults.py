@@ -14,6 +14,7 @@ from typing import Final
 from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.catalogue.expression import Expression, ExpressionError
 from metaapps.filibuster.observation import Observation
+from metaapps.filibuster.status import GRPC_CODES
 
 TIMEOUT_SET: Final = "timeout"
 
@@ -96,13 +97,22 @@ class Catalogue:
         return {}
 
 
-_REQUESTS: Final = re.compile(r"requests\.")
+_HTTP: Final = re.compile(r"(requests|aiohttp|httpx2?|urllib3|http\.client)\.")
+_GRPC: Final = re.compile(r"grpc\.")
+
+HTTP_ENTRIES: Final = (
+    Entry(_HTTP, Fault(FaultKind.REFUSED)),
+    Entry(_HTTP, Fault(FaultKind.TIMEOUT), TIMEOUT_SET),
+    *(Entry(_HTTP, Fault(FaultKind.STATUS, status=code)) for code in (500, 502, 503)),
+)
+"""What an HTTP client can meet: no connection, no answer in time, a server's usual errors."""
+
+_CODES: Final = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "NOT_FOUND", "INTERNAL")
 
 DEFAULT: Final = Catalogue(
     (
-        Entry(_REQUESTS, Fault(FaultKind.REFUSED)),
-        Entry(_REQUESTS, Fault(FaultKind.TIMEOUT), TIMEOUT_SET),
-        *(Entry(_REQUESTS, Fault(FaultKind.STATUS, status=code)) for code in (500, 502, 503)),
+        *HTTP_ENTRIES,
+        *(Entry(_GRPC, Fault(FaultKind.STATUS, status=GRPC_CODES.index(code))) for code in _CODES),
     )
 )
-"""What `requests` can meet: no connection, no answer in time, and a server's usual errors."""
+"""What is tried where no file says otherwise: `HTTP_ENTRIES`, and gRPC's usual errors."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from metaapps.filibuster.catalogue.analysis_file import GRPC_CODES, KINDS
+from metaapps.filibuster.catalogue.analysis_file import KINDS
 from metaapps.filibuster.catalogue.expression import PREFIX
+from metaapps.filibuster.status import GRPC_CODES
 
 _TEXT: Final = {"type": "string", "minLength": 1}
 _PATTERN: Final = {**_TEXT, "format": "regex"}

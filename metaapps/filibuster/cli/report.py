@@ -25,7 +25,7 @@ from metaapps.filibuster.finding import Finding
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import PlannedFault
-from metaapps.filibuster.tree import Tree, build, describe
+from metaapps.filibuster.tree import Tree, build, describe, ended
 
 _PIPE_WIDTH: Final = 10_000
 _MOST_LINES: Final = 40
@@ -169,7 +169,7 @@ def _faults(execution: Execution) -> str:
 def _fault(planned: PlannedFault, call: Observation | None) -> str:
     if call is None:
         return f"{planned.label or planned.index.hex()} (not hit)"
-    return f"{describe(call)}: {_outcome(call)}"
+    return f"{describe(call)}: {ended(call)}"
 
 
 def _grow(picture: Picture, tree: Tree, parent: bytes) -> None:
@@ -188,7 +188,7 @@ def _text(event: Observation) -> str:
     injected = " injected" if event.injected is not None else ""
     return (
         f"{mark}{escape(event.source)} → {escape(event.target)}  {escape(_method(event))}"
-        f"  [{style}]{escape(_outcome(event))}{injected}[/]\n[dim]{escape(_place(event))}[/]"
+        f"  [{style}]{escape(ended(event))}{injected}[/]\n[dim]{escape(_place(event))}[/]"
     )
 
 
@@ -200,10 +200,6 @@ def _method(call: Observation) -> str:
     if call.timeout is not None:
         arguments += f", timeout={call.timeout:g}"
     return f"{call.library}.{call.method}({arguments})"
-
-
-def _outcome(call: Observation) -> str:
-    return call.raised or (str(call.status) if call.status is not None else "answered")
 
 
 def _place(call: Observation) -> str:

@@ -16,9 +16,9 @@ from metaapps.filibuster.cli.outcome import ExitCode, guarded
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.foreign.catalogue import FOREIGN_DEFAULT
 from metaapps.filibuster.foreign.server import HOST, PORT
-from metaapps.filibuster.foreign.standing import StandingServer, outcome
+from metaapps.filibuster.foreign.standing import StandingServer
 from metaapps.filibuster.observation import Observation
-from metaapps.filibuster.tree import describe
+from metaapps.filibuster.tree import describe, ended
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -66,7 +66,7 @@ def serve(host: str, port: int, analysis_file: Path | None) -> None:
         catalogue = FOREIGN_DEFAULT if analysis_file is None else load_analysis(analysis_file)
 
         def heard(call: Observation) -> None:
-            report.line(escape(f"{describe(call)}  {outcome(call)}"))
+            report.line(escape(f"{describe(call)}  {ended(call)}"))
 
         with StandingServer(catalogue, heard, host, port) as server:
             report.line(f"the original's protocol is served at {server.url}; Ctrl-C ends")

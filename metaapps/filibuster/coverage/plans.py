@@ -11,7 +11,7 @@ from typing import Final
 
 from metaapps.filibuster.observation import Execution, Observation
 from metaapps.filibuster.plan import Plan, PlannedFault
-from metaapps.filibuster.tree import describe
+from metaapps.filibuster.tree import describe, ended
 
 START: Final = "start"
 """The context of what ran before the first execution: imports, mostly."""
@@ -29,8 +29,8 @@ def label(execution: Execution) -> str:
 def _fault(planned: PlannedFault, call: Observation | None) -> str:
     if call is None:
         return f"{planned.label or planned.target or planned.index.hex()} (not hit)"
-    status = planned.fault if call.status is None else call.status
-    return f"{describe(call)}: {call.raised or status}"
+    told = call.raised is not None or call.status is not None
+    return f"{describe(call)}: {ended(call) if told else planned.fault}"
 
 
 def note(path: Path, name: str, execution: Execution) -> None:

@@ -9,8 +9,8 @@ import re
 from typing import Final
 
 from baggage.boundary import Fault, FaultKind
-from metaapps.filibuster.catalogue import DEFAULT, Catalogue, Entry
-from metaapps.filibuster.catalogue.analysis_file import GRPC_CODES
+from metaapps.filibuster.catalogue import HTTP_ENTRIES, Catalogue, Entry
+from metaapps.filibuster.status import GRPC_CODES
 
 _WEB_CLIENT: Final = re.compile(r"WebClient\.")
 # The original for Python calls all of gRPC "grpc.insecure_channel", that for Java says the method.
@@ -18,7 +18,7 @@ _GRPC: Final = re.compile(r"grpc\.insecure_channel|.*/")
 
 FOREIGN_DEFAULT: Final = Catalogue(
     (
-        *DEFAULT.entries,
+        *HTTP_ENTRIES,
         Entry(_WEB_CLIENT, Fault(FaultKind.REFUSED)),
         *(Entry(_WEB_CLIENT, Fault(FaultKind.STATUS, status=code)) for code in (500, 502, 503)),
         *(
@@ -27,4 +27,4 @@ FOREIGN_DEFAULT: Final = Catalogue(
         ),
     )
 )
-"""`DEFAULT`, and the same for Java's WebClient, and what any gRPC call can meet."""
+"""What an HTTP client can meet, the same for Java's WebClient, and what any gRPC call can meet."""

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from baggage.boundary import Call, Outcome, Raised
 from baggage.context import suppressed
-from metaapps.filibuster.catalogue.analysis_file import GRPC_CODES
 from metaapps.filibuster.foreign.headers import ForeignHeaders
 from metaapps.filibuster.foreign.path import ForeignPath
 from metaapps.filibuster.lineage import Step
+from metaapps.filibuster.status import grpc_code, is_grpc
 
 _log = logging.getLogger("metaapps.filibuster")
 _TIMEOUT: Final = 5.0
@@ -79,11 +79,13 @@ class ForeignClient:
 
 def outcome_told(outcome: Outcome) -> Mapping[str, object]:
     """Return what the server is told of an outcome."""
-    if isinstance(outcome, Raised):
-        return exception_told(outcome.name)
     facts = outcome.facts
-    if facts.status is not None and facts.status < len(GRPC_CODES) and not facts.ok:
-        return exception_told("grpc.RpcError", code=GRPC_CODES[facts.status])
+    # Outcomes don't say whose they are; no status of HTTP is as low as a code of gRPC.
+    code = grpc_code("grpc", facts.status)
+    if isinstance(outcome, Raised):
+        return exception_told(outcome.name, **({} if code is None else {"code": code}))
+    if code is not None and not facts.ok:
+        return exception_told("grpc.RpcError", code=code)
     returned: dict[str, object] = {"__class__": type(outcome.value).__name__}
     if facts.status is not None:
         returned["status_code"] = str(facts.status)
@@ -102,9 +104,7 @@ def _invocation(call: Call, step: Step, path: ForeignPath) -> Mapping[str, objec
     return {
         "instrumentation_type": "invocation",
         "source_service_name": call.source,
-        "module": call.library,
-        "method": call.method,
-        "args": [_asked(call)],
+        **_invoked(call),
         "kwargs": {},
         "callsite_file": call.site.module,
         "callsite_line": str(call.site.line),
@@ -114,6 +114,14 @@ def _invocation(call: Call, step: Step, path: ForeignPath) -> Mapping[str, objec
         "origin_vclock": dict(step.origin),
         "execution_index": str(path),
     }
+
+
+def _invoked(call: Call) -> Mapping[str, object]:
+    """Return what a call invokes as the original writes it: for gRPC, what made the channel."""
+    if is_grpc(call.library):
+        request = str(call.arguments.get("request", ""))
+        return {"module": "grpc", "method": "insecure_channel", "args": [call.operation, request]}
+    return {"module": call.library, "method": call.method, "args": [_asked(call)]}
 
 
 def _asked(call: Call) -> str:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from baggage.boundary import Fault, FaultKind
-from metaapps.filibuster.catalogue.analysis_file import GRPC_CODES
+from metaapps.filibuster.status import GRPC_CODES
 
 _LOWEST_HTTP: Final = 100
 _PYTHON_GRPC: Final = "grpc._channel._InactiveRpcError"

@@ -17,7 +17,8 @@ from metaapps.filibuster.foreign.messages import Invocation
 from metaapps.filibuster.foreign.server import HOST, PORT, ForeignServer
 from metaapps.filibuster.observation import Observation
 from metaapps.filibuster.plan import FAULT_FREE
-from metaapps.filibuster.tree import describe
+from metaapps.filibuster.status import shown_fault
+from metaapps.filibuster.tree import describe, ended
 
 
 @dataclass(slots=True)
@@ -69,9 +70,11 @@ class StandingServer(ForeignServer):
         """Add a call to the summary."""
         with self._guard:
             kind = describe(call).partition(" #")[0]
-            faults = tuple(str(fault) for fault in self.catalogue.faults_for(call))
+            faults = tuple(
+                shown_fault(call.library, fault) for fault in self.catalogue.faults_for(call)
+            )
             seen = self._summary.setdefault(kind, Seen(faults=faults))
-            seen.outcomes[outcome(call)] += 1
+            seen.outcomes[ended(call)] += 1
         self._heard(call)
 
     def _begins(self, call: Invocation) -> bool:
@@ -80,8 +83,3 @@ class StandingServer(ForeignServer):
         Clients start a clock of their own for each request from outside.
         """
         return not self._requests or (self._open.quiet and sum(call.clock.values()) <= 1)
-
-
-def outcome(call: Observation) -> str:
-    """Return how a call ended, in a word."""
-    return call.raised or ("answered" if call.status is None else str(call.status))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 import baggage
 from baggage.runtime import PROCESS
@@ -11,16 +12,35 @@ from metaapps.filibuster.app import Filibuster
 from metaapps.filibuster.coverage.arrival import attribution
 
 _log = logging.getLogger("metaapps.filibuster")
+# What a request runs through within one service, whatever library it calls others by.
+_WITHIN: Final = (
+    "asyncio",
+    "asyncio.queues",
+    "concurrent.futures",
+    "concurrent.futures.process",
+    "eventlet",
+    "gevent",
+    "multiprocessing",
+    "multiprocessing.pool",
+    "multiprocessing.queues",
+    "os",
+    "queue",
+    "subprocess",
+    "threading",
+    "uvloop",
+)
 
 
 def switch_on(library: str, service: str | None, url: str | None = None) -> bool:
-    """Instrument a library in a service under test; False where the environment forbids it.
+    """Instrument a library in a service under test, and all that branches within a service.
+
+    False where the environment forbids it.
 
     `url` is where the original's protocol is served, unless the environment says otherwise.
     """
     if settings.instrumentation_disabled():
         return False
-    baggage.instrument(library, "threading", "concurrent.futures", service=service)
+    baggage.instrument(library, *_WITHIN, service=service)
     try:
         key = settings.service_key() or settings.local_key()
     except settings.NoLocalKey as error:

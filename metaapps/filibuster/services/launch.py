@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
+from baggage.context import suppressed
 from metaapps.filibuster.services.deployment import Deployment, Service, ServicesError
 from metaapps.filibuster.services.link import Event, Link, SupervisorGoneError
 from metaapps.filibuster.services.process import Process, end
@@ -197,8 +198,9 @@ def _order(
 def _answers(service: Service, port: int) -> bool:
     connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_WITHIN)
     try:
-        connection.request("GET", service.ready or "/")
-        status = connection.getresponse().status
+        with suppressed():
+            connection.request("GET", service.ready or "/")
+            status = connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return False
     finally:
