@@ -2,6 +2,7 @@
 
 from baggage.boundary.adapter import Adapter, CannotEnact, Carrier
 from baggage.boundary.arrival import Arrival
+from baggage.boundary.audit import Audit
 from baggage.boundary.blank import Blank, Share
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind
 from baggage.boundary.consuming import finish
@@ -9,6 +10,7 @@ from baggage.boundary.crossing import Crossing, deliver
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch, Errand, Report, Visit
 from baggage.boundary.driver import Boundary
+from baggage.boundary.finding import Finding, Problem
 from baggage.boundary.fork import Fork
 from baggage.boundary.homing import collect
 from baggage.boundary.letter import Letter
@@ -32,6 +34,7 @@ from baggage.boundary.outcome import (
     Outcome,
     PlainFacts,
     Raised,
+    Receipt,
     Returned,
     exception_name,
 )
@@ -45,6 +48,7 @@ __all__ = [
     "Adapter",
     "Answer",
     "Arrival",
+    "Audit",
     "Blank",
     "Boundary",
     "Call",
@@ -60,6 +64,7 @@ __all__ = [
     "Facts",
     "Fault",
     "FaultKind",
+    "Finding",
     "Flow",
     "Fork",
     "Inject",
@@ -72,8 +77,10 @@ __all__ = [
     "OverflowSink",
     "PlainFacts",
     "Policy",
+    "Problem",
     "Proceed",
     "Raised",
+    "Receipt",
     "Report",
     "Returned",
     "Share",

@@ -50,13 +50,14 @@ class CallSite:
     """Where in the application a crossing starts.
 
     `module` and `function` are stable across machines, checkouts and edits elsewhere in the file;
-    a script run as `__main__` counts under its file's stem. `line` is for people: it takes no part
-    in comparisons.
+    a script run as `__main__` counts under its file's stem. `line` and `file`, a path on this
+    machine, are for people: they take no part in comparisons.
     """
 
     module: str
     function: str
     line: int = field(default=0, compare=False)
+    file: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.module}.{self.function}:{self.line}"

@@ -80,7 +80,9 @@ class Departure(Crossing):
             response = self._adapter.answer(error)
             if response is not None:
                 answered = self.answered(response)
-                return Raised(error, answered.target, facts=answered.facts)
+                return Raised(
+                    error, answered.target, facts=answered.facts, receipt=answered.receipt
+                )
         return super().raised(error)
 
     def _received(self, response: Any) -> Baggage:

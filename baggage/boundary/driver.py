@@ -26,6 +26,7 @@ from baggage.boundary.letter import Letter
 from baggage.boundary.message import Message
 from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
 from baggage.boundary.policy import EVERYWHERE, Policy
+from baggage.boundary.receipt import Receipted, Receipting
 from baggage.boundary.site import call_site
 from baggage.context import Branch, branch
 from baggage.values import EMPTY, Direction, Key, Value
@@ -112,7 +113,8 @@ class Boundary:
             return None
         if adapter.below and underway.within(running, adapter.below):
             return None
-        return Departure(self, adapter, request, self._describe(adapter, request) if apps else None)
+        make = Receipted if self._policy.receipts else Departure
+        return make(self, adapter, request, self._describe(adapter, request) if apps else None)
 
     def arrive(self, adapter: Adapter, request: Any, service: str = "") -> Arrival | None:
         """Prepare an arrival at `service` ("" for the process's own); None where it's muted."""
@@ -129,7 +131,8 @@ class Boundary:
         call = None
         if self.interested(adapter.kind, adapter.library):
             call = self._describe(adapter, request, arrived.service)
-        return Arrival(self, adapter, request, call, arrived)
+        make = Receipting if self._policy.receipts else Arrival
+        return make(self, adapter, request, call, arrived)
 
     def fork(self, adapter: Adapter, request: Any) -> Fork | None:
         """Prepare a fork; what is muted forks muted branches.

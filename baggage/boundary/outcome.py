@@ -84,6 +84,21 @@ class PlainFacts:
 NO_FACTS: Final = PlainFacts()
 
 
+class Receipt(Enum):
+    """What an answer says of the baggage that was sent, as far as `Policy.receipts` asks for it."""
+
+    UNKNOWN = "unknown"
+    """Nobody asked, nothing was sent, or nothing can travel with such an answer."""
+    COMPLETE = "complete"
+    """The callee got it, and its own came back."""
+    NONE_CAME = "none came"
+    """The callee would have read it, and did not get it."""
+    NONE_BACK = "none back"
+    """The callee got it; what it sent back got lost."""
+    SILENT = "silent"
+    """The answer says nothing: the callee is not instrumented, or all headers get lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Returned:
     """The crossing answered. `value` is the library's own object: opaque to meta-applications.
@@ -96,6 +111,7 @@ class Returned:
     facts: Facts = NO_FACTS
     target: str = ""
     injected: Fault | None = None
+    receipt: Receipt = Receipt.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +125,7 @@ class Raised:
     target: str = ""
     injected: Fault | None = None
     facts: Facts = NO_FACTS
+    receipt: Receipt = Receipt.UNKNOWN
 
     @property
     def name(self) -> str:

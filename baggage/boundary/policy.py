@@ -19,13 +19,15 @@ class Policy:
 
     `service` is this process's name. In `strict` mode a meta-application's failure is raised
     instead of logged. `budget` is in bytes of header, for our member. `hosts` are patterns of the
-    hosts that may receive baggage.
+    hosts that may receive baggage. With `receipts`, arrivals tell on the response what came with
+    the request, and departures read that; see `receipt`.
     """
 
     service: str = "unknown"
     strict: bool = False
     budget: int = 4096
     hosts: tuple[str, ...] = EVERYWHERE
+    receipts: bool = False
 
     def may_receive(self, host: str) -> bool:
         """Say whether baggage may be sent to a host."""

@@ -76,13 +76,13 @@ def _site(frame: FrameType, name: str) -> CallSite:
     if name in _SCRIPT:
         spec = frame.f_globals.get("__spec__")
         name = spec.name if spec is not None else _stem(frame.f_code.co_filename)
-    return _place(name, frame.f_code.co_qualname, frame.f_lineno)
+    return _place(name, frame.f_code.co_qualname, frame.f_lineno, frame.f_code.co_filename)
 
 
 @lru_cache(maxsize=4096)
-def _place(module: str, function: str, line: int) -> CallSite:
+def _place(module: str, function: str, line: int, file: str) -> CallSite:
     """Return a call site; a comprehension is a part of the function that it stands in."""
-    return CallSite(module, _COMPREHENSION.sub("", function) or "<module>", line)
+    return CallSite(module, _COMPREHENSION.sub("", function) or "<module>", line, file)
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,71 @@
+"""Receipts: what came with a request, told on its response, so that who asked hears what got lost.
+
+They go by a header of their own, since the `baggage` header is what may get lost. Only where
+`Policy.receipts` says so: nobody else pays for them, and no stranger hears a service's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import quote
+
+from baggage.boundary.adapter import Carrier
+from baggage.boundary.arrival import Arrival
+from baggage.boundary.departure import Departure
+from baggage.boundary.metaapp import Proceed
+from baggage.boundary.outcome import Receipt, Returned
+from baggage.wire import NAME, split_members
+
+HEADER: Final = "baggage-receipt"
+_CAME, _NONE = "came", "none"
+_LONGEST: Final = 256
+
+
+class Receipted(Departure):
+    """A departure that reads what its answer says of the baggage that was sent."""
+
+    __slots__ = ("_sent",)
+
+    def proceed(self, directive: Proceed) -> None:
+        """Put baggage on the request, and note whether any is on it."""
+        self._sent = False
+        super().proceed(directive)
+        self._sent = _carries(self._adapter.request_carrier(self._request))
+
+    def answered(self, response: Any) -> Returned:
+        """Return the outcome of a response, with its receipt."""
+        returned = super().answered(response)
+        with self._boundary.isolated():
+            receipt, service = self._receipt(self._adapter.response_carrier(response))
+            return replace(returned, receipt=receipt, target=returned.target or service)
+        return returned
+
+    def _receipt(self, carrier: Carrier | None) -> tuple[Receipt, str]:
+        """Return what is said on a response, and the name of the service that says so."""
+        if carrier is None or not self._sent:
+            return Receipt.UNKNOWN, ""
+        told = (carrier.get(HEADER) or "")[:_LONGEST]
+        came, _, service = told.partition(";")
+        if came == _NONE:
+            return Receipt.NONE_CAME, service
+        if _carries(carrier):
+            return Receipt.COMPLETE, service
+        return (Receipt.NONE_BACK if came == _CAME else Receipt.SILENT), service
+
+
+class Receipting(Arrival):
+    """An arrival that tells on the response whether baggage came, and who says so."""
+
+    __slots__ = ()
+
+    def _respond(self, carrier: Carrier | None) -> None:
+        if carrier is not None:
+            came = _CAME if self._aware else _NONE
+            carrier.set(HEADER, f"{came};{quote(self.target)}")
+        super()._respond(carrier)
+
+
+def _carries(carrier: Carrier | None) -> bool:
+    header = None if carrier is None else carrier.get(NAME)
+    return bool(header) and split_members(header or "")[0] is not None
