@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Final, ParamSpec, TypeVar, overload
 
-from baggage.boundary import MetaApp
+from baggage.boundary import Audit, MetaApp
 from baggage.context import Branch
-from baggage.runtime import branching, stepping
+from baggage.runtime import branching, scoping, stepping
 from baggage.runtime.branching import Kept
 from baggage.runtime.runtime import Runtime
+from baggage.values import EMPTY, Baggage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +44,31 @@ def register(app: MetaApp) -> None:
 def unregister(name: str) -> None:
     """Remove a meta-application by its name."""
     PROCESS.unregister(name)
+
+
+def audit(*, on: bool = True) -> Audit:
+    """Switch audit mode on: broken propagation is found, named by its place, and logged once each.
+
+    Returns who audits: its `findings` can be read at any time. The same as `BAGGAGE_AUDIT=1`. May
+    be called again; with `on=False` it is switched off, and what was found stays with what is
+    returned. Services whose answers shall be understood run in audit mode too: then responses name
+    them to whoever asks, and say whether baggage came.
+    """
+    return PROCESS.audit(on=on)
+
+
+def request_scope(name: str = "", carried: Baggage = EMPTY) -> AbstractContextManager[Branch]:
+    """Open a scope, as a request's arrival does: what runs in the block is a request of its own.
+
+    For requests that come in by what is not instrumented, and for work that is nobody's or shall
+    outlive who started it: a heartbeat, a job. It starts empty, or with what is `carried`, such as
+    `baggage.current()`. `name` says what it is for. The scope is over with the block; a generator
+    must not hold it open across a `yield`.
+
+        with baggage.request_scope("nightly report"):
+            ...
+    """
+    return scoping.request_scope(PROCESS.boundary, name, carried)
 
 
 def split() -> tuple[Branch, Branch]:

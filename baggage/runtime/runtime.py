@@ -15,7 +15,7 @@ from typing import Any
 
 import wrapt
 
-from baggage.boundary import Boundary, MetaApp, collect, read_header
+from baggage.boundary import Audit, Boundary, MetaApp, collect, read_header
 from baggage.boundary.homing import take_home
 from baggage.context import Branch, attached, branch, enter
 from baggage.instrumentation._patching import Switch
@@ -37,6 +37,7 @@ class Runtime:
         self._started = False
         self._switches: dict[str, Switch] = {}
         self._known = discovery.instrumentations()
+        self._audit: Audit | None = None
         self.boundary = Boundary()
 
     def register(self, app: MetaApp) -> None:
@@ -76,6 +77,17 @@ class Runtime:
         with self._lock:
             return not self._start().disabled
 
+    def audit(self, *, on: bool = True) -> Audit:
+        """Switch audit mode on, or off; return who audits, or did. Starts the runtime."""
+        with self._lock:
+            self._start()
+            return self._audited(on)
+
+    @property
+    def audits(self) -> bool:
+        """Whether audit mode is on."""
+        return self._audit is not None
+
     def uninstrument(self, *libraries: str) -> None:
         """Switch instrumentations off: these, or all."""
         for name in libraries or tuple(self._switches):
@@ -96,10 +108,24 @@ class Runtime:
         for app in discovery.metaapps(settings.metaapps):
             if app.name not in taken:
                 self.boundary.register(app)
+        if settings.audit:
+            self._audited(on=True)
         inherited = inherit(settings.inherited)
         if inherited is not None:
             atexit.register(self._leave, inherited, os.getpid())
         return settings
+
+    def _audited(self, on: bool) -> Audit:
+        audit = self._audit
+        if audit is None:
+            audit = Audit()
+        self._audit = audit if on else None
+        self.boundary.configure(replace(self.boundary.configured, receipts=on))
+        if on:
+            self.boundary.register(audit)
+        else:
+            self.boundary.unregister(audit.name)
+        return audit
 
     def _leave(self, inherited: Branch, process: int) -> None:
         """Hand what the process would bring home to its owners: nobody waits for it elsewhere."""

@@ -27,13 +27,14 @@ class Settings:
 
     `metaapps` limits which installed meta-applications are registered; None is all. `inherited` is
     the armoured baggage that the process was started with. `disabled` switches all
-    instrumentation off.
+    instrumentation off, `audit` audit mode on.
     """
 
     policy: Policy = field(default_factory=Policy)
     metaapps: frozenset[str] | None = None
     inherited: str = ""
     disabled: bool = False
+    audit: bool = False
 
 
 def read_settings() -> Settings:
@@ -64,6 +65,7 @@ def parse(project: Mapping[str, Any], environment: Mapping[str, str]) -> Setting
         None if metaapps is None else frozenset(_names(metaapps)),
         environment.get("BAGGAGE", ""),
         _flag("disabled", told("disabled")),
+        _flag("audit", told("audit")),
     )
 
 

@@ -75,11 +75,13 @@ tried with real sockets, threads and exceptions. Needs `pytest` and `hypothesis`
 
 A property that does not hold by a library's nature is taken out by name, as above. `Recorder` and
 `Scripted` are meta-applications for tests of your own; `Origin` is a server that remembers what it
-was asked, `Parcel` a library made of nothing but headers.
+was asked, `Parcel` a library made of nothing but headers. `audited` is a fixture for your
+`conftest.py`: a test under it says `assert not audited.findings`.
 """
 
 from baggage.testing import _rewrite as _rewrite  # isort: skip - before what it is about
 from baggage.testing.apps import Crossed, Recorder, Scripted
+from baggage.testing.auditing import audited
 from baggage.testing.http_client import HttpClientSuite, Send
 from baggage.testing.http_server import HttpServerSuite, View
 from baggage.testing.metaapp import MetaAppSuite
@@ -119,4 +121,5 @@ __all__ = [
     "Wait",
     "Work",
     "Worker",
+    "audited",
 ]

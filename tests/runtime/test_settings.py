@@ -14,7 +14,7 @@ from baggage.boundary import Policy
 from baggage.runtime.settings import Settings, parse, read_settings
 
 PLAIN = st.dictionaries(
-    st.sampled_from(["service", "strict", "budget", "hosts", "metaapps", "disabled"]),
+    st.sampled_from(["service", "strict", "budget", "hosts", "metaapps", "disabled", "audit"]),
     st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.text(max_size=5)),
 )
 
@@ -43,9 +43,12 @@ def test_the_project_says_everything() -> None:
         "hosts": ["*.internal", "localhost"],
         "metaapps": ["tracing"],
         "disabled": True,
+        "audit": True,
     }
     policy = Policy("stock", strict=True, budget=1024, hosts=("*.internal", "localhost"))
-    assert parse(project, {}) == Settings(policy, frozenset({"tracing"}), "", disabled=True)
+    assert parse(project, {}) == Settings(
+        policy, frozenset({"tracing"}), "", disabled=True, audit=True
+    )
 
 
 def test_the_environment_says_everything_and_has_the_last_word() -> None:
@@ -56,11 +59,14 @@ def test_the_environment_says_everything_and_has_the_last_word() -> None:
         "BAGGAGE_HOSTS": "*.internal, localhost,",
         "BAGGAGE_METAAPPS": "",
         "BAGGAGE_DISABLED": "Yes",
+        "BAGGAGE_AUDIT": "1",
         "BAGGAGE": "causal=x",
     }
     project = {"service": "other", "strict": False, "budget": 1, "hosts": ["x"]}
     policy = Policy("stock", strict=True, budget=1024, hosts=("*.internal", "localhost"))
-    assert parse(project, environment) == Settings(policy, frozenset(), "causal=x", disabled=True)
+    assert parse(project, environment) == Settings(
+        policy, frozenset(), "causal=x", disabled=True, audit=True
+    )
 
 
 @pytest.mark.parametrize(("word", "flag"), [("1", True), ("TRUE", True), ("0", False), ("", False)])

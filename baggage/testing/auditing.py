@@ -1,0 +1,25 @@
+"""A fixture that runs a test in audit mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from baggage.boundary import Audit
+from baggage.runtime import PROCESS, audit, request_scope
+
+
+@pytest.fixture
+def audited(request: pytest.FixtureRequest) -> Iterator[Audit]:
+    """Run a test in audit mode, as a request of its own; yield who audits.
+
+    So whatever the test starts by what is instrumented is a part of it, and a call in no context,
+    or in another test's, is found. Ends with `assert not audited.findings`.
+    """
+    already = PROCESS.audits
+    auditing = audit()
+    auditing.clear()
+    with request_scope(request.node.name):
+        yield auditing
+    audit(on=already)

@@ -1,0 +1,121 @@
+"""Real services: each way to lose context is named by its place, and nothing else gives a signal."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.auditing.living import MIDDLE, SHOP, line_of, living
+
+BUGS = ["swallowed", "broken", "wrong_url", "failing", "hasty"]
+CLEAN = ["ask", "enclosed", "kept", "declared", "pooled", "threaded", "queued", "tasked"]
+
+
+def get(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=20) as response:
+            return str(response.read().decode())
+    except urllib.error.HTTPError as error:
+        error.close()
+        return str(error.code)
+
+
+def findings(address: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(get(f"{address}findings"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def stock() -> Iterator[str]:
+    with living(SHOP, "stock") as address:
+        yield address
+
+
+@pytest.fixture
+def shop(stock: str) -> Iterator[str]:
+    with living(SHOP, "shop", stock) as address:
+        yield address
+
+
+def test_nothing_is_found_where_all_is_instrumented(shop: str, stock: str) -> None:
+    for _ in range(2):
+        for way in (*CLEAN, "afterwards"):
+            assert get(f"{shop}by/{way}") == "200", way
+    assert get(f"{shop}after") == "2"
+    assert findings(shop) == findings(stock) == []
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_an_applications_bug_is_no_finding(shop: str, stock: str, bug: str) -> None:
+    for _ in range(3):
+        get(f"{shop}by/{bug}")
+    assert findings(shop) == findings(stock) == []
+
+
+def test_a_pool_that_is_not_hooked_is_named(shop: str) -> None:
+    assert get(f"{shop}by/early") == get(f"{shop}by/early") == "200"
+    [found] = findings(shop)
+    assert found["problem"] == "no context"
+    assert (found["file"], found["function"]) == (str(SHOP), "unhooked_call")
+    assert found["line"] == line_of(SHOP, "unhooked")
+
+
+def test_a_worker_that_keeps_its_first_request_is_named_with_its_start(shop: str) -> None:
+    assert get(f"{shop}by/lazy") == "200"
+    assert findings(shop) == []
+    assert get(f"{shop}by/lazy") == get(f"{shop}by/lazy") == "200"
+    [found] = findings(shop)
+    assert (found["problem"], found["request"]) == ("stale context", "GET /by/lazy")
+    assert (found["file"], found["function"]) == (str(SHOP), "kept_call")
+    assert found["line"] == line_of(SHOP, "kept")
+    assert found["forked"] == [str(SHOP), "start_kept", line_of(SHOP, "started kept")]
+
+
+@pytest.mark.parametrize(
+    ("there", "back", "problem", "lost_back"),
+    [
+        ("baggage", "", "stripped", False),
+        ("baggage", "baggage", "stripped", False),
+        ("", "baggage", "stripped", True),
+        ("*", "", "stripped", False),
+        ("", "*", "silent peer", False),
+        ("*", "*", "silent peer", False),
+    ],
+)
+def test_a_proxy_that_strips_headers_is_named(
+    stock: str, there: str, back: str, problem: str, *, lost_back: bool
+) -> None:
+    with living(MIDDLE, stock, there, back) as proxy, living(SHOP, "shop", proxy) as shop:
+        assert get(f"{shop}by/ask") == get(f"{shop}by/ask") == "200"
+        [found] = findings(shop)
+    assert (found["problem"], found["back"]) == (problem, lost_back)
+    assert found["service"] == ("stock" if problem == "stripped" else "")
+    assert found["peer"] == proxy.removeprefix("http://").rstrip("/")
+    assert (found["file"], found["function"]) == (str(SHOP), "ask")
+
+
+def test_a_proxy_that_passes_everything_on_is_no_finding(stock: str) -> None:
+    with living(MIDDLE, stock, "", "") as proxy, living(SHOP, "shop", proxy) as shop:
+        assert get(f"{shop}by/ask") == "200"
+        assert findings(shop) == []
+
+
+def test_a_service_without_instrumentation_in_the_middle_is_named(stock: str) -> None:
+    # It asks the next service by itself, with nothing of what it was asked by.
+    with living(MIDDLE, stock, "*", "*") as middle, living(SHOP, "shop", middle) as shop:
+        with living(SHOP, "front", shop) as front:
+            assert get(f"{front}by/ask") == "200"
+            assert findings(front) == findings(stock) == []
+            [found] = findings(shop)
+    assert found["problem"] == "silent peer"
+    assert found["peer"] == middle.removeprefix("http://").rstrip("/")
+
+
+def test_a_service_that_is_instrumented_and_not_audited_is_no_finding() -> None:
+    with living(SHOP, "stock", audit=False) as stock, living(SHOP, "shop", stock) as shop:
+        assert get(f"{shop}by/ask") == "200"
+        assert findings(shop) == []
