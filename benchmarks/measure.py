@@ -9,7 +9,9 @@ both sides of a call, and all of their threads.
 
 from __future__ import annotations
 
+import gc
 import os
+import random
 import subprocess
 import sys
 import time
@@ -41,6 +43,9 @@ def work(start: Callable[[], Run], calls: int) -> None:
         # Threads that take turns on two cores cost twice as much in one second as in the next.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     run = start()
+    run(calls)
+    gc.collect()
+    gc.freeze()  # else the variant with the fewest modules has the most of all collections
     for _ in sys.stdin:
         start = time.process_time()
         run(calls)
@@ -87,8 +92,10 @@ def _take_turns(pair: Pair, blocks: int, found: Mapping[str, list[float]]) -> No
     try:
         for worker in workers.values():
             worker.block()
+        turns = list(workers.items())
         for _ in range(blocks):
-            for variant, worker in workers.items():
+            random.Random(len(found[turns[0][0]])).shuffle(turns)  # who is next has a cold cache
+            for variant, worker in turns:
                 found[variant].append(worker.block())
     finally:
         for worker in workers.values():
