@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SHOP, MIDDLE = HERE / "shop.py", HERE / "middle.py"
+SHOP, CAFE, MIDDLE = HERE / "shop.py", HERE / "cafe.py", HERE / "middle.py"
 
 
 @contextmanager

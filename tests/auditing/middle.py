@@ -43,7 +43,7 @@ class Middle(BaseHTTPRequestHandler):
         self.wfile.write(body)
         connection.close()
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Say nothing."""
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import _thread
 import asyncio
-import json
 import queue
 import sys
 import threading
@@ -21,6 +20,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 import baggage
+from tests.auditing.report import report
 
 NEXT = sys.argv[2] if len(sys.argv) > 2 else ""
 app = Flask("shop")
@@ -42,8 +42,8 @@ class HandMade:
             job, done = self.jobs.get()
             done.put(job())
 
-    def run(self, job: Callable[[], Any]) -> Any:
-        done: SimpleQueue[Any] = SimpleQueue()
+    def run(self, job: Callable[[], int]) -> int:
+        done: SimpleQueue[int] = SimpleQueue()
         self.jobs.put((job, done))
         return done.get()
 
@@ -57,7 +57,7 @@ def kept_call() -> int:
 
 
 def start_kept(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, daemon=True).start()  # started kept
+    threading.Thread(target=work, daemon=True).start()  # started
 
 
 EARLY = HandMade(lambda work: _thread.start_new_thread(work, ()))
@@ -195,22 +195,7 @@ def after() -> str:
 
 @app.route("/findings")
 def findings() -> str:
-    return json.dumps(
-        [
-            {
-                "problem": each.problem.value,
-                "file": each.site.file,
-                "function": each.site.function,
-                "line": each.site.line,
-                "forked": [each.forked.file, each.forked.function, each.forked.line],
-                "request": each.request,
-                "peer": each.peer,
-                "service": each.service,
-                "back": each.back,
-            }
-            for each in baggage.audit().findings
-        ]
-    )
+    return report()
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Real services: each way to lose context is named by its place, and nothing else gives a signal."""
+"""Real services: each way to lose context is named by its place, and nothing else is a finding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.auditing.living import MIDDLE, SHOP, line_of, living
+from tests.auditing.living import CAFE, MIDDLE, SHOP, line_of, living
 
 BUGS = ["swallowed", "broken", "wrong_url", "failing", "hasty"]
 CLEAN = ["ask", "enclosed", "kept", "declared", "pooled", "threaded", "queued", "tasked"]
@@ -60,8 +60,7 @@ def test_a_pool_that_is_not_hooked_is_named(shop: str) -> None:
     assert get(f"{shop}by/early") == get(f"{shop}by/early") == "200"
     [found] = findings(shop)
     assert found["problem"] == "no context"
-    assert (found["file"], found["function"]) == (str(SHOP), "unhooked_call")
-    assert found["line"] == line_of(SHOP, "unhooked")
+    assert found["site"] == [str(SHOP), "unhooked_call", line_of(SHOP, "unhooked")]
 
 
 def test_a_worker_that_keeps_its_first_request_is_named_with_its_start(shop: str) -> None:
@@ -70,9 +69,8 @@ def test_a_worker_that_keeps_its_first_request_is_named_with_its_start(shop: str
     assert get(f"{shop}by/lazy") == get(f"{shop}by/lazy") == "200"
     [found] = findings(shop)
     assert (found["problem"], found["request"]) == ("stale context", "GET /by/lazy")
-    assert (found["file"], found["function"]) == (str(SHOP), "kept_call")
-    assert found["line"] == line_of(SHOP, "kept")
-    assert found["forked"] == [str(SHOP), "start_kept", line_of(SHOP, "started kept")]
+    assert found["site"] == [str(SHOP), "kept_call", line_of(SHOP, "kept")]
+    assert found["forked"] == [str(SHOP), "start_kept", line_of(SHOP, "started")]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +93,7 @@ def test_a_proxy_that_strips_headers_is_named(
     assert (found["problem"], found["back"]) == (problem, lost_back)
     assert found["service"] == ("stock" if problem == "stripped" else "")
     assert found["peer"] == proxy.removeprefix("http://").rstrip("/")
-    assert (found["file"], found["function"]) == (str(SHOP), "ask")
+    assert found["site"][:2] == [str(SHOP), "ask"]
 
 
 def test_a_proxy_that_passes_everything_on_is_no_finding(stock: str) -> None:
@@ -106,11 +104,14 @@ def test_a_proxy_that_passes_everything_on_is_no_finding(stock: str) -> None:
 
 def test_a_service_without_instrumentation_in_the_middle_is_named(stock: str) -> None:
     # It asks the next service by itself, with nothing of what it was asked by.
-    with living(MIDDLE, stock, "*", "*") as middle, living(SHOP, "shop", middle) as shop:
-        with living(SHOP, "front", shop) as front:
-            assert get(f"{front}by/ask") == "200"
-            assert findings(front) == findings(stock) == []
-            [found] = findings(shop)
+    with (
+        living(MIDDLE, stock, "*", "*") as middle,
+        living(SHOP, "shop", middle) as shop,
+        living(SHOP, "front", shop) as front,
+    ):
+        assert get(f"{front}by/ask") == "200"
+        assert findings(front) == findings(stock) == []
+        [found] = findings(shop)
     assert found["problem"] == "silent peer"
     assert found["peer"] == middle.removeprefix("http://").rstrip("/")
 
@@ -119,3 +120,43 @@ def test_a_service_that_is_instrumented_and_not_audited_is_no_finding() -> None:
     with living(SHOP, "stock", audit=False) as stock, living(SHOP, "shop", stock) as shop:
         assert get(f"{shop}by/ask") == "200"
         assert findings(shop) == []
+
+
+@pytest.fixture
+def cafe(stock: str) -> Iterator[str]:
+    with living(CAFE, stock) as address:
+        yield address
+
+
+def test_nothing_is_found_on_an_event_loop_where_all_is_instrumented(cafe: str) -> None:
+    for _ in range(3):
+        for way in ("ask", "queued", "gathered", "forgotten", "background"):
+            assert get(f"{cafe}by/{way}") == "200", way
+    assert findings(cafe) == []
+
+
+def test_a_task_that_keeps_its_first_request_is_named_with_its_start(cafe: str) -> None:
+    assert get(f"{cafe}by/lazy") == "200"
+    assert findings(cafe) == []
+    assert get(f"{cafe}by/lazy") == get(f"{cafe}by/lazy") == "200"
+    [found] = findings(cafe)
+    assert (found["problem"], found["request"]) == ("stale context", "GET /by/lazy")
+    assert found["site"] == [str(CAFE), "Worker.work", line_of(CAFE, "served")]
+    assert found["forked"] == [str(CAFE), "keep", line_of(CAFE, "kept")]
+
+
+def test_a_task_that_is_older_than_all_requests_is_named(cafe: str) -> None:
+    assert get(f"{cafe}by/early") == "200"
+    [found] = findings(cafe)
+    assert found["problem"] == "no context"
+    assert found["site"] == [str(CAFE), "Worker.work", line_of(CAFE, "served")]
+    assert found["forked"][:2] == [str(CAFE), "life"]
+
+
+def test_timers_that_start_one_another_keep_their_first_request(cafe: str) -> None:
+    for _ in range(3):
+        assert get(f"{cafe}by/timed") == "200"
+    [found] = findings(cafe)
+    assert (found["problem"], found["request"]) == ("stale context", "GET /by/timed")
+    assert found["site"] == [str(CAFE), "tick", line_of(CAFE, "ticks")]
+    assert found["forked"][:2] == [str(CAFE), "tick"]

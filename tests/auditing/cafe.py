@@ -1,0 +1,163 @@
+"""A real service on an event loop under audit, which asks another one now and later.
+
+Run as a script with the other one's address; says its own port on a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+import baggage
+from tests.auditing.report import report
+
+OTHER = sys.argv[1]
+
+
+async def ask() -> int:
+    async with httpx.AsyncClient() as client:
+        return (await client.get(OTHER)).status_code
+
+
+class Worker:
+    """A task that serves whoever leaves it something to do, by a way that nothing hooks."""
+
+    def __init__(self) -> None:
+        self.jobs: deque[asyncio.Future[int]] = deque()
+        self.some = asyncio.Event()
+
+    async def work(self) -> None:
+        while True:
+            await self.some.wait()
+            self.some.clear()
+            while self.jobs:
+                done = self.jobs.popleft()
+                async with httpx.AsyncClient() as client:
+                    done.set_result((await client.get(OTHER)).status_code)  # served
+
+    async def run(self) -> int:
+        self.jobs.append(asyncio.get_running_loop().create_future())
+        done = self.jobs[-1]
+        self.some.set()
+        return await done
+
+
+class State:
+    """What lives as long as the service."""
+
+    early: Worker
+    lazy: Worker | None = None
+    queue: asyncio.Queue[asyncio.Future[int]]
+    tasks: ClassVar[list[Any]] = []
+    timers: ClassVar[list[threading.Timer]] = []
+    ticked = threading.Semaphore(0)
+
+
+def keep(work: Any) -> None:
+    State.tasks.append(asyncio.create_task(work))  # kept
+
+
+async def early() -> int:
+    return await State.early.run()
+
+
+async def lazy() -> int:
+    if State.lazy is None:
+        State.lazy = Worker()
+        keep(State.lazy.work())
+    return await State.lazy.run()
+
+
+async def queued() -> int:
+    done = asyncio.get_running_loop().create_future()
+    await State.queue.put(done)
+    return int(await done)
+
+
+async def consume() -> None:
+    while True:
+        done = await State.queue.get()
+        done.set_result(await ask())
+
+
+async def gathered() -> int:
+    return (await asyncio.gather(ask(), ask()))[0]
+
+
+async def forgotten() -> int:
+    keep(asyncio.sleep(0.05))
+    keep(ask())
+    return 200
+
+
+async def timed() -> int:
+    """Start a timer that starts the next one, for ever."""
+    if not State.timers:
+        tick()
+    for _ in range(2):
+        await asyncio.to_thread(State.ticked.acquire)
+    return 200
+
+
+def tick() -> None:
+    httpx.get(OTHER)  # ticks
+    State.ticked.release()
+    timer = threading.Timer(0.02, tick)
+    timer.daemon = True
+    State.timers.append(timer)
+    timer.start()
+
+
+async def by(request: Request) -> Response:
+    way = request.path_params["way"]
+    if way == "background":
+        return PlainTextResponse("200", background=BackgroundTask(twice))
+    return PlainTextResponse(str(await globals()[way]()))
+
+
+async def twice() -> None:
+    for _ in range(2):
+        await ask()
+        await asyncio.sleep(0.02)
+
+
+async def findings(request: Request) -> Response:
+    return JSONResponse(json.loads(report()))
+
+
+@asynccontextmanager
+async def life(app: Starlette) -> AsyncIterator[None]:
+    State.early, State.queue = Worker(), asyncio.Queue()
+    tasks = [asyncio.create_task(it) for it in (State.early.work(), consume())]
+    yield
+    for task in tasks:
+        task.cancel()
+
+
+class Server(uvicorn.Server):
+    """Says where it listens."""
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        print(self.servers[0].sockets[0].getsockname()[1], flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    baggage.instrument(service="cafe")
+    routes = [Route("/by/{way}", by), Route("/findings", findings)]
+    app = Starlette(routes=routes, lifespan=life)
+    Server(uvicorn.Config(app, port=0, log_level="critical")).run()
