@@ -176,12 +176,14 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         wrapped(*args, **kwargs)
 
     def apply_async(wrapped: Callable[..., Any], pool: Pool, args: Arguments, kwargs: Named) -> Any:
-        started = course(pool) if args else None
+        named = dict(kwargs)
+        work = args[0] if args else named.pop("func", None)
+        started = None if work is None else course(pool)
         if started is None:
             return wrapped(*args, **kwargs)
         token = _starting.set(started)
         try:
-            return wrapped(started.single(args[0]), *args[1:], **kwargs)
+            return wrapped(started.single(work), *args[1:], **named)
         finally:
             _starting.reset(token)
 

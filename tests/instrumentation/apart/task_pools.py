@@ -141,6 +141,11 @@ class TestProcesses(InstrumentationSuite):
         assert seen == [{1, 2}]
         assert set(unpack("n")) == {1, 2, 3}
 
+    def test_a_task_may_be_given_by_name(self) -> None:
+        pack("n", 1)
+        assert self.pool.apply_async(func=work, args=(2,)).get() == ((1,), (), ())
+        assert set(unpack("n")) == {1, 2}
+
     def test_an_exception_is_told_as_without_us(self) -> None:
         context.ensure()
         seen = failure(lambda: self.pool.apply(refuse))
