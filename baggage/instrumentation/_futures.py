@@ -26,6 +26,7 @@ def follow(kept: str, switch: Switch) -> None:
             except BaseException:
                 if switch.on and self.done():
                     _join(getattr(self, kept, None))
+                del self  # from the traceback of what was raised, which the future keeps
                 raise
             if switch.on:
                 fork = getattr(self, kept, None)

@@ -55,7 +55,7 @@ def instrument_loop(loop: type, boundary: Boundary, switch: Switch) -> None:
         wrapped: Create, _: Any, args: Positional, kwargs: Named
     ) -> asyncio.Future[Any]:
         executor, work = _call_of(*args, **kwargs)
-        if work is None or work.func in _ERRANDS or not _in_a_thread(executor):
+        if work is None or _is_errand(work.func) or not _in_a_thread(executor):
             return wrapped(*args, **kwargs)
         context = _context_of(work)
         with Caller(context):
@@ -205,6 +205,11 @@ def _call_of(
 ) -> tuple[object, partial[Any] | None]:
     """Return the executor, and what it is to call."""
     return executor, None if func is None else partial(func, *args)
+
+
+def _is_errand(work: object) -> bool:
+    """Say whether a loop calls something for its own ends. What is called may refuse to compare."""
+    return any(work is errand for errand in _ERRANDS)
 
 
 def _in_a_thread(executor: object) -> bool:

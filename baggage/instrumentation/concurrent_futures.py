@@ -19,7 +19,8 @@ from baggage.instrumentation._patching import Function, Switch, replace
 _FORK: Final = "_baggage_fork"
 _FORKING: Final = ("concurrent.futures", "threading")
 # What event loops look up in threads, for their own ends.
-_ERRANDS: Final = (socket.getaddrinfo, socket.getnameinfo)
+_ADDRESSES: Final = socket.getaddrinfo
+_NAMES: Final = socket.getnameinfo
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -40,7 +41,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
                     future = original(self, blank)
                 setattr(future, _FORK, blank)
                 return future
-            if fn in _ERRANDS:
+            if fn is _ADDRESSES or fn is _NAMES:
                 return _submit_unseen(original, self, fn, args, kwargs)
             parent = boundary.sharing(_ADAPTER, _FORKING)
             if parent is not None:

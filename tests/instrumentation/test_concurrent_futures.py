@@ -198,6 +198,34 @@ class TestFutures(Pooled):
         assert gone() is None
         assert future.done()
 
+    @pytest.mark.parametrize("carried", [False, True])
+    def test_a_future_that_failed_is_gone_without_the_collector(self, carried: bool) -> None:
+        if carried:
+            pack("tenant", "acme")
+        gc.disable()
+        try:
+            with ThreadPoolExecutor(1) as pool:
+                held = [pool.submit(int, "no number")]
+                gone = weakref.ref(held[0])
+                with pytest.raises(ValueError, match="no number"):
+                    held.pop().result()
+            assert gone() is None
+        finally:
+            gc.enable()
+
+    def test_what_refuses_to_be_compared_is_called(self) -> None:
+        class Work:
+            __hash__ = None  # type: ignore[assignment]
+
+            def __eq__(self, other: object) -> bool:
+                raise NotImplementedError
+
+            def __call__(self) -> int:
+                return 1
+
+        pack("tenant", "acme")
+        assert self.pool.submit(Work()).result() == 1
+
     def test_futures_of_others_are_left_alone(self) -> None:
         future: Future[int] = Future()
         future.set_result(1)
