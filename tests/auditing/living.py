@@ -10,20 +10,28 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SHOP, CAFE, MIDDLE = HERE / "shop.py", HERE / "cafe.py", HERE / "middle.py"
+SHOP, CAFE, CLIENTS = HERE / "shop.py", HERE / "cafe.py", HERE / "clients.py"
+MIDDLE, PLAIN = HERE / "middle.py", HERE / "plain.py"
+
+
+def environment(*, audit: bool) -> dict[str, str]:
+    """Return the environment of a service, with nothing of what this process was told."""
+    told = ("BAGGAGE", "FILIBUSTER", "TRACING", "PYTEST")
+    kept = {name: it for name, it in os.environ.items() if not name.startswith(told)}
+    kept |= {"BAGGAGE_METAAPPS": "", "PYTHONPATH": str(HERE.parents[1])}
+    return {**kept, "BAGGAGE_AUDIT": "1"} if audit else kept
 
 
 @contextmanager
 def living(script: Path, *told: str, audit: bool = True) -> Iterator[str]:
     """Run a service's script; yield its address."""
-    names = ("BAGGAGE", "FILIBUSTER", "TRACING", "PYTEST")
-    environment = {name: it for name, it in os.environ.items() if not name.startswith(names)}
-    environment |= {"BAGGAGE_METAAPPS": "", "PYTHONPATH": str(HERE.parents[1])}
-    if audit:
-        environment["BAGGAGE_AUDIT"] = "1"
     command = [sys.executable, str(script), *told]
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        env=environment(audit=audit),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None

@@ -1,0 +1,52 @@
+"""Receipts come by every library that calls."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import pytest
+
+from tests.auditing.living import CLIENTS, MIDDLE, PLAIN, SHOP, environment, living
+
+HTTP = ["requests", "urllib3", "http_client", "httpx", "httpx2", "aiohttp"]
+
+
+@pytest.mark.parametrize(
+    ("stripped", "found"),
+    [
+        (None, []),
+        (("", ""), []),
+        (("baggage", ""), ["stripped stock"]),
+        (("", "baggage"), ["stripped stock"]),
+        (("", "*"), ["silent peer"]),
+    ],
+)
+def test_every_client_reads_what_an_answer_says(
+    stripped: tuple[str, str] | None, found: list[str]
+) -> None:
+    with ExitStack() as living_on:
+        address = living_on.enter_context(living(SHOP, "stock"))
+        if stripped is not None:
+            address = living_on.enter_context(living(MIDDLE, address, *stripped))
+        port = living_on.enter_context(living(PLAIN)).rstrip("/").rpartition(":")[2]
+        ran = subprocess.run(
+            [sys.executable, str(CLIENTS), address, port],
+            env=environment(audit=True),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == {
+        **{f"by_{name}": found for name in HTTP},
+        "grpc": [],
+        "grpc that fails": [],
+        "grpc.aio": [],
+        "grpc, plain": ["silent peer"],
+        "grpc, plain, that fails": [],
+        "grpc.aio, plain": ["silent peer"],
+    }
