@@ -19,6 +19,7 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
+from urllib3 import Retry
 
 from baggage.boundary import Adapter, Boundary, Departure, Fault, Outcome, Raised, Returned, deliver
 from baggage.instrumentation._urllib3 import Attempt, Dial
@@ -55,6 +56,12 @@ class Sending:
         """Whether the application reads the body by itself."""
         return bool(self.options.get("stream"))
 
+    @property
+    def tried_once(self) -> bool:
+        """Whether urllib3 was told to make one attempt and no more, as it is by default."""
+        retries = self.adapter.max_retries
+        return type(retries) is Retry and retries.total is not None and not retries.total
+
     def get(self, name: str) -> str | None:
         """Return a header to send."""
         value: str | bytes | None = self._headers.get(name)
@@ -62,6 +69,9 @@ class Sending:
 
     def set(self, name: str, value: str) -> None:
         """Replace a header to send, not the application's own."""
+        if self._headers is self.request.headers:
+            self.outgoing = copy(self.request)
+            self.outgoing.headers = self._headers = self.request.headers.copy()
         self._changed.add(name)
         self._headers[name] = value
 

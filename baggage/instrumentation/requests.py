@@ -38,6 +38,9 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         departure = boundary.depart(_ADAPTER, sending)
         if departure is None:
             return wrapped(*args, **kwargs)
+        if sending.tried_once:
+            whole = departure.call is not None
+            return departure.drive(lambda: sending.through(wrapped, whole=whole))
         response: Response = Attempts(boundary, _ADAPTER, sending).drive(departure, wrapped)
         return response
 

@@ -288,7 +288,7 @@ class TestAttempts(InstrumentationSuite):
 
         scripted = self.scripted(Inject(REFUSED))
         made = requests.Session()
-        made.mount("http://", Apart())
+        made.mount("http://", Apart(max_retries=1))
         with caplog.at_level(logging.WARNING):
             assert made.get(self.origin.url).status_code == 200
         assert scripted.saw[0].injected is None
