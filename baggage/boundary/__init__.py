@@ -5,7 +5,7 @@ from baggage.boundary.arrival import Arrival
 from baggage.boundary.audit import Audit
 from baggage.boundary.blank import Blank, Share
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind
-from baggage.boundary.consuming import finish
+from baggage.boundary.consuming import conclude, finish
 from baggage.boundary.crossing import Crossing, deliver
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch, Errand, Report, Visit
@@ -86,6 +86,7 @@ __all__ = [
     "Share",
     "Visit",
     "collect",
+    "conclude",
     "deliver",
     "exception_name",
     "finish",

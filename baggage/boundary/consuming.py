@@ -1,8 +1,8 @@
 """Consumer scopes: a worker that took a message works in its branch until it takes the next one.
 
 Such a scope has no end that a block could tell, so it lives in the worker's context, and is ended
-from there: by `finish`, or with that context. What a message is, and who gets a scope for it, is in
-`message`.
+from there: by `finish`, by `conclude`, or with that context. What a message is, and who gets a scope
+for it, is in `message`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any, Final
 
-from baggage.context import Branch, branch, enter, leave
+from baggage.context import Branch, branch, branch_in, enter, leave
 
 
 class Consumption:
@@ -55,15 +55,21 @@ class Consumption:
             # Who takes messages of others is done with the request that once started him.
             enter(None if around is not None and around.over else around)
 
-    def __del__(self) -> None:
-        """End with the context of a worker that ends without a word."""
-        if not self._ended and not sys.is_finalizing():
+    def conclude(self) -> Branch | None:
+        """End for a worker that is done, in any context; return the branch that it had left."""
+        if not self._ended:
             self._ended = True
             token = enter(self.branch)
             try:
                 self._close()
             finally:
                 leave(token)
+        return self._around
+
+    def __del__(self) -> None:
+        """End with the context of a worker that ends without a word."""
+        if not sys.is_finalizing():
+            self.conclude()
 
 
 _consuming: Final[ContextVar[Consumption | None]] = ContextVar("baggage.consuming", default=None)
@@ -80,6 +86,18 @@ def finish(channel: object = None) -> None:
     held = standing()
     if held is not None and (channel is None or held.channel is channel):
         held.end()
+
+
+def conclude(context: Context) -> Branch | None:
+    """Return the branch of a worker that is done, by its context: no message's, whose scope ends.
+
+    The context need not be entered for that.
+    """
+    running = branch_in(context)
+    held = context.get(_consuming)
+    if held is None or held.branch is not running:
+        return running
+    return held.conclude()
 
 
 def _worker() -> tuple[int, Any]:

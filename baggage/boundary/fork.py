@@ -135,8 +135,12 @@ class Fork(Crossing):
 
     def over(self) -> None:
         """Note that the child's work is done, where neither `run` nor `arun` saw it end."""
-        with self._boundary.isolated():
-            self._ended()
+        token = enter(self._child)
+        try:
+            with self._boundary.isolated():
+                self._ended()
+        finally:
+            leave(token)
 
     def resume(self, work: Callable[[], T]) -> T:
         """Do what follows on the child's work, when it is done: a callback."""

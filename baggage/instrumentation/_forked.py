@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, TypeVar
 
-from baggage.boundary import Fork
-from baggage.context import branch_in, ensure
+from baggage.boundary import Fork, conclude
+from baggage.context import ensure
 from baggage.values import EMPTY
 
 T = TypeVar("T")
@@ -27,8 +27,11 @@ class Loose:
         self._context = context
 
     def join(self) -> None:
-        """Merge what the child knows, if it knows anything, into the branch of the caller."""
-        child = branch_in(self._context)
+        """Merge what the child knows, if it knows anything, into the branch of the caller.
+
+        What it took from a queue is no part of that: a message is its sender's.
+        """
+        child = conclude(self._context)
         if child is not None and child.baggage is not EMPTY:
             ensure().join(child)
 
@@ -116,12 +119,35 @@ class Task(Forked[T], asyncio.Task[T]):
     ) -> None:
         """Start the task. An eager one runs right here."""
         self._fork = fork
+        self._followed: Context | None = None
         super().__init__(coroutine, **options)
+
+    def follow(self, context: Context) -> None:
+        """Tell the fork when its work is over. `context` is the one that the task runs in."""
+        self._followed = context
+        if self.done():
+            _over(self)
+        else:
+            self.add_done_callback(_over, context=context)
+
+    def join(self) -> None:
+        """Join the branch, if its work is done: callbacks of the task need not have run yet."""
+        if self._followed is not None and self.done():
+            _over(self)
+        super().join()
 
     def get_coro(self) -> Any:
         """Return the application's coroutine."""
         running = super().get_coro()
         return getattr(running, "application", running)
+
+
+def _over(task: Task[Any]) -> None:
+    """End the branch of a task, once, and the scope of a message that it took last."""
+    context, task._followed = task._followed, None
+    if context is not None and isinstance(task._fork, Fork):
+        conclude(context)
+        task._fork.over()
 
 
 class Call(Forked[T]):

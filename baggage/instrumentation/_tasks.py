@@ -120,10 +120,7 @@ def _launch(
         return _task(fork, loop, fork.arun(work), {**options, "context": context}, factory)
     context = fork.context()
     task = _task(fork, loop, work, {**options, "context": context}, factory)
-    if task.done():
-        fork.over()
-    else:
-        task.add_done_callback(lambda _: fork.over(), context=context)
+    task.follow(context)
     return task
 
 

@@ -22,6 +22,7 @@ from baggage.instrumentation import asyncio as instrumentation
 from baggage.instrumentation import uvloop as uvloop_instrumentation
 from baggage.testing.apps import Recorder
 from baggage.testing.parcel import Parcel, ParcelAdapter
+from baggage.testing.spawn import HOME
 from baggage.testing.suite import InstrumentationSuite
 from baggage.testing.tasks import (
     AsyncWait,
@@ -543,6 +544,36 @@ class TestCalls(InstrumentationSuite):
             await asyncio.get_running_loop().run_in_executor(pool, pack, "n", 2)
         assert [crossed.call.kind for crossed in recorder.begun] == [Kind.SPAWN, Kind.RUN] * 2
         assert {crossed.call.operation for crossed in recorder.begun} == {"loop.run_in_executor"}
+
+    @on_a_loop
+    async def test_what_comes_home_before_callbacks_run_comes_once(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def work() -> None:
+            pack(HOME, 1)
+
+        pack("n", 0)
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        assert task.done()
+        task.result()
+        await asyncio.sleep(0)
+        assert unpack(HOME) == (1,)
+        assert "values lost" not in caplog.messages
+
+    @on_a_loop
+    async def test_what_refuses_to_be_compared_is_called(self) -> None:
+        class Work:
+            __hash__ = None  # type: ignore[assignment]
+
+            def __eq__(self, other: object) -> bool:
+                raise NotImplementedError
+
+            def __call__(self) -> int:
+                return 1
+
+        assert await asyncio.to_thread(Work()) == 1
+        assert await asyncio.get_running_loop().run_in_executor(None, Work()) == 1
 
     @on_a_loop
     async def test_to_look_up_a_name_is_no_crossing(self) -> None:

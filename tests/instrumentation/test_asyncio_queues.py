@@ -276,6 +276,44 @@ class TestInInstrumentedLoops(InLoops):
         yield
         switch.on = False
 
+    def test_whoever_starts_a_worker_again_learns_nothing_of_its_last_message(self) -> None:
+        async def work() -> object:
+            jobs: asyncio.Queue[Any] = asyncio.Queue()
+            seen: list[object] = []
+
+            async def fail() -> None:
+                await jobs.get()
+                seen.append(unpack("tenant"))
+                raise LookupError
+
+            for tenant in "ab":
+                worker = asyncio.create_task(fail())
+                await asyncio.create_task(self.produce(jobs, tenant))
+                with pytest.raises(LookupError):
+                    await worker
+                seen.append(unpack("tenant"))
+            return seen
+
+        assert self.run(work) == [("a",), (), ("b",), ()]
+
+    def test_a_message_ends_with_a_task_that_is_kept(self) -> None:
+        recorder = self.recorded(Kind.CONSUMER)
+
+        async def work() -> int:
+            jobs: asyncio.Queue[Any] = asyncio.Queue()
+
+            async def take() -> None:
+                await jobs.get()
+
+            with self.request("a"):
+                worker = asyncio.create_task(take())
+            await asyncio.sleep(0)
+            await self.produce(jobs, "b")
+            await worker
+            return len(recorder.ended)
+
+        assert self.run(work) == 1
+
 
 class TestInWatchedLoops(TestInInstrumentedLoops):
     """The same where somebody sees tasks run."""
