@@ -1,8 +1,8 @@
 """Consumer scopes: a worker that took a message works in its branch until it takes the next one.
 
 Such a scope has no end that a block could tell, so it lives in the worker's context, and is ended
-from there: by `finish`, by `conclude`, or with that context. What a message is, and who gets a scope
-for it, is in `message`.
+from there: by `finish`, by `conclude`, or with that context. What a message is, and who gets a
+scope for it, is in `message`.
 """
 
 from __future__ import annotations
