@@ -7,7 +7,7 @@ Belongs here: what tells broken propagation from an application's own bugs. What
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
@@ -16,6 +16,7 @@ from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
 from baggage.boundary.finding import Finding, Problem
 from baggage.boundary.metaapp import PROCEED, Flow, Interest
 from baggage.boundary.outcome import Outcome, Receipt, Returned
+from baggage.boundary.policy import Policy
 from baggage.context import Branch, branch
 
 _log = logging.getLogger("baggage.audit")
@@ -51,8 +52,12 @@ class Audit:
 
     name: Final = _NAME
 
-    def __init__(self) -> None:
-        """Start without findings."""
+    def __init__(self, may_receive: Callable[[str], bool] | None = None) -> None:
+        """Start without findings. `may_receive` says of a host whether baggage may go there.
+
+        In which context one calls a host that may not get it does not matter.
+        """
+        self._may_receive = may_receive or Policy().may_receive
         self._lock = Lock()
         self._found: dict[tuple[object, ...], tuple[Finding, int]] = {}
         self._begun = 0
@@ -137,6 +142,8 @@ class Audit:
         return None
 
     def _departs(self, call: Call) -> None:
+        if call.endpoint is not None and not self._may_receive(call.endpoint.host):
+            return
         running = branch()
         if running is not None and not running.idle:
             self._within(call, running)

@@ -118,7 +118,7 @@ class Runtime:
     def _audited(self, on: bool) -> Audit:
         audit = self._audit
         if audit is None:
-            audit = Audit()
+            audit = Audit(self._may_receive)
         self._audit = audit if on else None
         self.boundary.configure(replace(self.boundary.configured, receipts=on))
         if on:
@@ -126,6 +126,9 @@ class Runtime:
         else:
             self.boundary.unregister(audit.name)
         return audit
+
+    def _may_receive(self, host: str) -> bool:
+        return self.boundary.policy.may_receive(host)
 
     def _leave(self, inherited: Branch, process: int) -> None:
         """Hand what the process would bring home to its owners: nobody waits for it elsewhere."""

@@ -49,8 +49,10 @@ def nothing(parcel: Parcel) -> None:
 class World:
     """A caller and a callee, each with a boundary of its own, and what is between them."""
 
-    def __init__(self, *, callee_audits: bool = True) -> None:
-        self.audit = Audit()
+    def __init__(
+        self, *, callee_audits: bool = True, may_receive: Callable[[str], bool] | None = None
+    ) -> None:
+        self.audit = Audit() if may_receive is None else Audit(may_receive)
         self.recorder = Recorder(kinds=(Kind.CLIENT,))
         apps = (self.audit, self.recorder)
         self.boundary = Boundary(Policy("shop", strict=True, receipts=True), apps)
@@ -229,6 +231,18 @@ def test_a_call_in_no_context_is_nobodys_where_such_are_made_between_requests() 
     with world.request():
         elsewhere(world.call)
     elsewhere(world.call)
+    assert world.problems == []
+
+
+def test_a_host_that_may_receive_nothing_may_be_called_in_any_context() -> None:
+    world = World(may_receive=lambda host: host != "callee")
+    with world.request():
+        kept = world.fork().child
+        elsewhere(world.call)
+        with attached(kept):
+            world.call()
+    with world.request(), attached(kept):
+        world.call()
     assert world.problems == []
 
 
