@@ -72,6 +72,11 @@ class Arrival(Crossing):
             self._boundary.failed(error)
 
     @property
+    def unheard(self) -> bool:
+        """Whether nobody asks about this arrival, and its caller won't read what comes home."""
+        return self.call is None and not self._aware
+
+    @property
     def target(self) -> str:
         """The name of the service that was arrived at: this one."""
         return self.branch.service or self._boundary.policy.service

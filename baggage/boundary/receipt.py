@@ -59,6 +59,11 @@ class Receipting(Arrival):
 
     __slots__ = ()
 
+    @property
+    def unheard(self) -> bool:
+        """Never: the response tells of it."""
+        return False
+
     def _respond(self, carrier: Carrier | None) -> None:
         if carrier is not None:
             came = _CAME if self._aware else _NONE

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from baggage.boundary import Arrival, Boundary, Outcome, deliver
 from baggage.context import enter
 from baggage.instrumentation._wsgi import Application, Environ, Response, StartResponse, WsgiAdapter
+from baggage.instrumentation._wsgi_unheard import serve_unheard
 
 T = TypeVar("T")
 _SERVED: Final = "baggage.served"
@@ -36,6 +37,8 @@ def serve(
     if arrival is None:
         return application(environ, start_response)
     environ[_SERVED] = True
+    if arrival.unheard:
+        return serve_unheard(arrival, application, environ, start_response)
     exchange = _Exchange(adapter, arrival, start_response)
     return exchange.run(application, environ)
 
