@@ -71,14 +71,21 @@ class Message(Crossing):
         )
 
     def take(
-        self, item: T, channel: object = None, *, opens: bool = True, wait: Wait = time.sleep
+        self,
+        item: T,
+        channel: object = None,
+        *,
+        opens: bool = True,
+        leaves: bool = False,
+        wait: Wait = time.sleep,
     ) -> T:
         """Let whoever is here take the message; return the item.
 
         In the same request, what the message knows is joined. In a worker, which stands in no
         request or took another message before, a scope opens, until `finish(channel)`; not if it
         `opens` none. In another request nothing changes: what is taken there is hardly a message,
-        but something that all requests share. `wait` waits for some seconds, if a flow says so.
+        but something that all requests share. Only a worker that one of them started `leaves` it.
+        `wait` waits for some seconds, if a flow says so.
         """
         sent = self._branch()
         running = branch()
@@ -87,7 +94,7 @@ class Message(Crossing):
             self._join(sent, running)
             return item
         held = standing()
-        if opens and _vacant(running, held):
+        if opens and (leaves or _vacant(running, held)):
             if held is not None:
                 held.end()
             return self._open(sent, item, channel, wait)

@@ -12,12 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 from baggage.boundary import Message
 from baggage.context import Branch
 
 _LOANS: Final = "baggage.queues"
+_TAKEN: Final = "baggage.queues.taken"
 _REMEMBERED: Final = 64
 _PLAIN: Final = frozenset({type(None), object, int, str, bytes})
 
@@ -147,6 +148,27 @@ def give_back(running: Branch | None, ledger: Ledger, item: object) -> bool:
                 del tickets[position]
             return True
     return False
+
+
+def note_taken(running: Branch, ledger: Ledger) -> None:
+    """Note that a branch took a message of its own request; see `works`."""
+    if running.scope is not running:
+        running.notes.setdefault(_TAKEN, WeakSet()).add(ledger)
+
+
+def note_put(running: Branch | None, ledger: Ledger) -> None:
+    """Note that a branch puts something where it may have taken from."""
+    if running is not None and _TAKEN in running.notes:
+        running.notes[_TAKEN].discard(ledger)
+
+
+def works(running: Branch, ledger: Ledger) -> bool:
+    """Say whether a branch is a worker's, which a request has started and which now serves all.
+
+    It has taken a message from here before, and put nothing back: this is no pool to it. What the
+    request itself takes, it takes for itself.
+    """
+    return ledger in running.notes.get(_TAKEN, ())
 
 
 def _same(item: object) -> object:

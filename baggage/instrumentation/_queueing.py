@@ -7,6 +7,7 @@ are asked in `put` and `get`, outside of it. What becomes of a message is the wa
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,7 +28,15 @@ from baggage.boundary import (
     finish,
 )
 from baggage.context import branch
-from baggage.instrumentation._ledger import Ledger, Storage, borrow, give_back
+from baggage.instrumentation._ledger import (
+    Ledger,
+    Storage,
+    borrow,
+    give_back,
+    note_put,
+    note_taken,
+    works,
+)
 from baggage.instrumentation._patching import Function, Switch, replace, wrap
 
 Wrapped = Callable[..., Any]
@@ -93,10 +102,14 @@ class Queueing:
         adapter: QueueAdapter,
         storage: Storage,
         stack: type,
+        keepers: frozenset[str] = frozenset(),
     ) -> None:
-        """Prepare; `stack` is the library's queue whose last item is taken first."""
+        """Prepare; `stack` is the library's queue whose last item is taken first.
+
+        `keepers` are packages that keep their connections in a queue: these are no messages.
+        """
         self._boundary, self.switch, self._adapter = boundary, switch, adapter
-        self._storage, self._stack = storage, stack
+        self._storage, self._stack, self._keepers = storage, stack, keepers
         self._covered: WeakSet[type] = WeakSet()
 
     def wrap(self, kind: type, **makers: Callable[[Function], Function]) -> None:
@@ -111,7 +124,8 @@ class Queueing:
         """Make a put that hands over an item, and returns once it lies there."""
 
         def put(queue: Any, *args: Any, **kwargs: Any) -> Any:
-            hand = self.sending(queue, args, kwargs) if self.switch.on else None
+            told = self.switch.on and not self._is_kept()
+            hand = self.sending(queue, args, kwargs) if told else None
             if hand is None:
                 return original(queue, *args, **kwargs)
             token = self.begin(hand)
@@ -128,13 +142,23 @@ class Queueing:
         """Make a get that takes an item, and returns it."""
 
         def get(queue: Any, *args: Any, **kwargs: Any) -> Any:
-            if not self.switch.on:
+            if not self.switch.on or self._is_kept():
                 return original(queue, *args, **kwargs)
             ask(queue)
             item = original(queue, *args, **kwargs)
             return self.take(queue, item, found_in(queue))
 
         return get
+
+    def _is_kept(self) -> bool:
+        """Say whether who calls a put or a get from a frame above keeps things for itself.
+
+        It does so at any time: within calls, between them, and when an answer was read at last.
+        """
+        frame = sys._getframe(2)
+        if frame.f_globals.get("__name__") == self._adapter.library and frame.f_back is not None:
+            frame = frame.f_back  # put_nowait and get_nowait
+        return str(frame.f_globals.get("__name__")).partition(".")[0] in self._keepers
 
     def sending(self, queue: Any, args: Positional, kwargs: Named) -> Hand | None:
         """Return what a put hands over, None where nothing goes along.
@@ -149,7 +173,9 @@ class Queueing:
         ledger = ledger_of(queue)
         if ledger is not None:
             ledger.drop_lost()
-            if give_back(branch(), ledger, item):
+            running = branch()
+            note_put(running, ledger)
+            if give_back(running, ledger, item):
                 return Hand(queue)
         if isinstance(item, logging.LogRecord):
             return None
@@ -185,18 +211,23 @@ class Queueing:
     ) -> Any:
         """Let whoever is here take what was found with an item; return it. See `Message.take`."""
         running = branch()
-        standing = running is not None and not running.muted and not running.idle
+        if running is not None and (running.muted or running.idle):
+            running = None  # nobody who could have borrowed something
         if not found:
-            if running is not None and standing:
+            if running is not None:
                 borrow(running, self._ledger(queue), item)
             return item
         *others, message = found
         for other in others:
             other.drop()
         ledger = self._ledger(queue)
-        taken = message.take(item, ledger, opens=opens, wait=wait)
-        if running is not None and standing and branch() is running and not message.akin(running):
-            borrow(running, ledger, item)
+        leaves = running is not None and works(running, ledger)
+        taken = message.take(item, ledger, opens=opens, leaves=leaves, wait=wait)
+        if running is not None and branch() is running:
+            if message.akin(running):
+                note_taken(running, ledger)
+            else:
+                borrow(running, ledger, item)
         return taken
 
     def _ledger(self, queue: Any) -> Ledger:

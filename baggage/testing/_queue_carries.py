@@ -105,6 +105,35 @@ class QueueCarries(QueueBase):
             self.worker.do(lambda: self.get(queue))
             assert self.worker.do(branch) is theirs
 
+    def test_a_worker_that_a_request_has_started_takes_each_messages_context(self) -> None:
+        queue = self.queue()
+        with self.request("first") as arrival:
+            theirs = arrival.branch.split()
+            self.worker.do(lambda: enter(theirs))
+            self.put(queue, 1)
+            assert self.tenants(queue) == ("first",)
+            for tenant in ("second", "third"):
+                with self.request(tenant):
+                    self.put(queue, 2)
+                assert self.tenants(queue) == (tenant,)
+            self.put(queue, 3)
+            assert self.tenants(queue) == ("first",)
+            assert self.worker.do(branch) is theirs
+
+    def test_a_branch_that_uses_a_pool_stays_where_it_is(self) -> None:
+        pool = self.queue()
+        with self.request("other"):
+            for n in (1, 2):
+                self.put(pool, f"made by another {n}")
+        with self.request("mine") as arrival:
+            self.put(pool, "made by me")
+            theirs = arrival.branch.split()
+            self.worker.do(lambda: enter(theirs))
+            for _ in range(6):
+                resource = self.worker.do(lambda: self.get(pool))
+                assert self.worker.do(branch) is theirs
+                self.worker.do(lambda resource=resource: self.put(pool, resource))  # type: ignore[misc]
+
     def test_a_worker_that_outlived_its_request_takes_the_next_ones_context(self) -> None:
         queue = self.queue()
         with self.request("old") as arrival:
