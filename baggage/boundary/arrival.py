@@ -5,20 +5,24 @@ An arrival opens a scope: a branch of its own, which ends with the request and l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary import transport
 from baggage.boundary.adapter import Adapter, Carrier
 from baggage.boundary.call import Call
-from baggage.boundary.crossing import Crossing
+from baggage.boundary.crossing import Crossing, Delivered, deliver
 from baggage.boundary.homing import collect, take_home
 from baggage.boundary.metaapp import Proceed
+from baggage.boundary.outcome import Outcome
 from baggage.context import Branch, enter, leave
 
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
+
+T = TypeVar("T")
 
 
 class Arrival(Crossing):
@@ -54,6 +58,28 @@ class Arrival(Crossing):
         down = directive.down
         if down:
             self.branch.update(lambda carried: carried.with_down(down))
+
+    def drive(self, handle: Callable[[], T]) -> T | Delivered:
+        """Take all steps around `handle`, which makes the whole response, in this thread."""
+        try:
+            with self.scope():
+                outcome = self.begin()
+                if outcome is None:
+                    outcome = self._handled(handle)
+                response = deliver(self.end(outcome))
+                self.respond(self._adapter.response_carrier(response))
+                return response
+        finally:
+            self.close()
+
+    def _handled(self, handle: Callable[[], T]) -> Outcome:
+        if self.delay:
+            time.sleep(self.delay)
+        try:
+            response = handle()
+        except BaseException as error:  # noqa: BLE001 - delivered as it is
+            return self.raised(error)
+        return self.answered(response)
 
     def respond(self, carrier: Carrier | None) -> None:
         """Put what goes home on the response; what can't go that way is handed to its owners."""

@@ -74,6 +74,26 @@ class Blank:
                 self._boundary.overflow(take_home(child))
 
 
+def serve(boundary: Boundary, work: Callable[..., T], *args: Any) -> T:
+    """Do the work of an arrival that brought nothing, and that nobody asks about.
+
+    Its scope is a branch only from where the work makes one, and ends with it.
+    """
+    token = enter(None)
+    try:
+        return work(*args)
+    finally:
+        if branch() is not None:
+            with boundary.isolated():
+                finish()
+                made = branch()
+                if made is not None:
+                    made.close()
+                    collect(made)
+                    boundary.overflow(take_home(made))
+        leave(token)
+
+
 class Share(Blank):
     """A fork of a branch that nobody else is told of. Where it's not launched, `undo` it."""
 

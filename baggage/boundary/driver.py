@@ -100,6 +100,17 @@ class Boundary:
         departure = self.depart(adapter, request)
         return await send() if departure is None else await adrive(departure, send)
 
+    def departs(self, adapter: Adapter) -> bool:
+        """Say whether `depart` may return a departure here, for who has yet to make a request."""
+        running = branch()
+        if running is None:
+            return bool(self.interested(adapter.kind, adapter.library))
+        return not running.muted
+
+    def unasked(self, adapter: Adapter) -> bool:
+        """Say whether an arrival without any baggage may be a `Blank`: nobody is to be told."""
+        return not (self._policy.receipts or self.interested(adapter.kind, adapter.library))
+
     def depart(self, adapter: Adapter, request: Any) -> Departure | None:
         """Prepare a departure; None where there is nothing to carry and nobody to ask.
 
@@ -133,6 +144,13 @@ class Boundary:
             call = self._describe(adapter, request, arrived.service)
         make = Receipting if self._policy.receipts else Arrival
         return make(self, adapter, request, call, arrived)
+
+    def serve(
+        self, adapter: Adapter, request: Any, handle: Callable[[], T], service: str = ""
+    ) -> T:
+        """Arrive around `handle`, which makes the whole response, in this thread."""
+        arrival = self.arrive(adapter, request, service)
+        return handle() if arrival is None else arrival.drive(handle)
 
     def fork(self, adapter: Adapter, request: Any) -> Fork | None:
         """Prepare a fork; what is muted forks muted branches.

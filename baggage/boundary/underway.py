@@ -6,14 +6,15 @@ branch: what runs in another branch meanwhile, a server in this process say, is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from baggage.context import Branch, branch, enter, leave
 
+T = TypeVar("T")
 _Call: TypeAlias = tuple[Branch | None, str]
 
 _underway: Final[ContextVar[_Call]] = ContextVar("baggage.underway", default=(None, ""))
@@ -55,3 +56,24 @@ def inside(library: str) -> Iterator[None]:
         end(token)
         if entered is not None:
             leave(entered)
+
+
+def run_inside(library: str, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Do `inside` what a library does all the time: the same, at half the cost."""
+    running = branch()
+    if running is not None:
+        if running.muted:
+            return work(*args, **kwargs)
+        token = begin(running, library)
+        try:
+            return work(*args, **kwargs)
+        finally:
+            end(token)
+    empty = Branch()
+    entered = enter(empty)
+    token = begin(empty, library)
+    try:
+        return work(*args, **kwargs)
+    finally:
+        end(token)
+        leave(entered)

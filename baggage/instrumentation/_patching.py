@@ -46,8 +46,8 @@ def wrap(owner: type | ModuleType, name: str, switch: Switch, wrapper: Wrapper) 
     wrapt.wrap_function_wrapper(owner, name, switched)
 
 
-def replace(owner: type, name: str, make: Callable[[Function], Function]) -> None:
-    """Replace a plain method of a class by what `make` makes of it, once.
+def replace(owner: type | ModuleType, name: str, make: Callable[[Function], Function]) -> None:
+    """Replace a plain method of a class, or a function of a module, by what `make` makes of it.
 
     It costs a quarter of `wrap`, for methods that are called where nothing is carried, too: what is
     made takes the method's own parameters, asks its switch, and calls the method itself.

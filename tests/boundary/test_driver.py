@@ -586,6 +586,43 @@ def arrive(boundary: Boundary, carried: Any = EMPTY) -> Arrival:
     return arrival
 
 
+def test_what_is_served_runs_in_the_scope_of_its_request_and_answers_with_what_it_packed() -> None:
+    request = Parcel({"baggage": write_header(EMPTY.pack("n", 1), origin="caller")})
+
+    def handle() -> Parcel:
+        assert unpack("n") == (1,)
+        pack("n", 2)
+        return Parcel()
+
+    response = strict().serve(SERVER, request, handle, "callee")
+    back = read_header(response.headers["baggage"])
+    assert (sorted(back.unpack("n")), back.origin) == ([1, 2], "callee")
+    assert branch() is None
+
+
+def test_what_a_handler_raises_is_told_and_passes() -> None:
+    error, recorder = KeyError("mine"), Recorder()
+
+    def handle() -> Parcel:
+        raise error
+
+    assert failure(lambda: strict(recorder).serve(SERVER, Parcel(), handle)) is error
+    assert recorder.ended[0].outcome == Raised(error, "here")
+
+
+def test_an_answer_that_a_flow_makes_is_given_without_the_handler() -> None:
+    fault = Fault(FaultKind.STATUS, status=503)
+    boundary = strict(Scripted(Inject(fault), kinds=(Kind.SERVER,)))
+    assert boundary.serve(SERVER, Parcel(), lambda: Parcel(status=200)).status == 503
+
+
+def test_what_a_meta_application_serves_is_not_seen() -> None:
+    recorder = Recorder()
+    with suppressed():
+        assert strict(recorder).serve(SERVER, Parcel(), lambda: Parcel(status=201)).status == 201
+    assert recorder.begun == []
+
+
 def test_a_scope_may_be_entered_again_for_the_parts_of_a_stream() -> None:
     arrival = arrive(strict(), EMPTY.pack("n", 1))
     for _ in range(3):

@@ -23,20 +23,22 @@ from baggage.instrumentation._grpc.blocking_calls import (
     overwrite,
     rendezvous,
 )
-from baggage.instrumentation._grpc.client import Answer, Calling, ClientAdapter, calling
+from baggage.instrumentation._grpc.client import OPTIONS, Answer, Calling, ClientAdapter, calling
 from baggage.instrumentation._grpc.private import channel
 from baggage.instrumentation._grpc.status import OK, Status
-from baggage.instrumentation._patching import Switch, Wrapper, wrap
+from baggage.instrumentation._patching import Function, Switch, Wrapper, replace, wrap
 
 _LIBRARY: Final = "grpc"
 _PENDING: Final = "_baggage_pending"
 _EXCEPTIONS: Final = frozenset(
     {"grpc.RpcError", "grpc._channel._InactiveRpcError", "grpc._channel._MultiThreadedRendezvous"}
 )
-# What one of its calls is made of is no call of its own: `__call__` ends in `with_call` here.
+# What one of its calls is made of is no call of its own.
 _BELOW: Final = frozenset({_LIBRARY})
 _WAITING: Final = ClientAdapter(_LIBRARY, failed_call, _EXCEPTIONS, _BELOW)
 _LATER: Final = ClientAdapter(_LIBRARY, failed_rendezvous, _EXCEPTIONS, _BELOW)
+
+_DEFAULTS: Final = dict.fromkeys(OPTIONS)
 
 Call = Callable[..., Any]
 Args = tuple[Any, ...]
@@ -50,9 +52,8 @@ def instrument_calls(boundary: Boundary, switch: Switch) -> None:
         ("_StreamUnaryMultiCallable", "stream"),
     ):
         owner = getattr(channel, name)
-        waits = partial(_wait, boundary, requests)
-        wrap(owner, "__call__", switch, partial(waits, False))
-        wrap(owner, "with_call", switch, partial(waits, True))
+        replace(owner, "__call__", _waiting(boundary, switch, requests, with_call=False))
+        replace(owner, "with_call", _waiting(boundary, switch, requests, with_call=True))
         wrap(owner, "future", switch, _starting(boundary, requests, "unary"))
     for name, requests in (
         ("_UnaryStreamMultiCallable", "unary"),
@@ -71,23 +72,31 @@ def instrument_calls(boundary: Boundary, switch: Switch) -> None:
         wrap(owner, "add_callback", switch, _follow)
 
 
-def _wait(
-    boundary: Boundary,
-    requests: str,
-    with_call: bool,
-    wrapped: Call,
-    callee: Any,
-    args: Args,
-    kwargs: Kwargs,
-) -> Any:
+def _waiting(
+    boundary: Boundary, switch: Switch, requests: str, *, with_call: bool
+) -> Callable[[Function], Function]:
+    """Return what makes a method that makes a call, and waits for the answer."""
+
+    def waiting(original: Function) -> Function:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if not (switch.on and boundary.departs(_WAITING)):
+                return original(self, *args, **kwargs)
+            asked = calling(self, args, kwargs, requests=requests, responses="unary")
+            departure = None if asked is None else boundary.depart(_WAITING, asked)
+            if asked is None or departure is None:
+                return original(self, *args, **kwargs)
+            return _wait(boundary, asked, departure, with_call=with_call)
+
+        return call
+
+    return waiting
+
+
+def _wait(boundary: Boundary, asked: Calling, departure: Departure, *, with_call: bool) -> Any:
     """Make a call whose caller waits for the answer."""
-    asked = calling(callee, args, kwargs, requests=requests, responses="unary")
-    departure = None if asked is None else boundary.depart(_WAITING, asked)
-    if asked is None or departure is None:
-        return wrapped(*args, **kwargs)
-    streamed = _stream_requests(boundary, asked)
+    streamed = None if asked.one_request else _stream_requests(boundary, asked)
     try:
-        answer = departure.drive(lambda: _send(asked))
+        answer = departure.drive(lambda: _send(asked, with_call=with_call))
     finally:
         if streamed is not None:
             streamed.join()
@@ -98,9 +107,12 @@ def _wait(
     return answer.message, answer.call or rendezvous(asked, OK, answer.message)
 
 
-def _send(asked: Calling) -> Answer:
-    message, call = asked.callee.with_call(asked.request, **asked.outgoing())
-    state = call._state  # Its methods would wait for what has happened.
+def _send(asked: Calling, *, with_call: bool) -> Answer:
+    """Do what the library's own methods do, and keep what they let go of: how the call ended."""
+    options = {**_DEFAULTS, **asked.outgoing()}
+    state, core_call = asked.callee._blocking(asked.request, **options)
+    ended = channel._end_unary_response_blocking(state, core_call, with_call, None)
+    message, call = ended if with_call else (ended, None)
     return Answer(message, state.code, state.trailing_metadata, call)
 
 

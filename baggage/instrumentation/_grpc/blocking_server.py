@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-import wrapt
-
-from baggage.boundary import Arrival, Boundary, Outcome, underway
+from baggage.boundary import Arrival, Boundary, Outcome, blank, underway
 from baggage.context import branch, enter, leave
 from baggage.instrumentation._grpc.private import core, server, utilities
 from baggage.instrumentation._grpc.server import (
@@ -26,9 +25,12 @@ from baggage.instrumentation._grpc.server import (
     replied,
     trailing,
 )
-from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._grpc.target import text_of
+from baggage.instrumentation._patching import Function, Switch, replace, wrap
+from baggage.wire import NAME
 
 _LIBRARY: Final = "grpc"
+_KEPT: Final = "_baggage_served"
 _ADAPTER: Final = ServerAdapter(_LIBRARY)
 _KINDS: Final = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
@@ -38,21 +40,29 @@ Behaviour = Callable[..., Any]
 def instrument_servers(boundary: Boundary, switch: Switch) -> None:
     """Wrap where every server finds its handlers, and what starts threads of the library's own."""
 
-    def find(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        handler = wrapped(*args, **kwargs)
-        running = branch()
-        if not switch.on or handler is None or (running is not None and running.muted):
-            return handler
-        return _serving(boundary, _method(*args, **kwargs), handler)
+    def finding(original: Function) -> Function:
+        def find(event: Any, state: Any, known: Any, *args: Any, **kwargs: Any) -> Any:
+            handler = original(event, state, known, *args, **kwargs)
+            if handler is None or not switch.on:
+                return handler
+            running = branch()
+            if running is not None and running.muted:
+                return handler
+            return _serving(boundary, _method(event, known), handler)
 
-    def own(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-        return (
-            _own_threads(wrapped, instance, args, kwargs) if switch.on else wrapped(*args, **kwargs)
-        )
+        return find
 
-    wrapt.wrap_function_wrapper(server, "_find_method_handler", find)
+    def handling(original: Function) -> Function:
+        def handle(*args: Any, **kwargs: Any) -> Any:
+            if not switch.on:
+                return original(*args, **kwargs)
+            return underway.run_inside(_LIBRARY, original, *args, **kwargs)
+
+        return handle
+
+    replace(server, "_find_method_handler", finding)
     # The pool is the application's, but what the library puts there is no branch of anyone's.
-    wrapt.wrap_function_wrapper(server, "_handle_with_method_handler", own)
+    replace(server, "_handle_with_method_handler", handling)
     wrap(server._Server, "start", switch, _own_threads)
     wrap(server._Server, "stop", switch, _own_threads)
     wrap(core.ForkManagedThread, "start", switch, _own_threads)
@@ -64,23 +74,39 @@ def _own_threads(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) ->
         return wrapped(*args, **kwargs)
 
 
-def _method(event: Any, _: Any, known: Any, *__: Any) -> str:
+def _method(event: Any, known: Any) -> str:
     """Return the full name of a call's method, which one of the two says."""
     name = getattr(known, "name", None)
     method: str | bytes = (name() if name is not None else None) or event.call_details.method or b""
-    return method.decode("utf-8", "replace") if isinstance(method, bytes) else method
+    return text_of(method)
 
 
 def _serving(boundary: Boundary, method: str, handler: Any) -> Any:
-    """Return a method's handler whose behaviour is an arrival."""
+    """Return a method's handler whose behaviour is an arrival.
+
+    Most handlers serve many calls: what is made of one is kept with it.
+    """
+    kept = getattr(handler, _KEPT, None)
+    if kept is not None and kept[0] is boundary and kept[1] == method:
+        return kept[2]
+    made = _made(boundary, method, handler)
+    with suppress(AttributeError):  # of the application's own class
+        object.__setattr__(handler, _KEPT, (boundary, method, made))
+    return made
+
+
+def _made(boundary: Boundary, method: str, handler: Any) -> Any:
     name = _KINDS[2 * bool(handler.request_streaming) + bool(handler.response_streaming)]
     behaviour = getattr(handler, name)
     if getattr(behaviour, "experimental_non_blocking", False):
         return handler  # It answers by a callback that says nothing of exceptions.
     one_request = not handler.request_streaming
-    serve = _stream if handler.response_streaming else _reply
+    streams = bool(handler.response_streaming)
+    serve = _stream if streams else _reply
 
     def served(request: Any, context: Any) -> Any:
+        if not streams and boundary.unasked(_ADAPTER) and not _signed(context):
+            return blank.serve(boundary, behaviour, request, context)
         # Whatever the pool's thread carries is nobody's.
         token = enter(None)
         try:
@@ -103,6 +129,14 @@ def _serving(boundary: Boundary, method: str, handler: Any) -> Any:
         handler.response_serializer,
         **behaviours,
     )
+
+
+def _signed(context: Any) -> bool:
+    """Say whether any baggage came with a call."""
+    for item in context.invocation_metadata() or ():  # noqa: SIM110 - `any` costs thrice
+        if item[0] == NAME:
+            return True
+    return False
 
 
 def _reply(arrival: Arrival, context: Any, behave: Callable[[], Any]) -> Any:

@@ -17,9 +17,10 @@ from baggage.instrumentation._grpc.message import content, digest, words
 from baggage.instrumentation._grpc.metadata import Metadata
 from baggage.instrumentation._grpc.private import channel, common
 from baggage.instrumentation._grpc.status import UNREADABLE, Status, number_of, status_of
-from baggage.instrumentation._grpc.target import endpoint_of
+from baggage.instrumentation._grpc.target import endpoint_of, text_of
 
-_OPTIONS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
+OPTIONS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
+_KNOWN: Final = frozenset(OPTIONS)
 
 
 @dataclass(slots=True)
@@ -44,15 +45,14 @@ class Calling:
     @property
     def method(self) -> str:
         """The full name of the method, as in "/package.Service/Method"."""
-        method: str | bytes = self.callee._method
-        return method.decode("utf-8", "replace") if isinstance(method, bytes) else method
+        return text_of(self.callee._method)
 
     @property
     def endpoint(self) -> Endpoint:
         """Where the channel leads."""
         target = getattr(self.callee._channel, "target", b"")
         where: bytes = target() if callable(target) else target
-        return endpoint_of(where.decode("utf-8", "replace"))
+        return endpoint_of(text_of(where))
 
     @property
     def timeout(self) -> float | None:
@@ -77,11 +77,11 @@ def calling(
     """
     options = dict(kwargs)
     name = "request" if requests == "unary" else "request_iterator"
-    if len(args) > 1 + len(_OPTIONS):
+    if len(args) > 1 + len(OPTIONS):
         return None
     request = args[0] if args else options.pop(name, None)
-    options.update(zip(_OPTIONS, args[1:], strict=False))
-    if not options.keys() <= set(_OPTIONS):
+    options.update(zip(OPTIONS, args[1:], strict=False))
+    if not options.keys() <= _KNOWN:
         return None
     return Calling(callee, request, options, requests == "unary", responses == "unary")
 

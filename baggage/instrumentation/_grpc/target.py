@@ -5,6 +5,7 @@ See https://github.com/grpc/grpc/blob/master/doc/naming.md for the forms of a ta
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -16,6 +17,17 @@ _DEFAULT_PORT: Final = 443
 _LOOPBACK: Final = "127.0.0.1"
 
 
+def text_of(name: str | bytes) -> str:
+    """Return a name as text, as the library may have it in bytes."""
+    return name if isinstance(name, str) else _decoded(name)
+
+
+@lru_cache(maxsize=1024)
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
+@lru_cache(maxsize=1024)
 def endpoint_of(target: str) -> Endpoint:
     """Return the first place that a target, or a peer's address, names.
 
