@@ -20,10 +20,11 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap queues, once; not what a process that was patched has in their place."""
     if queue.Queue.__module__ != queue.__name__:
         return
-    queues = Queueing(boundary, switch, _ADAPTER, _STORAGE, queue.LifoQueue)
+    queues = Queueing(boundary, switch, _ADAPTER, _STORAGE, queue.LifoQueue, _KEEPERS)
     queues.wrap(queue.Queue, put=queues.put, get=queues.get)
 
 
+_KEEPERS: Final = frozenset({"urllib3"})
 _STORAGE: Final = Storage(lambda lying: lying._qsize(), lambda lying: lying.queue)
 _ADAPTER: Final = QueueAdapter(
     "queue",

@@ -296,6 +296,18 @@ class TestMore(Threads):
             assert recorder.begun == []
             assert pool.num_connections == 1
 
+    def test_a_pool_of_connections_that_a_request_makes_carries_nothing_to_the_next(self) -> None:
+        origin = Origin(lambda _: Reply())
+        recorder = self.recorded(Kind.PRODUCER, Kind.CONSUMER)
+        with origin.serving(), urllib3.PoolManager() as pools:
+            for tenant in ("a", "b"):
+                with self.request(tenant):
+                    assert pools.request("GET", origin.url).status == 200
+                    assert unpack("tenant") == (tenant,)
+            assert recorder.begun == []
+            assert pools.request("GET", origin.url).status == 200
+            assert branch() is None
+
     def test_pools_of_threads_and_of_processes_work_as_ever(self) -> None:
         recorder = self.recorded(Kind.PRODUCER, Kind.CONSUMER)
         with self.request("acme"):
