@@ -7,10 +7,12 @@ Belongs here: what tells broken propagation from an application's own bugs. What
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
+from weakref import WeakMethod
 
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
 from baggage.boundary.finding import Finding, Problem
@@ -63,6 +65,9 @@ class Audit:
         self._begun = 0
         self._open = 0
         self._own: set[CallSite] = set()
+        if hasattr(os, "register_at_fork"):
+            renew = WeakMethod(self._renew)
+            os.register_at_fork(after_in_child=lambda: _call(renew()))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -137,9 +142,14 @@ class Audit:
             yield PROCEED
         finally:
             with self._lock:
-                self._open -= 1
+                self._open = max(0, self._open - 1)
                 opened.closed = self._begun
         return None
+
+    def _renew(self) -> None:
+        """Go on in a forked child: no thread of the parent's is there to end what it began."""
+        self._lock = Lock()
+        self._open = 0
 
     def _departs(self, call: Call) -> None:
         if call.endpoint is not None and not self._may_receive(call.endpoint.host):
@@ -218,6 +228,11 @@ class Audit:
             self._found[finding.key] = first, count + 1
         if count == 0:
             _log.warning("%s", finding, extra={"finding": finding})
+
+
+def _call(renew: Callable[[], None] | None) -> None:
+    if renew is not None:
+        renew()
 
 
 def _memory(running: Branch) -> _Memory:

@@ -139,14 +139,42 @@ def afterwards() -> int:
 AFTER: list[tuple[threading.Event, threading.Thread]] = []
 
 
+def wrong_key() -> int:
+    baggage.pack("tennant", "blue")
+    return ask()
+
+
+def wrong_value() -> int:
+    baggage.pack("tenant", "None")
+    return ask()
+
+
+def forgotten() -> int:
+    baggage.unpack("tenant")
+    return ask()
+
+
+def removed() -> int:
+    """Remove what is somebody else's."""
+    baggage.pack("tenant", "blue")
+    POOL.submit(lambda: baggage.remove("tenant")).result()
+    return ask()
+
+
 def swallowed() -> int:
     try:
-        requests.get("http://127.0.0.1:9/", timeout=1)
-    except requests.RequestException:
+        POOL.submit(broken).result()
+    except ValueError:
         pass
-    baggage.pack("shop.wrong key", "x")
-    baggage.remove("tenant")
-    return 200
+    return ask()
+
+
+def nobody() -> int:
+    """Ask where nobody listens."""
+    try:
+        return requests.get("http://127.0.0.1:9/", timeout=1).status_code
+    except requests.ConnectionError:
+        return 503
 
 
 def broken() -> int:

@@ -11,7 +11,10 @@ import pytest
 
 from tests.auditing.living import CAFE, MIDDLE, SHOP, line_of, living
 
-BUGS = ["swallowed", "broken", "wrong_url", "failing", "hasty"]
+BUGS = [
+    *("wrong_key", "wrong_value", "forgotten", "removed", "swallowed"),
+    *("broken", "wrong_url", "nobody", "failing", "hasty"),
+]
 CLEAN = ["ask", "enclosed", "kept", "declared", "pooled", "threaded", "queued", "tasked"]
 
 

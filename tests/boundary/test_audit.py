@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -318,6 +320,21 @@ def test_no_more_findings_are_kept_than_a_process_can_bear() -> None:
             adapter = ParcelAdapter(endpoint=Endpoint("callee", port))
             world.boundary.call(adapter, Parcel(), Parcel)
     assert len(world.audit.findings) == 1024
+
+
+def test_a_forked_child_goes_on_whatever_its_parent_was_at() -> None:
+    script = """
+import os
+from baggage.boundary import Audit
+audit = Audit()
+with audit._lock:
+    child = os.fork()
+    if not child:
+        audit.clear()
+        os._exit(0)
+raise SystemExit(os.waitpid(child, 0)[1])
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=30).returncode == 0
 
 
 def test_findings_are_values() -> None:
