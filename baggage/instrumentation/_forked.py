@@ -150,8 +150,8 @@ def _over(task: Task[Any]) -> None:
         task._fork.over()
 
 
-class Call(Forked[T]):
-    """The future of a call in an executor."""
+class Future(Forked[T]):
+    """The future of a call in an executor. By its name, too, it is what it would be."""
 
     def __init__(self, fork: Fork, call: asyncio.Future[T]) -> None:
         """Follow `call`, and let it follow this one where this one is cancelled."""

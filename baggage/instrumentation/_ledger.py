@@ -56,6 +56,10 @@ class Ledger:
         self._placed = self._fetched = 0
         self.lost: deque[Message] = deque()
 
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Pickle and copy to None: what lies in a copied queue, nobody has put there."""
+        return type(None), ()
+
     def place(
         self, queue: Any, item: object, message: Message | None, put: Callable[[], Any]
     ) -> tuple[Any, bool]:

@@ -234,7 +234,10 @@ class Queueing:
         known = ledger_of(queue)
         if known is None:
             made = Ledger(self._storage, last_first=isinstance(queue, self._stack))
-            known = vars(queue).setdefault(_LEDGER, made)
+            own = vars(queue)
+            if _LEDGER in own and own[_LEDGER] is None:  # a copy's
+                del own[_LEDGER]
+            known = own.setdefault(_LEDGER, made)
         return known
 
     def _cover(self, kind: type) -> None:

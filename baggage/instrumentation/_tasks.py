@@ -21,7 +21,7 @@ import wrapt
 
 from baggage.boundary import Boundary, Fork, Kind
 from baggage.context import Branch, branch, branch_in, enter, leave, suppressed
-from baggage.instrumentation._forked import Call, Loose, Task
+from baggage.instrumentation._forked import Future, Loose, Task
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.instrumentation._patching import Switch, wrap
 
@@ -62,7 +62,7 @@ def instrument_loop(loop: type, boundary: Boundary, switch: Switch) -> None:
             fork = boundary.fork(_CALL, None)
             if fork is None:
                 return wrapped(*args, **kwargs)
-            return Call(fork, fork.start(lambda: _submit(fork, wrapped, executor, work, context)))
+            return Future(fork, fork.start(lambda: _submit(fork, wrapped, executor, work, context)))
 
     wrap(loop, "create_task", switch, create_task)
     wrap(loop, "run_in_executor", switch, run_in_executor)

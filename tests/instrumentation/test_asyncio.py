@@ -562,6 +562,13 @@ class TestCalls(InstrumentationSuite):
         assert "values lost" not in caplog.messages
 
     @on_a_loop
+    async def test_a_call_is_a_future_by_its_name(self) -> None:
+        pack("n", 0)
+        called = asyncio.get_running_loop().run_in_executor(None, len, "four")
+        assert repr(called).startswith("<Future pending")
+        assert await called == 4
+
+    @on_a_loop
     async def test_what_refuses_to_be_compared_is_called(self) -> None:
         class Work:
             __hash__ = None  # type: ignore[assignment]

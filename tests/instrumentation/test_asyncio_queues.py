@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
+import pickle
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -295,6 +297,17 @@ class TestInInstrumentedLoops(InLoops):
             return seen
 
         assert self.run(work) == [("a",), (), ("b",), ()]
+
+    @pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+    def test_a_copied_queue_is_as_good_as_the_first(self, copied: Callable[[Any], Any]) -> None:
+        async def work() -> object:
+            jobs: asyncio.Queue[Any] = asyncio.Queue()
+            await self.produce(jobs, "a")
+            other = copied(jobs)
+            await self.produce(other, "b")
+            return [(await it.get(), unpack("tenant")) for it in (other, other, jobs)]
+
+        assert self.run(work) == [("a", ()), ("b", ("b",)), ("a", ("a",))]
 
     def test_a_message_ends_with_a_task_that_is_kept(self) -> None:
         recorder = self.recorded(Kind.CONSUMER)
