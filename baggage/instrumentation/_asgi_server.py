@@ -223,8 +223,17 @@ class _Exchange:
             await self.release()
             if last:
                 # Before the end: who has read all of it may rely on what was told.
-                self.end(self._arrival.answered(response))
+                self._end_stream(response)
         await self.forward(message)
+
+    def _end_stream(self, response: Response) -> None:
+        """End the arrival by a stream's end; what was too late for its headers goes otherwise."""
+        self.end(self._arrival.answered(response))
+        token = enter(self._arrival.branch)
+        try:
+            self._arrival.respond(None)
+        finally:
+            leave(token)
 
     async def _send_whole(self, response: Response, message: Message) -> bool:
         """End the arrival by a body in one piece; say whether the response is still the same."""

@@ -45,6 +45,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     replace(RequestHandler, "finish_response", _finishing)
     replace(BaseRequest, "_prepare_hook", _preparing)
     replace(Request, "_prepare_hook", _preparing)
+    replace(StreamResponse, "write_eof", _ending)
 
 
 def name_service(app: Application, service: str) -> None:
@@ -69,6 +70,16 @@ def _preparing(original: Function) -> Function:
         return hooks if exchange is None else exchange.prepare(response, hooks)
 
     return prepare
+
+
+def _ending(original: Function) -> Function:
+    def end(self: StreamResponse, *args: Any, **kwargs: Any) -> Awaitable[None]:
+        exchange = serving()
+        if exchange is not None:
+            exchange.end_stream(self)
+        return original(self, *args, **kwargs)  # type: ignore[no-any-return]
+
+    return end
 
 
 def _service(view: View) -> str:

@@ -89,6 +89,15 @@ class Exchange:
             self._response = response
             self._arrival.respond(Headers(response.headers))
 
+    def end_stream(self, response: StreamResponse) -> None:
+        """End the arrival by a stream's end, before that is sent: its reader may rely on it.
+
+        What was too late for the headers goes otherwise.
+        """
+        if response is self._response and not self._ended:
+            self._end(self._arrival.answered(response))
+            self._arrival.respond(None)
+
     def _end(self, outcome: Outcome) -> Outcome:
         self._ended = True
         return self._arrival.end(outcome)
