@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SHOP, CAFE, CLIENTS = HERE / "shop.py", HERE / "cafe.py", HERE / "clients.py"
-MIDDLE, PLAIN = HERE / "middle.py", HERE / "plain.py"
+HALL, MIDDLE, PLAIN = HERE / "hall.py", HERE / "middle.py", HERE / "plain.py"
 
 
 def environment(*, audit: bool) -> dict[str, str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.auditing.living import CAFE, MIDDLE, SHOP, line_of, living
+from tests.auditing.living import CAFE, HALL, MIDDLE, SHOP, line_of, living
 
 BUGS = [
     *("wrong_key", "wrong_value", "forgotten", "removed", "swallowed"),
@@ -97,6 +99,23 @@ def test_a_proxy_that_strips_headers_is_named(
     assert found["service"] == ("stock" if problem == "stripped" else "")
     assert found["peer"] == proxy.removeprefix("http://").rstrip("/")
     assert found["site"][:2] == [str(SHOP), "ask"]
+
+
+@pytest.mark.parametrize("script", [CAFE, HALL])
+@pytest.mark.parametrize(
+    ("there", "back", "found"), [("", "", None), ("baggage", "", False), ("", "baggage", True)]
+)
+def test_services_on_event_loops_tell_what_they_got(
+    script: Path, there: str, back: str, found: bool | None
+) -> None:
+    with (
+        living(script, "http://127.0.0.1:9/") as callee,
+        living(MIDDLE, callee, there, back) as proxy,
+        living(SHOP, "shop", f"{proxy}findings") as shop,
+    ):
+        assert get(f"{shop}by/ask") == "200"
+        seen = [(it["problem"], it["service"], it["back"]) for it in findings(shop)]
+    assert seen == ([] if found is None else [("stripped", script.stem, found)])
 
 
 def test_a_proxy_that_passes_everything_on_is_no_finding(stock: str) -> None:
