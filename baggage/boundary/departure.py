@@ -29,12 +29,14 @@ class Departure(Crossing):
 
     def proceed(self, directive: Proceed) -> None:
         """Put baggage and foreign headers on the request."""
+        running = branch()
+        if running is None and not (directive.down or directive.headers):
+            return
         carrier = self._adapter.request_carrier(self._request)
         if carrier is None:
             return
         for name, value in directive.headers.items():
             carrier.set(name, value)
-        running = branch()
         if running is None and not directive.down:
             return
         if not self._boundary.may_receive(self._adapter, self._request, self.call):

@@ -219,10 +219,11 @@ class Boundary:
 
     def may_receive(self, adapter: Adapter, request: Any, call: Call | None) -> bool:
         """Say whether the policy lets a request carry baggage."""
-        if self.policy.hosts == EVERYWHERE:
+        policy = self._policy  # No session overrides its hosts.
+        if policy.hosts == EVERYWHERE:
             return True
         endpoint = (call or adapter.describe(request)).endpoint
-        return endpoint is not None and self.policy.may_receive(endpoint.host)
+        return endpoint is not None and policy.may_receive(endpoint.host)
 
     def learn(self, call: Call | None, service: str) -> None:
         """Remember which service answers at an endpoint, for calls that are never sent."""
@@ -287,7 +288,7 @@ class Boundary:
             if not service and running is not None:
                 service = running.service
             target = call.target
-            if not target and call.endpoint is not None:
+            if not target and self._services and call.endpoint is not None:
                 target = self._services.get(call.endpoint, "")
             site = call.site
             if adapter.kind.departs and site is UNKNOWN_SITE:

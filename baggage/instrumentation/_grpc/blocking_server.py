@@ -141,20 +141,21 @@ def _signed(context: Any) -> bool:
 
 def _reply(arrival: Arrival, context: Any, behave: Callable[[], Any]) -> Any:
     """Serve a call that is answered by one message."""
+    token = enter(arrival.branch)
     try:
-        with arrival.scope():
-            outcome = arrival.begin()
-            if outcome is None:
-                if arrival.delay:
-                    time.sleep(arrival.delay)
-                try:
-                    message = behave()
-                except Exception as error:  # noqa: BLE001 - the application's own
-                    outcome = _failing(arrival, context, error)
-                else:
-                    outcome = replied(arrival, message, context.code())
-            return _finish(arrival, context, outcome)
+        outcome = arrival.begin()
+        if outcome is None:
+            if arrival.delay:
+                time.sleep(arrival.delay)
+            try:
+                message = behave()
+            except Exception as error:  # noqa: BLE001 - the application's own
+                outcome = _failing(arrival, context, error)
+            else:
+                outcome = replied(arrival, message, context.code())
+        return _finish(arrival, context, outcome)
     finally:
+        leave(token)
         arrival.close()
 
 

@@ -6,18 +6,18 @@ How a library makes calls is in `blocking_client` and `aio_client`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 
 from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
-from baggage.instrumentation._grpc.message import content, digest, words
+from baggage.instrumentation._grpc.message import Arguments, content, digest
 from baggage.instrumentation._grpc.metadata import Metadata
 from baggage.instrumentation._grpc.private import channel, common
 from baggage.instrumentation._grpc.status import UNREADABLE, Status, number_of, status_of
-from baggage.instrumentation._grpc.target import endpoint_of, text_of
+from baggage.instrumentation._grpc.target import endpoint_of, short_of, text_of
 
 OPTIONS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
 _KNOWN: Final = frozenset(OPTIONS)
@@ -36,11 +36,14 @@ class Calling:
     options: dict[str, Any]
     one_request: bool
     one_response: bool
-    metadata: Metadata = field(init=False)
+    _metadata: Metadata | None = None
 
-    def __post_init__(self) -> None:
-        """Take the application's metadata."""
-        self.metadata = Metadata(self.options.get("metadata"))
+    @property
+    def metadata(self) -> Metadata:
+        """The metadata that goes out: the application's, and what is added."""
+        if self._metadata is None:
+            self._metadata = Metadata(self.options.get("metadata"))
+        return self._metadata
 
     @property
     def method(self) -> str:
@@ -62,7 +65,9 @@ class Calling:
 
     def outgoing(self) -> dict[str, Any]:
         """Return the options to call with."""
-        sent = self.metadata.sent
+        if self._metadata is None:
+            return self.options
+        sent = self._metadata.sent
         if sent is None and "metadata" not in self.options:
             return self.options
         return {**self.options, "metadata": sent}
@@ -75,6 +80,8 @@ def calling(
 
     `requests` and `responses` are "unary" or "stream".
     """
+    if len(args) == 1 and kwargs.keys() <= _KNOWN:
+        return Calling(callee, args[0], kwargs, requests == "unary", responses == "unary")
     options = dict(kwargs)
     name = "request" if requests == "unary" else "request_iterator"
     if len(args) > 1 + len(OPTIONS):
@@ -137,17 +144,15 @@ class ClientAdapter:
 
     def describe(self, request: Calling) -> Call:
         """Describe a call by the full name of its method."""
-        arguments: dict[str, object] = {"full method": request.method}
-        payload = None
+        operation, payload = request.method, None
         if request.one_request:
-            arguments["request"] = words(request.request)
             payload = digest(content(request.request, request.callee._request_serializer))
         return Call(
             kind=self.kind,
             library=self.library,
-            operation=request.method,
-            method=request.method.rpartition("/")[2],
-            arguments=arguments,
+            operation=operation,
+            method=short_of(operation),
+            arguments=Arguments(operation, request.request if request.one_request else None),
             endpoint=request.endpoint,
             timeout=request.timeout,
             payload=payload,
@@ -157,9 +162,9 @@ class ClientAdapter:
         """Return the metadata that goes out."""
         return request.metadata
 
-    def response_carrier(self, response: Answer) -> Metadata:
-        """Return the trailing metadata."""
-        return Metadata(response.trailing)
+    def response_carrier(self, response: Answer) -> Metadata | None:
+        """Return the trailing metadata, None without any."""
+        return Metadata(response.trailing) if response.trailing else None
 
     def facts(self, response: Answer) -> Facts:
         """Describe an answer."""

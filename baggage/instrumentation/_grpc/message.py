@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -30,6 +30,34 @@ def content(message: Any, serialize: Callable[[Any], bytes] | None = None) -> by
 def digest(serialized: bytes | None) -> bytes | None:
     """Return a digest of a message, None of none."""
     return None if serialized is None else blake2b(serialized, digest_size=_DIGEST_SIZE).digest()
+
+
+class Arguments(Mapping[str, object]):
+    """What people read of a call: its full method, and its one request, put in words when read."""
+
+    __slots__ = ("_method", "_request")
+
+    def __init__(self, method: str, request: Any) -> None:
+        """Keep both; `request` is None for a stream of requests."""
+        self._method, self._request = method, request
+
+    def __getitem__(self, name: str) -> object:
+        if name == "full method":
+            return self._method
+        if name == "request" and self._request is not None:
+            return words(self._request)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        yield "full method"
+        if self._request is not None:
+            yield "request"
+
+    def __len__(self) -> int:
+        return 1 if self._request is None else 2
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def words(message: Any) -> str:

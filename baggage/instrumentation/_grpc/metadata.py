@@ -52,7 +52,8 @@ class Metadata:
 
     def get(self, name: str) -> str | None:
         """Return a value, several joined by commas; None without any."""
-        found = [_text(value) for key, value in self.items if key == name]
+        items = self._given if self._items is None else self._items
+        found = [_text(value) for key, value in items or () if key == name]
         return ",".join(found) if found else None
 
     def set(self, name: str, value: str) -> None:

@@ -12,10 +12,10 @@ from grpc import StatusCode
 
 from baggage.boundary import Arrival, Call, Endpoint, Facts, Fault, Kind, Outcome, Raised, deliver
 from baggage.instrumentation._grpc.client import AnswerFacts
-from baggage.instrumentation._grpc.message import content, digest, words
+from baggage.instrumentation._grpc.message import Arguments, content, digest
 from baggage.instrumentation._grpc.metadata import Arrived, Items, Metadata
 from baggage.instrumentation._grpc.status import Status, asked
-from baggage.instrumentation._grpc.target import endpoint_of
+from baggage.instrumentation._grpc.target import endpoint_of, short_of
 
 _ENDLESS: Final = 1e9
 """Where there is no deadline the blocking library tells of one after more seconds than these."""
@@ -30,7 +30,7 @@ class Aborted(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Served:
     """One call that arrived; `request` is None for a stream of requests."""
 
@@ -48,7 +48,7 @@ class Served:
         return endpoint_of(self.context.peer())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Replied:
     """What is answered: a message, None for a stream or a failure, and the status.
 
@@ -73,15 +73,12 @@ class ServerAdapter:
 
     def describe(self, request: Served) -> Call:
         """Describe a call by the full name of its method."""
-        arguments: dict[str, object] = {"full method": request.method}
-        if request.request is not None:
-            arguments["request"] = words(request.request)
         return Call(
             kind=self.kind,
             library=self.library,
             operation=request.method,
-            method=request.method.rpartition("/")[2],
-            arguments=arguments,
+            method=short_of(request.method),
+            arguments=Arguments(request.method, request.request),
             endpoint=request.peer(),
             timeout=request.remaining(),
             payload=digest(content(request.request)),

@@ -23,6 +23,12 @@ def text_of(name: str | bytes) -> str:
 
 
 @lru_cache(maxsize=1024)
+def short_of(method: str) -> str:
+    """Return the name of a method without its service's."""
+    return method.rpartition("/")[2]
+
+
+@lru_cache(maxsize=1024)
 def _decoded(name: bytes) -> str:
     return name.decode("utf-8", "replace")
 
