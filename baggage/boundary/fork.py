@@ -20,7 +20,7 @@ from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Returned
 from baggage.boundary.work import Work
 from baggage.context import Branch, branch, ensure, enter, leave
-from baggage.values import EMPTY
+from baggage.values import EMPTY, Baggage
 
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
@@ -34,7 +34,7 @@ class Fork(Crossing):
     These happen in this order, each in any thread; `join` any number of times, by anyone.
     """
 
-    __slots__ = ("_child", "_parent")
+    __slots__ = ("_child", "_joined", "_parent")
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
@@ -44,6 +44,7 @@ class Fork(Crossing):
         self._parent = branch()
         # Until it's started; where nothing is carried there is nothing to split.
         self._child = self._parent or Branch(idle=True)
+        self._joined: Baggage | None = None
 
     @property
     def parent(self) -> Branch | None:
@@ -159,7 +160,10 @@ class Fork(Crossing):
         """Merge what the child knows into the branch of the caller, who has waited for it."""
         # Whoever else waits does not take the `home` values from the parent: they may come twice.
         if self._parent is not None and branch() is self._parent:
-            self._parent.rejoin(self._child)
+            # `gather` reads each outcome three times.
+            if self._joined is not self._child.baggage:
+                self._parent.rejoin(self._child)
+                self._joined = self._child.baggage
         elif self._child.baggage is not EMPTY:
             ensure().join(self._child)
 

@@ -169,6 +169,19 @@ def test_a_joined_branch_is_not_collected_again() -> None:
         assert home_of(arrival) == (1,)
 
 
+def test_what_is_known_already_is_not_joined_again() -> None:
+    running = ensure()
+    started = fork(strict())
+    started.run(lambda: pack("n", 1))
+    started.join()
+    known = running.baggage
+    started.join()
+    assert running.baggage is known
+    started.resume(lambda: pack("n", 2))
+    started.join()
+    assert sorted(unpack("n"), key=repr) == [1, 2]
+
+
 def test_another_ones_join_leaves_the_home_values_to_the_parent_too() -> None:
     boundary = strict()
     arrival = arrive(boundary)
