@@ -77,8 +77,8 @@ def write(
             carrier.set(NAME, _signature(origin))
         return NOTHING
     fitted = fit(baggage, bytes_left, origin)
-    if fitted.dropped or fitted.home:
-        dropped = [*fitted.dropped, *fitted.home]
+    if fitted.dropped:  # `home` values are not: they go to their owners.
+        dropped = list(fitted.dropped)
         _log.warning("baggage over budget", extra={"dropped": dropped, "budget": budget})
     if fitted.blob or foreign:
         carrier.set(NAME, compose(armour(fitted.blob) if fitted.blob else None, foreign))

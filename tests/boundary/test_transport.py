@@ -85,12 +85,15 @@ def test_no_more_is_written_than_a_carrier_has_room_for() -> None:
     assert read(carrier).foreign == ("own=1",)
 
 
-def test_home_values_that_find_no_room_are_returned() -> None:
+def test_home_values_that_find_no_room_are_returned_and_no_loss(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     parcel = Parcel()
     carried = EMPTY.pack(HOME, "x" * 300).pack(HOME, "y")
     left = write(parcel, carried, origin="here", budget=200)
     assert left == {"test.home": ("x" * 300,)}
     assert read_header(parcel.headers["baggage"]).unpack(HOME) == ("y",)
+    assert caplog.records == []
 
 
 def test_a_budget_of_nothing_writes_nothing() -> None:
