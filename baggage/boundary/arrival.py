@@ -103,6 +103,11 @@ class Arrival(Crossing):
         return self.call is None and not self._aware
 
     @property
+    def aware(self) -> bool:
+        """Whether anything is to be put on the response: the caller reads it."""
+        return self._aware
+
+    @property
     def target(self) -> str:
         """The name of the service that was arrived at: this one."""
         return self.branch.service or self._boundary.policy.service

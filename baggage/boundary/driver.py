@@ -292,7 +292,8 @@ class Boundary:
                 target = self._services.get(call.endpoint, "")
             site = call.site
             if adapter.kind.departs and site is UNKNOWN_SITE:
-                site = call_site(adapter.packages)
+                # Beyond this, and the method that is preparing: to look at a frame costs.
+                site = call_site(adapter.packages, beyond=2)
             return call.placed(service or self.policy.service, target, site)
         except Exception as error:  # noqa: BLE001 - kept from the application
             self.failed(error)

@@ -48,6 +48,8 @@ class Onion:
         """Start the flows that are left, after a fault that could not be enacted."""
         for app in self._waiting:
             directive = self._start(app, call)
+            if directive is PROCEED:
+                continue
             if isinstance(directive, Answer):
                 return directive
             if isinstance(directive, Inject):
@@ -85,7 +87,9 @@ class Onion:
         try:
             flow = app.around(call)
             try:
-                directive = checked(next(flow))
+                directive = next(flow)
+                if directive is not PROCEED:
+                    directive = checked(directive)
             except BaseException:
                 flow.close()
                 raise

@@ -64,6 +64,11 @@ class Receipting(Arrival):
         """Never: the response tells of it."""
         return False
 
+    @property
+    def aware(self) -> bool:
+        """Always: the response tells of it."""
+        return True
+
     def _respond(self, carrier: Carrier | None) -> None:
         if carrier is not None:
             came = _CAME if self._aware else _NONE

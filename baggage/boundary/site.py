@@ -37,8 +37,8 @@ class _Owner(Enum):
     STANDARD = 2
 
 
-def call_site(library: AbstractSet[str] = frozenset()) -> CallSite:
-    """Return the call site of whoever is calling.
+def call_site(library: AbstractSet[str] = frozenset(), *, beyond: int = 0) -> CallSite:
+    """Return the call site of whoever is calling, `beyond` so many callers that are no candidates.
 
     An application that is itself installed as a package is found too, as the innermost frame that
     is neither ours, nor the standard library's, nor of the packages in `library`. Where a branch
@@ -46,7 +46,7 @@ def call_site(library: AbstractSet[str] = frozenset()) -> CallSite:
     place that forked it counts: who runs the event loop below is no caller.
     """
     library = frozenset(library)
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1 + beyond)
     installed: FrameType | None = None
     for _ in range(_DEEPEST):
         if frame is None:

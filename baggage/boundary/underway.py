@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -27,8 +27,11 @@ def begin(running: Branch | None, library: str) -> Token[_Call]:
 
 def end(token: Token[_Call]) -> None:
     """Undo `begin`. A coroutine that is thrown away may be closed in another context."""
-    with suppress(ValueError):
+    # `suppress` would cost more than all the rest, at every departure.
+    try:
         _underway.reset(token)
+    except ValueError:
+        pass
 
 
 def within(running: Branch | None, libraries: AbstractSet[str]) -> bool:

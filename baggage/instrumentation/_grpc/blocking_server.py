@@ -233,7 +233,7 @@ def _failing(arrival: Arrival, context: Any, error: Exception) -> Outcome:
 def _finish(arrival: Arrival, context: Any, outcome: Outcome) -> Any:
     """Tell the flows, send home what goes there, and answer."""
     outcome = arrival.end(outcome)
-    arrival.respond(trailing(context))
+    arrival.respond(trailing(context) if arrival.aware else None)
     status = aborted(outcome)
     if status is not None:
         context.abort(status.code, status.details)

@@ -162,9 +162,9 @@ class ClientAdapter:
         """Return the metadata that goes out."""
         return request.metadata
 
-    def response_carrier(self, response: Answer) -> Metadata | None:
-        """Return the trailing metadata, None without any."""
-        return Metadata(response.trailing) if response.trailing else None
+    def response_carrier(self, response: Answer) -> Metadata:
+        """Return the trailing metadata."""
+        return Metadata(response.trailing)
 
     def facts(self, response: Answer) -> Facts:
         """Describe an answer."""

@@ -53,7 +53,9 @@ class Metadata:
     def get(self, name: str) -> str | None:
         """Return a value, several joined by commas; None without any."""
         items = self._given if self._items is None else self._items
-        found = [_text(value) for key, value in items or () if key == name]
+        if not items:
+            return None
+        found = [_text(value) for key, value in items if key == name]
         return ",".join(found) if found else None
 
     def set(self, name: str, value: str) -> None:
