@@ -64,6 +64,9 @@ class Blank:
         if child is not None and child.baggage is not EMPTY:
             ensure().join(child)
 
+    def undo(self) -> None:
+        """Do nothing: there was nothing to split."""
+
     def _end(self) -> None:
         """Keep the branch that is current here, and hand its `home` values to their owners."""
         with self._boundary.isolated():
@@ -131,7 +134,7 @@ class Share(Blank):
             ensure().join(self._child)
 
     def undo(self) -> None:
-        """Bring a branch home that never ran."""
+        """Bring a branch home that never ran, and never will."""
         self._parent.rejoin(self._child)
 
     def _end(self) -> None:

@@ -107,8 +107,7 @@ class Fork(Crossing):
     def raised(self, error: BaseException) -> Outcome:
         """Return the outcome of a launch that failed: the branch that never ran comes home."""
         with self._boundary.isolated():
-            if self._parent is not None:
-                self._parent.rejoin(self._child)
+            self.undo()
         return super().raised(error)
 
     def run(self, work: Callable[[], T]) -> T:
@@ -155,6 +154,11 @@ class Fork(Crossing):
                 if self._child.baggage.home is not known:
                     self._ended()
             leave(token)
+
+    def undo(self) -> None:
+        """Bring a branch home that never ran, and never will."""
+        if self._parent is not None:
+            self._parent.rejoin(self._child)
 
     def join(self) -> None:
         """Merge what the child knows into the branch of the caller, who has waited for it."""

@@ -10,7 +10,7 @@ import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
-from baggage.boundary import Blank, Boundary, Share
+from baggage.boundary import Blank, Boundary, Fork, Share
 from baggage.context import suppressed
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.instrumentation._futures import follow
@@ -60,7 +60,20 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         return submit
 
     replace(ThreadPoolExecutor, "submit", submitting)
+    replace(Future, "cancel", lambda original: _cancelling(boundary, original))
     follow(_FORK, switch)
+
+
+def _cancelling(boundary: Boundary, original: Function) -> Function:
+    def cancel(self: Future[Any]) -> bool:
+        cancelled: bool = original(self)
+        fork: Fork | Blank | None = getattr(self, _FORK, None)
+        if cancelled and fork is not None:
+            with boundary.isolated():
+                fork.undo()
+        return cancelled
+
+    return cancel
 
 
 def _submit_unseen(

@@ -94,6 +94,16 @@ class TestFutures(Pooled):
         go.set()
         assert unpack("n") == (1,)
 
+    def test_calls_that_are_cancelled_and_forgotten_take_nothing_away(self) -> None:
+        go = self.blocked()
+        pack("n", 1)
+        running = context.ensure()
+        whole = running.baggage
+        assert all(self.pool.submit(pack, "n", 2).cancel() for _ in range(8))
+        running.update(lambda carried: carried)
+        assert running.baggage is whole  # nothing was split
+        go.set()
+
     def test_a_result_that_is_not_there_yet_brings_nothing_home(self) -> None:
         pack("n", 1)
         go = self.blocked()
