@@ -1,10 +1,19 @@
-"""What forks in one process have in common: nothing but the branch itself is carried."""
+"""What forks in one process have in common: nothing but the branch itself is carried.
+
+Also what groups of them, of whichever library, keep for whoever waits for all.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from typing import Any, Final
 
-from baggage.boundary import Call, CannotEnact, Facts, Fault, Kind, PlainFacts
+from baggage.boundary import Call, CannotEnact, Facts, Fault, Fork, Kind, PlainFacts
+from baggage.context import branch
+
+_ENDED: Final = "_baggage_ended"
+_KEPT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +47,24 @@ class ForkAdapter:
     def enact(self, fault: Fault, request: object, response: object = None) -> None:
         """Refuse: starting a branch does not fail in these ways."""
         raise CannotEnact(f"{self.library} knows no fault {fault}")
+
+
+def keep_ended(group: Any, fork: Fork | None) -> None:
+    """Keep what a branch brings for whoever waits for all of a group that it leaves.
+
+    Only so many are kept, the last ones: perhaps nobody ever waits.
+    """
+    if fork is not None:
+        vars(group).setdefault(_ENDED, deque(maxlen=_KEPT)).append(fork)
+
+
+def join_ended(group: Any) -> None:
+    """Join what ended in a group for whoever has waited for it: those that the caller forked."""
+    ended: deque[Fork] = vars(group).get(_ENDED, deque())
+    here = branch()
+    for _ in range(len(ended)):
+        fork = ended.popleft()
+        if fork.parent is here:
+            fork.join()
+        else:
+            ended.append(fork)

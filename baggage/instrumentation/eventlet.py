@@ -7,7 +7,6 @@ memory allows. A call by `tpool` is a part of its caller, who waits for it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any, Final
@@ -17,13 +16,10 @@ from eventlet.greenpool import GreenPool
 from eventlet.greenthread import GreenThread
 
 from baggage.boundary import Boundary, Fork
-from baggage.context import branch
-from baggage.instrumentation._forking import ForkAdapter
+from baggage.instrumentation._forking import ForkAdapter, join_ended, keep_ended
 from baggage.instrumentation._patching import Switch, wrap
 
 _FORK: Final = "_baggage_fork"
-_ENDED: Final = "_baggage_ended"
-_KEPT: Final = 1000
 Arguments = tuple[Any, ...]
 Named = dict[str, Any]
 
@@ -91,9 +87,7 @@ def _spawn_done(
     wrapped: Callable[..., None], pool: GreenPool, args: Arguments, kwargs: Named
 ) -> None:
     """Keep what a green thread brings, for whoever waits for all of its pool."""
-    fork = getattr(args[0], _FORK, None) if args else None
-    if fork is not None:
-        vars(pool).setdefault(_ENDED, deque(maxlen=_KEPT)).append(fork)
+    keep_ended(pool, getattr(args[0], _FORK, None) if args else None)
     wrapped(*args, **kwargs)
 
 
@@ -101,11 +95,7 @@ def _wait_all(wrapped: Callable[..., Any], pool: GreenPool, args: Arguments, kwa
     try:
         return wrapped(*args, **kwargs)
     finally:
-        ended = vars(pool).get(_ENDED, deque())
-        here = branch()
-        for fork in [fork for fork in ended if fork.parent is here]:
-            ended.remove(fork)
-            fork.join()
+        join_ended(pool)
 
 
 def _execute(wrapped: Callable[..., Any], _: object, args: Arguments, kwargs: Named) -> Any:

@@ -8,7 +8,6 @@ somebody joined that group is kept for him, as far as memory allows.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Final
@@ -22,12 +21,10 @@ from gevent.threadpool import ThreadPool
 
 from baggage.boundary import Boundary, Fork
 from baggage.context import attached, branch, ensure
-from baggage.instrumentation._forking import ForkAdapter
+from baggage.instrumentation._forking import ForkAdapter, join_ended, keep_ended
 from baggage.instrumentation._patching import Switch, wrap
 
 _FORK: Final = "_baggage_fork"
-_ENDED: Final = "_baggage_ended"
-_KEPT: Final = 1000
 Arguments = tuple[Any, ...]
 Named = dict[str, Any]
 
@@ -160,9 +157,7 @@ def _join(waited: Any) -> None:
 
 def _discard(wrapped: Callable[..., None], group: Group, args: Arguments, kwargs: Named) -> None:
     """Keep what a greenlet brings, for whoever joins the group that it leaves."""
-    fork = getattr(args[0], _FORK, None) if args else None
-    if fork is not None:
-        vars(group).setdefault(_ENDED, deque(maxlen=_KEPT)).append(fork)
+    keep_ended(group, getattr(args[0], _FORK, None) if args else None)
     wrapped(*args, **kwargs)
 
 
@@ -170,12 +165,7 @@ def _join_group(wrapped: Callable[..., Any], group: Group, args: Arguments, kwar
     try:
         return wrapped(*args, **kwargs)
     finally:
-        ended = vars(group).get(_ENDED, deque())
-        here = branch()
-        mine = [fork for fork in ended if fork.parent is here]
-        for fork in mine:
-            ended.remove(fork)
-            fork.join()
+        join_ended(group)
 
 
 _FOLLOWED: Final = {"get": _Waiting, "join": _Waiting, "rawlink": _Linking}
