@@ -171,6 +171,14 @@ def test_each_hop_is_logged_once_and_counted(caplog: pytest.LogCaptureFixture) -
     assert world.audit.findings == ()
 
 
+@pytest.mark.parametrize("audits", [True, False])
+def test_who_sends_nothing_is_told_so_in_audit_mode_alone(*, audits: bool) -> None:
+    arrival = World(callee_audits=audits).callee.arrive(SERVER, Parcel())
+    assert arrival is not None
+    assert arrival.aware is audits
+    arrival.close()
+
+
 def test_a_callee_without_audit_mode_is_understood() -> None:
     world = World(callee_audits=False)
     with world.request():
