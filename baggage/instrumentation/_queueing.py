@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -46,6 +47,8 @@ Wait = Callable[[float], object]
 
 _LEDGER: Final = "_baggage_ledger"
 _OURS: Final = "_baggage_covers"
+_BETWEEN: Final = frozenset({"baggage", "wrapt"})
+"""Packages whose frames stand between a put and who asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class Queueing:
     ) -> None:
         """Prepare; `stack` is the library's queue whose last item is taken first.
 
-        `keepers` are packages that keep their connections in a queue: these are no messages.
+        `keepers` are packages that keep things in queues for themselves: these are no messages.
         """
         self._boundary, self.switch, self._adapter = boundary, switch, adapter
         self._storage, self._stack, self._keepers = storage, stack, keepers
@@ -124,8 +127,7 @@ class Queueing:
         """Make a put that hands over an item, and returns once it lies there."""
 
         def put(queue: Any, *args: Any, **kwargs: Any) -> Any:
-            told = self.switch.on and not self._is_kept()
-            hand = self.sending(queue, args, kwargs) if told else None
+            hand = self.sending(queue, args, kwargs) if self.switch.on else None
             if hand is None:
                 return original(queue, *args, **kwargs)
             token = self.begin(hand)
@@ -142,23 +144,13 @@ class Queueing:
         """Make a get that takes an item, and returns it."""
 
         def get(queue: Any, *args: Any, **kwargs: Any) -> Any:
-            if not self.switch.on or self._is_kept():
+            if not self.switch.on:
                 return original(queue, *args, **kwargs)
             ask(queue)
             item = original(queue, *args, **kwargs)
             return self.take(queue, item, found_in(queue))
 
         return get
-
-    def _is_kept(self) -> bool:
-        """Say whether who calls a put or a get from a frame above keeps things for itself.
-
-        It does so at any time: within calls, between them, and when an answer was read at last.
-        """
-        frame = sys._getframe(2)
-        if frame.f_globals.get("__name__") == self._adapter.library and frame.f_back is not None:
-            frame = frame.f_back  # put_nowait and get_nowait
-        return str(frame.f_globals.get("__name__")).partition(".")[0] in self._keepers
 
     def sending(self, queue: Any, args: Positional, kwargs: Named) -> Hand | None:
         """Return what a put hands over, None where nothing goes along.
@@ -180,11 +172,25 @@ class Queueing:
         if isinstance(item, logging.LogRecord):
             return None
         message = self._boundary.hand_over(self._adapter, type(queue))
-        if message is None:
+        if message is None or self._is_kept():
             return None
         self._cover(type(queue))
         self._ledger(queue)
         return Hand(queue, [message])
+
+    def _is_kept(self) -> bool:
+        """Say whether a library puts what it keeps for itself, or tells itself.
+
+        It does so at any time: within calls, between them, and when an answer was read at last.
+        """
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            module = str(frame.f_globals.get("__name__"))
+            package = module.partition(".")[0]
+            if module != self._adapter.library and package not in _BETWEEN:
+                return package in self._keepers
+            frame = frame.f_back
+        return False
 
     def begin(self, hand: Hand) -> Token[Hand | None]:
         """Tell the `_put` within this put what it hands over."""

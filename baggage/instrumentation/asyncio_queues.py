@@ -123,7 +123,7 @@ class _AsyncQueueing(Queueing):
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap queues, once."""
-    queues = _AsyncQueueing(boundary, switch, _ADAPTER, _STORAGE, asyncio.LifoQueue)
+    queues = _AsyncQueueing(boundary, switch, _ADAPTER, _STORAGE, asyncio.LifoQueue, _KEEPERS)
     queues.wrap(asyncio.Queue, put_nowait=queues.put, get_nowait=queues.get_nowait)
     wrap(asyncio.Queue, "put", switch, queues.aput)
     wrap(asyncio.Queue, "get", switch, queues.aget)
@@ -159,6 +159,8 @@ def _task() -> object:
 
 
 _AGET: Final = _AsyncQueueing._aget.__code__
+# Which tells an application of its start and end, and of what comes by a websocket.
+_KEEPERS: Final = frozenset({"uvicorn"})
 _STORAGE: Final = Storage(lambda lying: lying.qsize(), lambda lying: lying._queue)
 _ADAPTER: Final = QueueAdapter(
     "asyncio.queues",

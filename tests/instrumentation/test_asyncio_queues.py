@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar, TypeVar
 
 import pytest
+import uvicorn
+from uvicorn.lifespan.on import LifespanOn
 
 from baggage.boundary import Kind, Proceed
 from baggage.context import branch, pack, unpack
@@ -257,6 +259,26 @@ class InLoops(Tasks):
 
         self.run(work)
         assert len(recorder.ended) == 1
+
+    def test_what_a_server_tells_an_application_of_its_start_and_end_is_no_message(self) -> None:
+        recorder = self.recorded(Kind.PRODUCER, Kind.CONSUMER)
+        heard: list[object] = []
+
+        async def application(_: Any, receive: Any, send: Any) -> None:
+            for told in ("startup", "shutdown"):
+                heard.append((await receive())["type"])
+                await send({"type": f"lifespan.{told}.complete"})
+
+        async def work() -> int:
+            config = uvicorn.Config(application, lifespan="on", log_config=None)
+            config.load()
+            lifespan = LifespanOn(config)
+            await lifespan.startup()
+            await lifespan.shutdown()
+            return len(recorder.begun)
+
+        assert self.run(work) == 0
+        assert heard == ["lifespan.startup", "lifespan.shutdown"]
 
 
 class TestInLoops(InLoops):
