@@ -140,7 +140,8 @@ class Share(Blank):
     def _end(self) -> None:
         try:
             child = self._child
-            collect(child)
+            if not child.alone:
+                collect(child)
             if not self._parent.ended(child):
                 self._boundary.overflow(take_home(child))
         except Exception as error:  # noqa: BLE001 - kept from the application

@@ -159,9 +159,8 @@ class Branch:
                 self._baggage.without_home(), self.service, muted=self.muted, scope=scope
             )
             child._lender = self
-            if self._lent is None:
-                self._lent = set()
-            self._lent.add(child)
+            self._lent = lent = self._lent or set()
+            lent.add(child)
             family.add(child)
         return child
 
@@ -176,6 +175,10 @@ class Branch:
 
     def rejoin(self, child: Branch) -> None:
         """Join a child of the family, and let go of it."""
+        family, lent = self._family, self._lent
+        held = (lent and child in lent) or (family and child in family._children)
+        if not held and child._lender is self and child._share is None:
+            return  # It has ended and never wrote: there is nothing that a lock would guard.
         with self._lock:
             if self._family is not None:
                 self._family.forget(child)
