@@ -16,11 +16,11 @@ import gevent.threadpool
 from gevent import Greenlet, getcurrent
 from gevent.event import AsyncResult
 from gevent.hub import Hub
-from gevent.pool import Group
+from gevent.pool import Group, IMapUnordered
 from gevent.threadpool import ThreadPool
 
 from baggage.boundary import Boundary, Fork
-from baggage.context import attached, branch, ensure
+from baggage.context import Branch, attached, branch, ensure
 from baggage.instrumentation._forking import ForkAdapter, join_ended, keep_ended
 from baggage.instrumentation._patching import Switch, wrap
 
@@ -33,7 +33,13 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     """Follow greenlets, and wrap groups and pools, once."""
 
     def started(greenlet: Greenlet) -> None:
-        fork = boundary.fork(_GREENLET, None) if switch.on else None
+        if not switch.on:
+            return
+        running = branch()
+        if running is not None and isinstance(greenlet, IMapUnordered):
+            _run_in(greenlet, running)
+            return
+        fork = boundary.fork(_GREENLET, None)
         if fork is not None:
             fork.start(lambda: _follow(greenlet, fork))
 
@@ -66,6 +72,11 @@ class Result(AsyncResult):  # type: ignore[misc]
             return super().get(*args, **kwargs)
         finally:
             _join(self)
+
+    def rawlink(self, callback: Callable[[Any], object]) -> Any:
+        """Call back when the result is there: an `imap` that waits for it joins the branch."""
+        waits = getattr(callback, "__name__", "") == _ITERATOR
+        return super().rawlink(_Waking(callback) if waits else callback)
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
         """Wait for the result."""
@@ -103,7 +114,7 @@ class _Linking(_Waiting):
     __slots__ = ()
 
     def __call__(self, callback: Callable[[Any], object]) -> Any:
-        if getattr(callback, "__name__", "") == "switch":
+        if getattr(callback, "__name__", "") in _WAKING:
             callback = _Waking(callback)
         return getattr(type(self._greenlet), self._name)(self._greenlet, callback)
 
@@ -129,6 +140,20 @@ class _Waking:
 
     def __hash__(self) -> int:
         return hash(self._callback)
+
+
+def _run_in(greenlet: IMapUnordered, running: Branch) -> None:
+    """Have what spawns for an `imap` do so as a part of its caller, whose branches these are.
+
+    Its iterator can't be followed: what it yields is joined as soon as it's there.
+    """
+    run = greenlet._run
+
+    def run_in_branch(*args: Any, **kwargs: Any) -> Any:
+        with attached(running):
+            return run(*args, **kwargs)
+
+    greenlet._run = update_wrapper(run_in_branch, run, updated=())
 
 
 def _follow(greenlet: Greenlet, fork: Fork) -> None:
@@ -168,6 +193,9 @@ def _join_group(wrapped: Callable[..., Any], group: Group, args: Arguments, kwar
         join_ended(group)
 
 
+# The names of links that tell of somebody who waits: a greenlet, and the iterator of an `imap`.
+_ITERATOR: Final = "_on_result"
+_WAKING: Final = frozenset({"switch", _ITERATOR})
 _FOLLOWED: Final = {"get": _Waiting, "join": _Waiting, "rawlink": _Linking}
 _GREENLET: Final = ForkAdapter(
     "gevent",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import gevent
 import pytest
@@ -166,6 +167,22 @@ class TestGreenlets(InstrumentationSuite):
         pool.apply(pack, ("n", 4))
         pool.apply_async(pack, ("n", 5)).get()
         assert set(unpack("n")) == set(range(6))
+
+    @pytest.mark.parametrize("kind", [Pool, ThreadPool])
+    def test_what_is_iterated_over_comes_home(self, kind: Callable[[int], Any]) -> None:
+        def number(n: int) -> int:
+            pack("n", n)
+            return n
+
+        pack("n", 0)
+        pool = kind(2)
+        try:
+            assert list(pool.imap(number, [1, 2, 3])) == [1, 2, 3]
+            assert set(unpack("n")) == {0, 1, 2, 3}
+            assert sorted(pool.imap_unordered(number, [4, 5])) == [4, 5]
+            assert set(unpack("n")) == set(range(6))
+        finally:
+            pool.kill()
 
     def test_an_apply_in_a_native_thread_comes_home(self) -> None:
         pack("n", 0)
