@@ -16,11 +16,13 @@ import weakref
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, ClassVar
 
+import anyio
+import anyio.to_thread
 import pytest
 import urllib3
 
 from baggage.boundary import Kind
-from baggage.context import branch, unpack
+from baggage.context import branch, pack, unpack
 from baggage.instrumentation import queue as instrumentation
 from baggage.testing import Origin, Reply
 from baggage.testing._queue import QueueBase
@@ -307,6 +309,18 @@ class TestMore(Threads):
             assert recorder.begun == []
             assert pools.request("GET", origin.url).status == 200
             assert branch() is None
+
+    def test_what_a_thread_does_for_a_task_is_a_part_of_it(self) -> None:
+        recorder = self.recorded(Kind.PRODUCER, Kind.CONSUMER)
+
+        async def work() -> tuple[object, ...]:
+            with self.request("acme") as arrival:
+                await anyio.to_thread.run_sync(pack, "n", 1)
+                assert await anyio.to_thread.run_sync(branch) is arrival.branch
+                return (*unpack("tenant"), *unpack("n"))
+
+        assert anyio.run(work) == ("acme", 1)
+        assert recorder.begun == []
 
     def test_pools_of_threads_and_of_processes_work_as_ever(self) -> None:
         recorder = self.recorded(Kind.PRODUCER, Kind.CONSUMER)
