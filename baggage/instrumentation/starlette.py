@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Awaitable
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, Final
 
 import wrapt
@@ -30,6 +32,10 @@ _BACKGROUND: Final = ForkAdapter(
     "starlette", "BackgroundTask", frozenset({"starlette", "fastapi", "anyio"})
 )
 
+_planned: Final[ContextVar[list[weakref.finalize[Any, Any]] | None]] = ContextVar(
+    "baggage.starlette.planned", default=None
+)
+
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap Starlette, once."""
@@ -38,7 +44,8 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         wrapped: Any, _: Starlette, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Awaitable[None]:
         # Fails at once for other arguments: servers try so whether they were given a factory.
-        return serve(boundary, _ADAPTER, wrapped, *_request(*args, **kwargs))
+        request = _request(*args, **kwargs)
+        return _ending(serve(boundary, _ADAPTER, wrapped, *request))
 
     def plan(
         wrapped: Any, task: BackgroundTask, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -47,8 +54,12 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         fork = None if branch() is None else boundary.fork(_BACKGROUND, None)
         if fork is not None:
             fork.start(_nothing)
-            # One that never runs, since the request fails, ends when it is thrown away.
-            vars(task)[_FORK] = fork, weakref.finalize(task, fork.run, _nothing)
+            # One that never runs, since the request fails, ends with that or is thrown away.
+            abandoned = weakref.finalize(task, fork.run, _nothing)
+            vars(task)[_FORK] = fork, abandoned
+            planned = _planned.get()
+            if planned is not None:
+                planned.append(abandoned)
 
     def ask_in_tests(module: Any) -> None:
         transport = getattr(module, "_TestClientTransport", None)
@@ -70,8 +81,23 @@ async def _run(
         await wrapped(*args, **kwargs)
         return
     fork, abandoned = found
-    abandoned.detach()
-    await fork.arun(wrapped(*args, **kwargs))
+    if abandoned.detach() is None:  # It runs after its request, by other means.
+        await wrapped(*args, **kwargs)
+    else:
+        await fork.arun(wrapped(*args, **kwargs))
+
+
+async def _ending(serving: Awaitable[None]) -> None:
+    """Serve a request, and end the background tasks that it made and did not run."""
+    planned: list[weakref.finalize[Any, Any]] = []
+    token = _planned.set(planned)
+    try:
+        await serving
+    finally:
+        for abandoned in planned:
+            abandoned()
+        with suppress(ValueError):  # thrown away, and closed in another context
+            _planned.reset(token)
 
 
 def _nothing() -> None:
