@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from hashlib import blake2b
 from typing import Final
 
@@ -22,3 +23,21 @@ def payload(target: str, body: object) -> bytes | None:
     if body is not None and not isinstance(body, bytes):
         return None
     return digest(target.encode() + b"\0" + (body or b""))
+
+
+class ResponseHeaders:
+    """The headers of a response that a client got, which nobody sends on."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: MutableMapping[str, str]) -> None:
+        """Take the library's own mapping, which minds no case."""
+        self._headers = headers
+
+    def get(self, name: str) -> str | None:
+        """Return a header."""
+        return self._headers.get(name)
+
+    def set(self, name: str, value: str) -> None:
+        """Replace a header."""
+        self._headers[name] = value

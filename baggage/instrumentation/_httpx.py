@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from hashlib import blake2b
 from typing import Any, Final
 
 from baggage.boundary import (
@@ -27,11 +26,11 @@ from baggage.boundary import (
 )
 from baggage.boundary.crossing import adrive
 from baggage.context import suppressed
+from baggage.instrumentation._http import ResponseHeaders, digest, payload
 from baggage.instrumentation._httpx_bodies import Body, atake, content_of, kind_of, take
 from baggage.instrumentation._httpx_faults import Nowhere, changed, finished
 from baggage.instrumentation._patching import Switch, wrap
 
-_DIGEST_SIZE: Final = 8
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _SOCKETS: Final = ("ws", "wss")
 _whole: Final[ContextVar[bool]] = ContextVar("baggage.httpx.whole", default=False)
@@ -211,22 +210,6 @@ class Sending:
         return self._adapter.api.Request(request.method, request.url, extensions=request.extensions)
 
 
-class _ResponseHeaders:
-    """The headers of a response, which nobody sends on."""
-
-    __slots__ = ("_headers",)
-
-    def __init__(self, headers: Any) -> None:
-        self._headers = headers
-
-    def get(self, name: str) -> str | None:
-        value: str | None = self._headers.get(name)
-        return value
-
-    def set(self, name: str, value: str) -> None:
-        self._headers[name] = value
-
-
 class _Facts:
     """What a response says. A body that the application streams is left alone."""
 
@@ -248,7 +231,7 @@ class _Facts:
         read = self._content
         if self._response.has_redirect_location:
             read = self._response.headers["location"].encode()
-        return None if read is None else blake2b(read, digest_size=_DIGEST_SIZE).digest()
+        return None if read is None else digest(read)
 
     def size(self) -> int | None:
         return None if self._content is None else len(self._content)
@@ -282,8 +265,8 @@ class _Adapter:
     def request_carrier(self, request: Sending) -> Sending:
         return request
 
-    def response_carrier(self, response: Any) -> _ResponseHeaders:
-        return _ResponseHeaders(response.headers)
+    def response_carrier(self, response: Any) -> ResponseHeaders:
+        return ResponseHeaders(response.headers)
 
     def facts(self, response: Any) -> Facts:
         return _Facts(response)
@@ -322,8 +305,7 @@ class _Adapter:
     def _payload(self, target: str, stream: Any) -> bytes | None:
         if not isinstance(stream, self.api.ByteStream):
             return None
-        body = b"".join(stream)
-        return blake2b(target.encode() + b"\0" + body, digest_size=_DIGEST_SIZE).digest()
+        return payload(target, b"".join(stream))
 
 
 def _seconds(timeout: Any) -> float | None:

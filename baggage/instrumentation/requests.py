@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 from requests.utils import select_proxy
 from urllib3.connectionpool import HTTPConnectionPool
 
 from baggage.boundary import Boundary, Call, Endpoint, Facts, Fault, FaultKind, Kind
 from baggage.context import suppressed
-from baggage.instrumentation._http import PORTS, digest, payload
+from baggage.instrumentation._http import PORTS, ResponseHeaders, digest, payload
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.instrumentation._requests_attempts import Arranged, Attempts, Sending
 from baggage.instrumentation._requests_faults import changed, dial, enact
@@ -57,21 +56,6 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
     wrap(HTTPAdapter, "send", switch, send)
     wrap(HTTPConnectionPool, "_make_request", switch, make_request)
-
-
-class _ResponseHeaders:
-    """The headers of a response, which nobody sends on."""
-
-    __slots__ = ("_headers",)
-
-    def __init__(self, headers: CaseInsensitiveDict[str]) -> None:
-        self._headers = headers
-
-    def get(self, name: str) -> str | None:
-        return self._headers.get(name)
-
-    def set(self, name: str, value: str) -> None:
-        self._headers[name] = value
 
 
 class _ResponseFacts:
@@ -132,8 +116,8 @@ class _Adapter:
     def request_carrier(self, request: Sending) -> Sending:
         return request
 
-    def response_carrier(self, response: Response) -> _ResponseHeaders:
-        return _ResponseHeaders(response.headers)
+    def response_carrier(self, response: Response) -> ResponseHeaders:
+        return ResponseHeaders(response.headers)
 
     def facts(self, response: Response) -> Facts:
         return _ResponseFacts(response)

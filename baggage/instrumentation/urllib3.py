@@ -17,7 +17,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from baggage.boundary import Boundary, Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
-from baggage.instrumentation._http import PORTS, digest, payload
+from baggage.instrumentation._http import PORTS, ResponseHeaders, digest, payload
 from baggage.instrumentation._nowhere import BROKEN_BODY
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.instrumentation._urllib3 import (
@@ -50,22 +50,6 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         return attempt.send() if departure is None else departure.drive(attempt.send)
 
     wrap(HTTPConnectionPool, "_make_request", switch, make_request)
-
-
-class _ResponseHeaders:
-    """The headers of a response."""
-
-    __slots__ = ("_headers",)
-
-    def __init__(self, headers: Any) -> None:
-        self._headers = headers
-
-    def get(self, name: str) -> str | None:
-        value: str | None = self._headers.get(name)
-        return value
-
-    def set(self, name: str, value: str) -> None:
-        self._headers[name] = value
 
 
 class _ResponseFacts:
@@ -126,8 +110,8 @@ class _Adapter:
     def request_carrier(self, request: Attempt) -> Attempt:
         return request
 
-    def response_carrier(self, response: Any) -> _ResponseHeaders:
-        return _ResponseHeaders(response.headers)
+    def response_carrier(self, response: Any) -> ResponseHeaders:
+        return ResponseHeaders(response.headers)
 
     def facts(self, response: Any) -> Facts:
         return _ResponseFacts(response)
