@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
-from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+from baggage.boundary import Call, Endpoint, Facts, Fault
+from baggage.instrumentation._http import digest
+from baggage.instrumentation._http_server import ServerAdapter
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-_DIGEST_SIZE: Final = 8
 
 
 @dataclass(slots=True)
@@ -95,23 +94,15 @@ class _Facts:
 
     def digest(self) -> bytes | None:
         body = self._response.body
-        return None if body is None else blake2b(body, digest_size=_DIGEST_SIZE).digest()
+        return None if body is None else digest(body)
 
     def size(self) -> int | None:
         body = self._response.body
         return self._response.length() if body is None else len(body)
 
 
-class AsgiAdapter:
-    """The server side of HTTP, under the name of the framework that is instrumented."""
-
-    kind = Kind.SERVER
-    packages: frozenset[str] = frozenset()
-    below: frozenset[str] = frozenset()
-
-    def __init__(self, library: str) -> None:
-        """Name the library."""
-        self.library = library
+class AsgiAdapter(ServerAdapter):
+    """The server side of HTTP in a framework that speaks ASGI."""
 
     def describe(self, request: Scope) -> Call:
         """Describe the request by method and raw path; a websocket begins with a GET."""
@@ -140,17 +131,13 @@ class AsgiAdapter:
         """Describe the response."""
         return _Facts(response)
 
-    def answer(self, error: BaseException) -> None:
-        """Say nothing: what an application raises is no answer."""
-
     def enact(self, fault: Fault, request: Scope, response: Response | None = None) -> Response:
-        """Answer with a status; other faults a server can't make by itself."""
-        if fault.kind is not FaultKind.STATUS or fault.status is None:
-            raise CannotEnact(f"{self.library} knows no fault {fault}")
+        """Answer with a status."""
+        status = self._status(fault)
         body = fault.body or b""
         headers = [(b"content-length", str(len(body)).encode())]
-        start = {"type": "http.response.start", "status": fault.status}
-        return Response(fault.status, start, headers, body)
+        start = {"type": "http.response.start", "status": status}
+        return Response(status, start, headers, body)
 
 
 def _path(scope: Scope) -> str:

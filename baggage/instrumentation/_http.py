@@ -1,4 +1,4 @@
-"""What clients of HTTP describe alike."""
+"""What instrumentations of HTTP describe alike."""
 
 from __future__ import annotations
 

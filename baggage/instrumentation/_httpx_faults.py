@@ -13,11 +13,11 @@ import os
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from http import HTTPStatus
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
 from baggage.boundary import CannotEnact, Fault, FaultKind
+from baggage.instrumentation._nowhere import message
 
 _KINDS: Final = {
     "ConnectError": FaultKind.REFUSED,
@@ -80,7 +80,7 @@ class Nowhere:
             name = self._short(fault)
             kind = _KINDS.get(name, kind)
         if kind is FaultKind.STATUS and fault.status is not None:
-            return _Line(answer=_message(fault.status, fault.body or b""))
+            return _Line(answer=message(fault.status, fault.body or b""))
         causes = _LOOP if self.loop else _PLAIN
         if kind is FaultKind.REFUSED:
             return _Line(connect=lambda where: _fail(core.ConnectError, causes.refuse, where))
@@ -189,14 +189,6 @@ _DIALS: Final[dict[str, Callable[[Any, _Causes], Any]]] = {
     ),
     "RemoteProtocolError": lambda _core, _causes: _Line(),  # ends without an answer
 }
-
-
-def _message(status: int, body: bytes) -> bytes:
-    if not 200 <= status <= 999:
-        raise CannotEnact(f"{status} is not the status of an answer")
-    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
-    head = f"HTTP/1.1 {status} {phrase}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
 
 
 class _Line:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
-from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+from baggage.boundary import Call, Endpoint, Facts, Fault
+from baggage.instrumentation._http import digest
+from baggage.instrumentation._http_server import ServerAdapter
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 EXTENSION: Final = "baggage"
-_DIGEST_SIZE: Final = 8
 _WHOLE: Final = 1 << 20
 """Bodies of at most so many bytes are taken whole, where somebody asks for a digest."""
 
@@ -98,7 +98,7 @@ class _Facts:
 
     def digest(self) -> bytes | None:
         body = self._whole()
-        return None if body is None else blake2b(body, digest_size=_DIGEST_SIZE).digest()
+        return None if body is None else digest(body)
 
     def size(self) -> int | None:
         return self._response.length()
@@ -142,16 +142,8 @@ class _Whole:
             self._close()
 
 
-class WsgiAdapter:
-    """The server side of HTTP, under the name of the framework that is instrumented."""
-
-    kind = Kind.SERVER
-    packages: frozenset[str] = frozenset()
-    below: frozenset[str] = frozenset()
-
-    def __init__(self, library: str) -> None:
-        """Name the library."""
-        self.library = library
+class WsgiAdapter(ServerAdapter):
+    """The server side of HTTP in a framework that speaks WSGI."""
 
     def describe(self, request: Environ) -> Call:
         """Describe the request by method and raw path."""
@@ -179,18 +171,14 @@ class WsgiAdapter:
         """Describe the response."""
         return _Facts(response)
 
-    def answer(self, error: BaseException) -> None:
-        """Say nothing: what an application raises is no answer."""
-
     def enact(self, fault: Fault, request: Environ, response: Response | None = None) -> Response:
-        """Answer with a status; other faults a server can't make by itself."""
-        if fault.kind is not FaultKind.STATUS or fault.status is None:
-            raise CannotEnact(f"{self.library} knows no fault {fault}")
-        known = fault.status in HTTPStatus._value2member_map_
-        phrase = HTTPStatus(fault.status).phrase if known else "Unknown"
+        """Answer with a status."""
+        status = self._status(fault)
+        known = status in HTTPStatus._value2member_map_
+        phrase = HTTPStatus(status).phrase if known else "Unknown"
         body = fault.body or b""
         headers = [("Content-Length", str(len(body)))]
-        return Response(f"{fault.status} {phrase}", headers, [body])
+        return Response(f"{status} {phrase}", headers, [body])
 
 
 def service_of(application: object) -> str:
