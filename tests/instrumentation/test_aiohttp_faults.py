@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,10 +15,10 @@ from aiohttp import client_exceptions
 
 from baggage.boundary import Fault, FaultKind, Inject, Returned
 from baggage.instrumentation import aiohttp as instrumentation
-from baggage.testing import HANG, RESET, Origin, Reply, Scripted
-from baggage.testing.origin import Answer
+from baggage.testing import HANG, RESET, Reply, Scripted
 from baggage.testing.suite import InstrumentationSuite, chain, failure, outcome_of
 from tests.instrumentation.looping import Looping, looping
+from tests.instrumentation.real_faults import answering, full, refusing
 
 REFUSED = Fault(FaultKind.REFUSED)
 TIMEOUT = Fault(FaultKind.TIMEOUT)
@@ -72,32 +71,6 @@ def told(error: BaseException | None) -> list[object]:
         learnt.append((type(error), str(error), repr(error), repr(error.args), seen))
         error = error.__cause__ or error.__context__
     return learnt
-
-
-@contextmanager
-def refusing() -> Iterator[str]:
-    """Yield an address whose port nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{held.getsockname()[1]}/path?q=1"
-
-
-@contextmanager
-def full() -> Iterator[str]:
-    """Yield an address where connections wait for ever: nobody accepts, and the queue is full."""
-    with socket.socket() as held, socket.socket() as first, socket.socket() as second:
-        held.bind(("127.0.0.1", 0))
-        held.listen(0)
-        for waiting in (first, second):
-            waiting.setblocking(False)
-            waiting.connect_ex(held.getsockname())
-        yield f"http://127.0.0.1:{held.getsockname()[1]}/path?q=1"
-
-
-@contextmanager
-def answering(answer: Answer) -> Iterator[str]:
-    with Origin(answer).serving() as origin:
-        yield f"{origin.url}path?q=1"
 
 
 def by_socket(path: str) -> aiohttp.ClientSession:

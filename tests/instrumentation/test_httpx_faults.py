@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import pickle
 import re
-import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import httpx
@@ -18,9 +16,9 @@ import pytest
 from baggage.boundary import Fault, FaultKind, Inject
 from baggage.instrumentation import httpx as instrumentation
 from baggage.instrumentation import httpx2 as instrumentation2
-from baggage.testing import HANG, RESET, Origin, Reply, Scripted
-from baggage.testing.origin import Answer, Silence
+from baggage.testing import HANG, RESET, Reply, Scripted
 from baggage.testing.suite import InstrumentationSuite, chain, failure
+from tests.instrumentation.real_faults import answering, full, refusing
 
 REFUSED = Fault(FaultKind.REFUSED)
 TIMEOUT = Fault(FaultKind.TIMEOUT)
@@ -31,32 +29,6 @@ NOBODY = "http://127.0.0.1:1/"
 TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 LOOPS = pytest.mark.parametrize("loop", [False, True], ids=["plain", "loop"])
-
-
-@contextmanager
-def refusing() -> Iterator[str]:
-    """Yield an address whose port nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{held.getsockname()[1]}/path?q=1"
-
-
-@contextmanager
-def full() -> Iterator[str]:
-    """Yield an address where connections wait for ever: nobody accepts, and the queue is full."""
-    with socket.socket() as held, socket.socket() as first, socket.socket() as second:
-        held.bind(("127.0.0.1", 0))
-        held.listen(0)
-        for waiting in (first, second):
-            waiting.setblocking(False)
-            waiting.connect_ex(held.getsockname())
-        yield f"http://127.0.0.1:{held.getsockname()[1]}/path?q=1"
-
-
-@contextmanager
-def answering(answer: Answer | Reply | Silence) -> Iterator[str]:
-    with Origin(answer if callable(answer) else lambda _: answer).serving() as origin:
-        yield origin.url + "path?q=1"
 
 
 def unaddressed(text: str) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -19,9 +17,9 @@ from urllib3.util import Retry
 
 from baggage.boundary import Fault, FaultKind, Inject
 from baggage.instrumentation import requests as instrumentation
-from baggage.testing import HANG, RESET, Origin, Reply, Scripted
-from baggage.testing.origin import Answer, Silence
+from baggage.testing import HANG, RESET, Reply, Scripted
 from baggage.testing.suite import InstrumentationSuite, chain, failure
+from tests.instrumentation.real_faults import answering, full, refusing
 
 REFUSED = Fault(FaultKind.REFUSED)
 TIMEOUT = Fault(FaultKind.TIMEOUT)
@@ -55,32 +53,6 @@ def in_total(url: str) -> requests.Response:
 
 
 ASKS = pytest.mark.parametrize("ask", [get, post, with_retries, in_total])
-
-
-@contextmanager
-def refusing() -> Iterator[str]:
-    """Yield an address whose port nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{held.getsockname()[1]}/path?q=1"
-
-
-@contextmanager
-def full() -> Iterator[str]:
-    """Yield an address where connections wait for ever: nobody accepts, and the queue is full."""
-    with socket.socket() as held, socket.socket() as first, socket.socket() as second:
-        held.bind(("127.0.0.1", 0))
-        held.listen(0)
-        for waiting in (first, second):
-            waiting.setblocking(False)
-            waiting.connect_ex(held.getsockname())
-        yield f"http://127.0.0.1:{held.getsockname()[1]}/path?q=1"
-
-
-@contextmanager
-def answering(answer: Answer | Reply | Silence) -> Iterator[str]:
-    with Origin(answer if callable(answer) else lambda _: answer).serving() as origin:
-        yield origin.url + "path?q=1"
 
 
 BROKEN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nbroken"
