@@ -81,7 +81,9 @@ class Call:
     that it is the same on every machine. `payload` is a digest of what the callee will read (path,
     query, body; never headers), or None where the library streams it. `timeout` is in seconds, None
     where the caller set none. `source` is the service that crosses. `arrived` shows the foreign
-    headers of an arrival by lower-case name, and is empty for a departure.
+    headers of an arrival by lower-case name, several of one name joined by ",", and is empty for a
+    departure. `endpoint` is the other side's address; `local` is the address of this process that
+    was arrived at, None for a departure, and where the library can't tell.
     """
 
     kind: Kind
@@ -96,6 +98,7 @@ class Call:
     target: str = ""
     site: CallSite = UNKNOWN_SITE
     arrived: Mapping[str, str] = field(default_factory=nothing)
+    local: Endpoint | None = None
 
     def placed(self, source: str, target: str, site: CallSite) -> Call:
         """Fill in what the driver knows of a call that nobody else has seen yet; return it."""

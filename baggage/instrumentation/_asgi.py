@@ -117,6 +117,7 @@ class AsgiAdapter(ServerAdapter):
             arguments={"path": path, "query": request.get("query_string", b"").decode("latin-1")},
             endpoint=Endpoint(host or "", port or 0),
             arrived=_Arrived(request),
+            local=_local(request),
         )
 
     def request_carrier(self, request: Scope) -> _RequestHeaders:
@@ -143,6 +144,12 @@ class AsgiAdapter(ServerAdapter):
 def _path(scope: Scope) -> str:
     raw: bytes = scope.get("raw_path") or quote(scope.get("path", "")).encode()
     return raw.partition(b"?")[0].decode("latin-1") or "/"
+
+
+def _local(scope: Scope) -> Endpoint | None:
+    """Return where the server was reached; a Unix socket's path has no port."""
+    server = scope.get("server")
+    return Endpoint(str(server[0]), server[1] or 0) if server else None
 
 
 class _Arrived(Mapping[str, str]):

@@ -17,6 +17,7 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 EXTENSION: Final = "baggage"
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - not to be bound
 _WHOLE: Final = 1 << 20
 """Bodies of at most so many bytes are taken whole, where somebody asks for a digest."""
 
@@ -157,6 +158,7 @@ class WsgiAdapter(ServerAdapter):
             arguments={"path": path, "query": request.get("QUERY_STRING", "")},
             endpoint=Endpoint(request.get("REMOTE_ADDR") or "", _port(request)),
             arrived=_Arrived(request),
+            local=_local(request),
         )
 
     def request_carrier(self, request: Environ) -> _EnvironHeaders:
@@ -187,9 +189,15 @@ def service_of(application: object) -> str:
     return str(extensions.get(EXTENSION, "")) if isinstance(extensions, dict) else ""
 
 
-def _port(environ: Environ) -> int:
-    port = str(environ.get("REMOTE_PORT") or "")
+def _port(environ: Environ, variable: str = "REMOTE_PORT") -> int:
+    port = str(environ.get(variable) or "")
     return int(port) if port.isdecimal() else 0
+
+
+def _local(environ: Environ) -> Endpoint | None:
+    """Return where the server listens, None on a Unix socket. Everywhere is no address."""
+    host, port = str(environ.get("SERVER_NAME") or ""), _port(environ, "SERVER_PORT")
+    return Endpoint("" if host in _EVERYWHERE else host, port) if port else None
 
 
 class _Arrived(Mapping[str, str]):

@@ -25,10 +25,12 @@ FOUND: Final = key("recorder.found", direction=Direction.HOME)
 class Server(InstrumentationSuite):
     """An instrumented server of some framework.
 
-    `workers` is how many requests it serves at a time.
+    `workers` is how many requests it serves at a time; `tells_address` says whether it can tell the
+    port that a request came to.
     """
 
     workers: ClassVar[int] = 2
+    tells_address: ClassVar[bool] = True
 
     @abstractmethod
     def serving(self, view: View) -> AbstractContextManager[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,6 +23,7 @@ from baggage.boundary import (
 from baggage.context import pack, unpack
 from baggage.testing._server import DOWN, HOME, Server
 from baggage.testing.suite import HERE
+from baggage.testing.visitor import visiting
 from baggage.values import EMPTY, Direction, key
 
 NONSENSE = Fault(FaultKind.RAISE, name="no.such.Exception")
@@ -39,6 +41,22 @@ class Flows(Server):
         assert (call.kind, call.operation, call.source) == (Kind.SERVER, "GET /users", HERE)
         assert call.arrived["x-foreign"] == "yes"
         assert {name for name in call.arrived if name == "x-foreign"}
+
+    def test_an_arrival_says_where_it_arrived(self) -> None:
+        recorder = self.recorded()
+        with self.serving(lambda: b"done") as url, visiting(url) as visitor:
+            visitor.ask()
+        recorder.wait(lambda it: it.ended)
+        local = recorder.ended[0].call.local
+        told = local is not None and local.port == urlsplit(url).port
+        assert told is self.tells_address
+
+    def test_a_header_that_came_twice_arrives_as_both_values(self) -> None:
+        recorder = self.recorded()
+        self.answered(lambda: b"done", headers=[("X-Foreign", "yes"), ("x-foreign", "twice")])
+        recorder.wait(lambda it: it.ended)
+        both = recorder.ended[0].call.arrived["x-foreign"]
+        assert [value.strip() for value in both.split(",")] == ["yes", "twice"]
 
     def test_a_flow_runs_in_the_branch_that_arrived(self) -> None:
         recorder = self.recorded()

@@ -13,5 +13,6 @@ __all__ = ["HttpServerSuite", "View"]
 class HttpServerSuite(Carries, Flows, Streams):
     """Inherit, and say how a view is served. See `baggage.testing` for an example.
 
-    `workers` is how many requests the server serves at a time.
+    `workers` is how many requests the server serves at a time, and `tells_address` whether it can
+    tell the port that a request came to.
     """

@@ -65,6 +65,7 @@ calls: Final = st.builds(
     target=st.text(max_size=9),
     site=st.builds(CallSite, st.text(max_size=9), st.text(max_size=9)),
     arrived=_HEADERS,
+    local=st.none() | st.builds(Endpoint, st.text(max_size=9), st.integers(0, 65535)),
 )
 """Any call that an instrumentation may describe."""
 

@@ -62,8 +62,9 @@ class _Adapter:
             operation=f"{request.method} {path}",
             method=request.method.lower(),
             arguments={"path": path, "query": request.rel_url.raw_query_string},
-            endpoint=_peer(request),
+            endpoint=_end(request, "peername") or Endpoint(""),
             arrived=Arrived(request.headers),
+            local=_end(request, "sockname"),
         )
 
     def request_carrier(self, request: BaseRequest) -> Headers:
@@ -91,10 +92,10 @@ class _Adapter:
 ADAPTER: Final = _Adapter()
 
 
-def _peer(request: BaseRequest) -> Endpoint:
-    """Return whom the connection is to; a Unix socket has no name there."""
+def _end(request: BaseRequest, name: str) -> Endpoint | None:
+    """Return one end of the connection; that of a Unix socket is a path, "" for one without."""
     transport = request.transport
-    peer = None if transport is None else transport.get_extra_info("peername")
-    if isinstance(peer, tuple):
-        return Endpoint(str(peer[0]), int(peer[1]))
-    return Endpoint(str(peer or ""))
+    end = None if transport is None else transport.get_extra_info(name)
+    if end is None:
+        return None
+    return Endpoint(str(end[0]), int(end[1])) if isinstance(end, tuple) else Endpoint(str(end))
