@@ -24,7 +24,7 @@ from baggage.boundary import (
     Returned,
 )
 from metaapps.tracing import settings
-from metaapps.tracing.file import TraceFile
+from metaapps.tracing.export.file import TraceFile
 from metaapps.tracing.span import NOBODY, SPAN, SPAN_BYTES, TRACE_BYTES, Peer, Position, Span
 
 Report = Callable[[Span], None]
@@ -82,7 +82,7 @@ class Tracing:
         outcome: Outcome | None = None
         try:
             handed = position.sending() if call.kind is Kind.CLIENT else position
-            outcome = yield Proceed(down={SPAN: handed.encode()})
+            outcome = yield Proceed(down={SPAN: handed.raw})
         finally:
             # Without an outcome nobody saw the end, so there is no duration.
             duration = max(1, (self._ticks() - begin) // 1000) if outcome is not None else 0

@@ -12,7 +12,7 @@ import click
 from baggage.boundary import Kind
 from metaapps.tracing.app import FAULT
 from metaapps.tracing.errors import TraceFileError
-from metaapps.tracing.file import read
+from metaapps.tracing.export.file import read
 from metaapps.tracing.span import NOBODY, Peer, Span
 from metaapps.tracing.tree import Row, Trace, traces
 

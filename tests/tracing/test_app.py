@@ -28,7 +28,7 @@ from baggage.boundary import (
 from baggage.values import EMPTY, Key, Value
 from metaapps.tracing import app as tracing
 from metaapps.tracing.errors import SettingError
-from metaapps.tracing.file import read
+from metaapps.tracing.export.file import read
 from metaapps.tracing.span import SPAN, Peer, Position, Span
 
 OK = Returned("an answer", PlainFacts(status=200))
@@ -102,7 +102,7 @@ def traced() -> Traced:
 
 
 def standing(position: Position) -> context.Branch:
-    changes: dict[Key, Value] = {SPAN: position.encode()}
+    changes: dict[Key, Value] = {SPAN: position.raw}
     return context.Branch(EMPTY.with_down(changes))
 
 
@@ -147,7 +147,7 @@ def test_a_call_from_nowhere_begins_a_trace(traced: Traced) -> None:
 def test_a_departure_leaves_the_caller_where_it_stood(traced: Traced) -> None:
     with context.attached(standing(ELSEWHERE)):
         flow, sent = traced.begin(CLIENT)
-        assert context.current().unpack(SPAN) == (ELSEWHERE.encode(),)
+        assert context.current().unpack(SPAN) == (ELSEWHERE.raw,)
         finish(flow, OK)
     assert sent.parent_id == ELSEWHERE.span_id
     assert sent.trace_id == ELSEWHERE.trace_id
@@ -230,7 +230,7 @@ def test_garbage_is_no_position(traced: Traced, garbage: Value) -> None:
 
 
 def test_what_is_not_sampled_is_numbered_and_not_reported(traced: Traced) -> None:
-    position = Position(ELSEWHERE.trace_id, ELSEWHERE.span_id, None, sampled=False)
+    position = Position.of(ELSEWHERE.trace_id, ELSEWHERE.span_id, sampled=False)
     with context.attached(standing(position)):
         flow, sent = traced.begin(CLIENT)
         finish(flow, OK)

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from baggage.boundary import Kind
 from metaapps.tracing.cli import main
-from metaapps.tracing.file import TraceFile
+from metaapps.tracing.export.file import TraceFile
 from metaapps.tracing.span import Peer, Position, Span
 
 ROOT = Position.root(bytes.fromhex("0af7651916cd43dd8448eb211c80319c"), b"server-1")

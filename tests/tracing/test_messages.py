@@ -12,7 +12,7 @@ from baggage.instrumentation._queueing import QueueAdapter
 from baggage.testing import Parcel, ParcelAdapter
 from metaapps.tracing.app import Tracing
 from metaapps.tracing.cli import main
-from metaapps.tracing.file import TraceFile
+from metaapps.tracing.export.file import TraceFile
 from metaapps.tracing.span import Span
 
 ADAPTER = QueueAdapter("queue", frozenset())

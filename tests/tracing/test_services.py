@@ -32,7 +32,7 @@ from baggage.boundary import (
 from baggage.instrumentation.flask import name_service
 from baggage.runtime import Runtime, Settings
 from metaapps.tracing.app import Tracing
-from metaapps.tracing.file import read
+from metaapps.tracing.export.file import read
 from metaapps.tracing.span import Span
 
 Fan = Callable[[list[str]], None]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.boundary import Kind
-from metaapps.tracing import zipkin
 from metaapps.tracing.errors import SpanError
+from metaapps.tracing.export import zipkin
 from metaapps.tracing.span import Annotation, Peer, Position, Span
 from tests.tracing.test_span import positions
 
@@ -36,6 +36,7 @@ spans = st.builds(
     annotations=st.lists(st.builds(Annotation, times, texts), max_size=3).map(tuple),
     error=st.none() | texts,
     shared=st.booleans(),
+    causes=st.none(),
 )
 
 
@@ -85,7 +86,7 @@ def test_every_field_is_in_zipkins_normal_form(span: Span) -> None:
 
 ORDER = [
     *("traceId", "parentId", "id", "kind", "name", "timestamp", "duration"),
-    *("localEndpoint", "remoteEndpoint", "annotations", "tags", "shared"),
+    *("localEndpoint", "remoteEndpoint", "annotations", "tags", "debug", "shared"),
 ]
 
 
@@ -220,6 +221,11 @@ def test_an_array_nested_too_deep_is_refused() -> None:
 
 
 def test_other_peoples_fields_are_ignored() -> None:
-    assert zipkin.decode(GOOD | {"debug": True, "parentId": "0", "more": [1]}).position == Position(
-        "a".zfill(32), "b".zfill(16)
-    )
+    position = zipkin.decode(GOOD | {"parentId": "0", "more": [1]}).position
+    assert position == Position.of("a".zfill(32), "b".zfill(16))
+
+
+def test_debug_is_kept() -> None:
+    read = zipkin.decode(GOOD | {"debug": True})
+    assert read.position.debug
+    assert fields(read)["debug"] is True

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from metaapps.tracing.errors import TraceFileError
-from metaapps.tracing.file import TraceFile, read
+from metaapps.tracing.export.file import TraceFile, read
 from metaapps.tracing.span import Position, Span
 
 WRITER = """
 import resource, sys, threading
 from pathlib import Path
-from metaapps.tracing.file import TraceFile
+from metaapps.tracing.export.file import TraceFile
 from metaapps.tracing.span import Position, Span
 
 path, writer, count, threads, limit = Path(sys.argv[1]), *map(int, sys.argv[2:])
@@ -218,4 +218,5 @@ def test_threads_share_one_object(path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(read(path)) == {span(number) for number in range(1, 17)}
+    written = sorted(read(path), key=lambda each: each.position.raw)
+    assert written == [span(number) for number in range(1, 17)]

@@ -16,8 +16,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from metaapps.tracing import zipkin
 from metaapps.tracing.errors import SpanError, TraceFileError
+from metaapps.tracing.export import zipkin
 from metaapps.tracing.span import Span
 
 logger: Final = logging.getLogger("metaapps.tracing")

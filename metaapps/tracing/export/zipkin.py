@@ -13,9 +13,7 @@ from typing import Final
 
 from baggage.boundary import Kind
 from metaapps.tracing.errors import SpanError
-from metaapps.tracing.span import NOBODY, Annotation, Peer, Position, Span
-
-ERROR: Final = "error"
+from metaapps.tracing.span import ERROR, NOBODY, Annotation, Peer, Position, Span
 
 _KINDS: Final = {
     kind.name: kind for kind in (Kind.CLIENT, Kind.SERVER, Kind.PRODUCER, Kind.CONSUMER)
@@ -54,7 +52,8 @@ def encode(span: Span) -> bytes:
         localEndpoint=_endpoint(span.local),
         remoteEndpoint=_endpoint(span.remote),
         annotations=[note._asdict() for note in sorted(set(span.annotations))],
-        tags=_tags(span),
+        tags=dict(sorted(span.labels().items())),
+        debug=position.debug,
         shared=span.shared and span.kind is Kind.SERVER,
     )
     try:
@@ -119,13 +118,6 @@ def _short(trace_id: str) -> str:
     return trace_id[16:] if trace_id.startswith("0" * 16) else trace_id
 
 
-def _tags(span: Span) -> dict[str, str]:
-    tags = dict(span.tags)
-    if span.error is not None:
-        tags[ERROR] = span.error
-    return dict(sorted(tags.items()))
-
-
 def _endpoint(peer: Peer) -> dict[str, object]:
     if peer == NOBODY:
         return {}
@@ -157,10 +149,11 @@ def _position(fields: Mapping[str, object]) -> Position:
     parent = fields.get("parentId")
     # Some tools write a root's parent as zero.
     has_parent = parent is not None and parent not in _ZEROS
-    return Position(
+    return Position.of(
         _id(fields.get("traceId"), "traceId", 32),
         _id(fields.get("id"), "id", 16),
         _id(parent, "parentId", 16) if has_parent else None,
+        debug=fields.get("debug") is True,
     )
 
 
