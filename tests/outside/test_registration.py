@@ -28,7 +28,7 @@ from metaapps.filibuster.orders import LINEAGE, ORDERS, Orders
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
 from metaapps.tracing.app import FAULT
-from metaapps.tracing.file import read
+from metaapps.tracing.export.file import read
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
