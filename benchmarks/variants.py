@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.measure import Run
 
@@ -52,6 +52,8 @@ def around(
         "nothing registered": instrumented,
         "nothing registered, a value carried": carrying,
         "one observer": lambda: instrumented(Observer()),
+        "a tracer's pattern": lambda: instrumented(TracersPattern()),
+        "a tracer's pattern, a header more": lambda: instrumented(TracersPattern({"b3": _B3})),
         "filibuster, idle": filibuster,
         "tracing, every call sampled": traced,
         PEER: lambda: _opentelemetry(make, peers),
@@ -72,6 +74,47 @@ class Observer:
         from baggage.boundary import PROCEED
 
         yield PROCEED
+
+
+class TracersPattern:
+    """What any tracer does at the waist, without its spans.
+
+    It reads what a span tells of a call and its outcome, and moves one value on at each crossing.
+    """
+
+    name = "pattern"
+
+    def __init__(self, headers: Mapping[str, str] | None = None) -> None:
+        from baggage.boundary import Kind, Proceed
+        from baggage.context import current
+        from baggage.values import Direction, Key
+
+        self._key = Key("pattern.position", direction=Direction.DOWN)
+        self._headers = headers
+        self._client, self._proceed, self._current = Kind.CLIENT, Proceed, current
+
+    def interest(self, kind: Any, library: str) -> Any:
+        from baggage.boundary import Interest
+
+        return Interest.OBSERVE
+
+    def around(self, call: Any) -> Any:
+        told = [call.kind, call.library, call.operation, call.endpoint, call.site]
+        position = self._current().unpack(self._key)
+        if call.kind is self._client:
+            sent = {self._key: bytes(33)}
+            if self._headers is None:
+                outcome = yield self._proceed(down=sent)
+            else:
+                outcome = yield self._proceed(down=sent, headers=dict(self._headers))
+        else:
+            told += [call.local, call.arrived.get("traceparent"), call.arrived.get("b3")]
+            outcome = yield self._proceed(down={self._key: bytes(33)})
+        told += [position, call.target, call.source, outcome.target]
+        told += [outcome.facts.status, outcome.facts.ok]
+
+
+_B3: Final = f"{'1' * 32}-{'2' * 16}-1"
 
 
 def _opentelemetry(make: Callable[[], Run], peers: Sequence[str]) -> Run:
