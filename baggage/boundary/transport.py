@@ -12,7 +12,7 @@ from typing import Final
 
 from baggage.boundary.adapter import Carrier
 from baggage.boundary.homing import NOTHING
-from baggage.values import EMPTY, Baggage, BaggageError, Value, fit, receive
+from baggage.values import EMPTY, Baggage, BaggageError, Value, fit, in_full, receive
 from baggage.wire import (
     NAME,
     SAFE_HEADER,
@@ -70,19 +70,22 @@ def write(
     foreign = split_members(present)[1] if present else baggage.foreign
     room: int | None = getattr(carrier, "room", None)
     if room is not None:
-        budget = min(budget, room - sum(len(member) + 1 for member in foreign))
+        budget = min(budget, room - sum([len(member) + 1 for member in foreign]))
     bytes_left = room_for(foreign, budget)
-    if not foreign and baggage.bare and bytes_left > _SHORT > len(origin) * _MAX_UTF8 + 2:
+    if not foreign and bytes_left > _SHORT > len(origin) * _MAX_UTF8 + 2 and baggage.bare:
         if origin:
             carrier.set(NAME, _signature(origin))
         return NOTHING
-    fitted = fit(baggage, bytes_left, origin)
-    if fitted.dropped:  # `home` values are not: they go to their owners.
-        dropped = list(fitted.dropped)
-        _log.warning("baggage over budget", extra={"dropped": dropped, "budget": budget})
-    if fitted.blob or foreign:
-        carrier.set(NAME, compose(armour(fitted.blob) if fitted.blob else None, foreign))
-    return fitted.home
+    blob, home = in_full(baggage, bytes_left, origin), NOTHING
+    if blob is None:
+        fitted = fit(baggage, bytes_left, origin)
+        blob, home = fitted.blob, fitted.home
+        if fitted.dropped:  # `home` values are not: they go to their owners.
+            dropped = list(fitted.dropped)
+            _log.warning("baggage over budget", extra={"dropped": dropped, "budget": budget})
+    if blob or foreign:
+        carrier.set(NAME, compose(armour(blob) if blob else None, foreign))
+    return home
 
 
 @lru_cache(maxsize=256)

@@ -99,7 +99,7 @@ class Branch:
         """The branches that were forked from this one and not joined."""
         with self._lock:
             if self._family is None:
-                self._family = Family()
+                self._family = Family(self._lock)
             return self._family
 
     def update(self, change: Callable[[Baggage], Baggage]) -> Baggage:
@@ -151,27 +151,24 @@ class Branch:
         bring home.
         """
         with self._lock:
-            family = self._family
-            if family is None:
-                self._family = family = Family()
-            scope = self._scope or self
-            child = Branch(
-                self._baggage.without_home(), self.service, muted=self.muted, scope=scope
-            )
+            theirs = self._baggage
+            if theirs.home:
+                theirs = theirs.without_home()
+            child = Branch(theirs, self.service, muted=self.muted, scope=self._scope or self)
             child._lender = self
             self._lent = lent = self._lent or set()
             lent.add(child)
-            family.add(child)
+            self._family = family = self._family or Family(self._lock)
+            family._children[child] = False
         return child
 
     def ended(self, child: Branch) -> bool:
         """Note that a child of the family has ended; False if it's on its own; see `Family`."""
-        if self._lent is not None and child._share is None:
-            with self._lock:
-                if self._lent is not None:
-                    self._lent.discard(child)
-        family = self._family
-        return family is not None and family.ended(child)
+        with self._lock:
+            if self._lent is not None and child._share is None:
+                self._lent.discard(child)
+            family = self._family
+            return family is not None and family.ended(child)
 
     def rejoin(self, child: Branch) -> None:
         """Join a child of the family, and let go of it."""
@@ -231,15 +228,17 @@ class Branch:
 class Family:
     """The forked branches of one branch that nobody has joined yet; safe in any thread.
 
+    It lives under the lock of that branch.
+
     A child that has ended when its parent's scope closes is collected by it. A child that runs on
     after that is on its own, and is told so when it ends.
     """
 
     __slots__ = ("_children", "_lock")
 
-    def __init__(self) -> None:
+    def __init__(self, lock: RLock) -> None:
         """Start without children."""
-        self._lock = RLock()
+        self._lock = lock
         self._children: dict[Branch, bool] = {}
 
     def add(self, child: Branch) -> None:

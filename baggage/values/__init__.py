@@ -1,7 +1,7 @@
 """Baggage as immutable values."""
 
 from baggage.values.baggage import EMPTY, Baggage, receive
-from baggage.values.budget import Fitted, fit
+from baggage.values.budget import Fitted, fit, in_full
 from baggage.values.errors import BaggageError
 from baggage.values.keys import Bag, Direction, Key, Last, Type, Value, key
 
@@ -17,6 +17,7 @@ __all__ = [
     "Type",
     "Value",
     "fit",
+    "in_full",
     "key",
     "receive",
 ]

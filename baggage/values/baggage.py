@@ -13,12 +13,13 @@ from typing import Final
 from baggage.values.codec import Came, body_of, untouched
 from baggage.values.errors import BaggageError
 from baggage.values.history import Contribution, History, priority_of, type_of
-from baggage.values.keys import Direction, Key, Type, Value, encoded
+from baggage.values.keys import Direction, Key, Type, Value, check_down, check_value
 from baggage.values.known import Known
-from baggage.values.oneway import NOTHING, Carried, Down, Gathered, Home, digest_of, united, without
+from baggage.values.oneway import NOTHING, Down, Gathered, Home, digest_of, united, without
+from baggage.wire import brief
 
-_LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
 _NO_HISTORY: Final = History()
+_DOWN, _BOTH = Direction.DOWN, Direction.BOTH
 _KNOWN_TYPES: Final = {int(type): type for type in Type}
 
 
@@ -89,15 +90,16 @@ class Baggage:
         the order of packing where nothing was split; those of a `home` key by digest, which says
         nothing. Of LAST there is at most one; among concurrent ones every branch sees the same.
         """
-        if self._lacks(key):
+        if self._base is not None and self._lacks(key):
             return ()
-        known = self._resolve(key)
-        if known.direction is Direction.BOTH:
+        known = key if isinstance(key, Key) else self._resolve(key)
+        direction = known.direction
+        if direction is _DOWN:
+            carried = self.down.get(known.name)
+            return () if carried is None else carried[:1]
+        if direction is _BOTH:
             siblings = self.siblings(known)
             return siblings[-1:] if known.type is Type.LAST else siblings
-        if known.direction is Direction.DOWN:
-            carried = self.down.get(known.name)
-            return () if carried is None else (carried.value,)
         gathered = self.home.get(known.name)
         return () if gathered is None else tuple(v for _, v in sorted(gathered.by_digest.items()))
 
@@ -107,8 +109,12 @@ class Baggage:
         More than one under a key of type LAST is a conflict: they were packed concurrently, and
         `unpack` shows the last.
         """
-        entry = self.history.entries.get(key.name if isinstance(key, Key) else key)
-        return () if entry is None else tuple(entry[dot].value for dot in sorted(entry))
+        entry = self.history.known.entry(key.name if isinstance(key, Key) else key)
+        if entry is None:
+            return ()
+        if len(entry) == 1:
+            return tuple([only.value for only in entry.values()])
+        return tuple([entry[dot].value for dot in sorted(entry)])
 
     def complete(self, key: Key | str) -> bool:
         """Say whether nothing that merges under a key was left out on the way for lack of room.
@@ -129,11 +135,12 @@ class Baggage:
         Raises BaggageError for a value that can't travel: see `baggage.Value`; integers must fit
         64 bits, text must be encodable.
         """
-        known = self._resolve(key)
-        if known.direction is Direction.DOWN:
+        known = key if isinstance(key, Key) else self._resolve(key)
+        if known.direction is _DOWN:
             return self.with_down({known: value})
-        check_value(value)
-        if known.direction is Direction.HOME:
+        if type(value) is not bytes:
+            check_value(value)
+        if known.direction is not _BOTH:
             return self._with_home(known, value)
         contribution = Contribution(value, known.type, known.priority)
         supersede = known.type is Type.LAST
@@ -182,12 +189,11 @@ class Baggage:
         """Return baggage with other values of these `down` keys; raises as `pack` does."""
         if not changes:
             return self
-        down = dict(self.down)
+        held = self.down
+        down = dict(held) if held else {}
         for key, value in changes.items():
-            if key.direction is not Direction.DOWN:
-                raise BaggageError(f"{key.name!r} is no `down` key")
-            check_value(value)
-            down[key.name] = Carried(value, key.priority)
+            check_down(key, value)
+            down[key.name] = (value, key.priority)
         return Baggage(self.history, down, self.home, self.origin, self.foreign)
 
     def peeked(self) -> Baggage:
@@ -295,7 +301,7 @@ class Baggage:
         if self._lacks(key):
             return _bag(key)
         if key in self.down:
-            return Key(key, direction=Direction.DOWN, priority=self.down[key].priority)
+            return Key(key, direction=Direction.DOWN, priority=self.down[key][1])
         if key in self.home:
             return Key(key, direction=Direction.HOME, priority=self.home[key].priority)
         entry = self.history.entries.get(key)
@@ -315,24 +321,15 @@ def receive(blob: bytes) -> Baggage:
     """
     if not blob:
         return EMPTY
+    short = brief(blob)
+    if short is not None:
+        down, origin = short
+        return Baggage(_NO_HISTORY, down, NOTHING, origin)
     came = Came(blob)
     known = came.known()
     if came.has_home:
         return Baggage(History(known), came.down(), came.home(), came.origin)
     return Baggage(History(known), None, NOTHING, came.origin, (), known)
-
-
-def check_value(value: Value) -> None:
-    """Raise BaggageError unless a value can travel."""
-    kind = type(value)
-    if kind not in (bytes, str, int, float, bool):
-        raise BaggageError(
-            f"can't pack {value!r}: pack bytes, str, int, float or bool, not {kind.__name__}"
-        )
-    if isinstance(value, str):
-        encoded(value)
-    elif isinstance(value, int) and not _LEAST <= value <= _GREATEST:
-        raise BaggageError(f"can't pack {value!r}: an int must fit 64 bits")
 
 
 @lru_cache(maxsize=1024)

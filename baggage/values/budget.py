@@ -41,12 +41,12 @@ def fit(baggage: Baggage, budget: int | None = None, origin: str = "") -> Fitted
     values are left out one by one. Stamps are kept whole or not at all.
     """
     room = MAX_BYTES if budget is None else min(budget, MAX_BYTES)
+    blob = in_full(baggage, room, origin)
+    if blob is not None:
+        return Fitted(blob)
     history = baggage.history
     dropped: tuple[str, ...] = ()
     try:
-        blob = sealed(baggage.body(sealed=bool(origin)), origin)
-        if len(blob) <= room:
-            return Fitted(blob)
         blocks, over = blocks_of(history.known), history.over
     except ClockError:
         blocks, over, dropped = (), _NOTHING, tuple(sorted(history.entries))
@@ -54,6 +54,15 @@ def fit(baggage: Baggage, budget: int | None = None, origin: str = "") -> Fitted
     whole = WireBaggage(blocks, over, down, home, origin)
     blob = encode(whole)
     return Fitted(blob, dropped=dropped) if len(blob) <= room else _trimmed(whole, room, dropped)
+
+
+def in_full(baggage: Baggage, room: int, origin: str = "") -> bytes | None:
+    """Return all of the bytes; None where they don't fit `room`, as `fit` makes them do."""
+    try:
+        blob = sealed(baggage.body(sealed=bool(origin)), origin)
+    except ClockError:  # a stamp beyond the wire's limits
+        return None
+    return blob if len(blob) <= room else None
 
 
 class _Rank(IntEnum):

@@ -31,7 +31,7 @@ from baggage.values.known import (
     Marker,
     Roots,
 )
-from baggage.values.oneway import Carried, Down, Gathered, Home, digest_of
+from baggage.values.oneway import Down, Gathered, Home, digest_of
 from baggage.wire import (
     MAX_PRIORITY,
     Unread,
@@ -39,7 +39,7 @@ from baggage.wire import (
     WireEntry,
     WireError,
     block,
-    downward,
+    descending,
     entry,
     homeward,
     unsealed,
@@ -149,7 +149,10 @@ def body_of(known: Known, down: Down, home: Home) -> bytes:
 
     Equal baggage that was made here has equal bytes.
     """
-    return form_of(known) + downward(down_entries(down)) + homeward(home_entries(home))
+    body = form_of(known)
+    if down:
+        body += descending(sorted(down.items()))
+    return body + homeward(home_entries(home)) if home else body
 
 
 def form_of(known: Known) -> bytes:
@@ -225,7 +228,7 @@ def _known(unread: Unread) -> tuple[Roots, Entries, Marker | None]:
 
 
 def _down(unread: Unread) -> Down:
-    return {each.key: Carried(each.value, each.priority) for each in unread.down()}
+    return {each.key: (each.value, each.priority) for each in unread.down()}
 
 
 def _home(unread: Unread) -> Home:

@@ -36,7 +36,7 @@ from baggage.values.known import (
     Marker,
     Roots,
 )
-from baggage.values.pen import Pen, new_root
+from baggage.values.pen import Pen, new_pen, new_root, take
 
 __all__ = ["NO_IDS", "Contribution", "Dot", "Entry", "History", "Marker", "priority_of", "type_of"]
 
@@ -61,7 +61,7 @@ class History:
         """Know this; with ids, a new pen comes along."""
         self.known = known
         self.own = own
-        self.pen = Pen() if own else None
+        self.pen: Pen | None = new_pen() if own else None
 
     @property
     def seen(self) -> Roots:
@@ -72,6 +72,10 @@ class History:
     def entries(self) -> Entries:
         """What is visible, by key."""
         return self.known.entries
+
+    def entry(self, key: str) -> Entry | None:
+        """Return what is visible under one key, None without anything."""
+        return self.known.entry(key)
 
     @property
     def over(self) -> Marker | None:
@@ -164,7 +168,7 @@ class History:
 
     def _take(self) -> Ids:
         """Take the pen; return the ids that came with it, none if it was gone."""
-        return self.own if self.pen is not None and self.pen.take() else NO_IDS
+        return self.own if self.pen is not None and take(self.pen) else NO_IDS
 
     def _packed(
         self, own: Ids, key: str, contribution: Contribution, *, supersede: bool

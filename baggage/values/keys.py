@@ -31,6 +31,9 @@ class Direction(IntEnum):
     HOME = 2
 
 
+_DOWN: Final = Direction.DOWN
+_LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
+
 Bag: Final = Type.BAG
 Last: Final = Type.LAST
 
@@ -81,3 +84,24 @@ def encoded(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise BaggageError(f"{text!r} has no UTF-8 form") from error
+
+
+def check_down(key: Key, value: Value) -> None:
+    """Raise BaggageError unless a value can go down under a key."""
+    if key.direction is not _DOWN:
+        raise BaggageError(f"{key.name!r} is no `down` key")
+    if type(value) is not bytes:
+        check_value(value)
+
+
+def check_value(value: Value) -> None:
+    """Raise BaggageError unless a value can travel."""
+    kind = type(value)
+    if kind not in (bytes, str, int, float, bool):
+        raise BaggageError(
+            f"can't pack {value!r}: pack bytes, str, int, float or bool, not {kind.__name__}"
+        )
+    if isinstance(value, str):
+        encoded(value)
+    elif isinstance(value, int) and not _LEAST <= value <= _GREATEST:
+        raise BaggageError(f"can't pack {value!r}: an int must fit 64 bits")

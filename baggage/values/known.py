@@ -84,10 +84,10 @@ class Known:
         self.source: Source | None = None
         self.form: bytes | None = None
 
-    @staticmethod
-    def by(source: Source) -> Known:
+    @classmethod
+    def by(cls, source: Source) -> Known:
         """Return what is to be found out, at the first question."""
-        known = Known.__new__(Known)
+        known = cls.__new__(cls)
         known._seen = known.form = None
         known.source = source
         return known
@@ -130,6 +130,15 @@ class Known:
             return self.source.mentions(key)
         return key in self._entries
 
+    def entry(self, key: str) -> Entry | None:
+        """Return what is visible under one key, None without anything; `entries` makes all."""
+        if self._seen is not None:
+            return self._entries.get(key)
+        source = self.source
+        if isinstance(source, Layer):
+            return source.entry(key)
+        return self.entries.get(key) if self.mentions(key) else None
+
     def _find(self) -> Roots:
         source = self.source
         seen, self._entries, self._over = _UNKNOWN if source is None else source.find()
@@ -165,6 +174,17 @@ class Layer:
             entries[key] = {**entries.get(key, NO_ENTRY), **entry}
         return {**base.seen, self.root: self.height}, entries, base.over
 
+    def entry(self, key: str) -> Entry | None:
+        """Return what is visible under a key, None without anything."""
+        below, root = self.base.entry(key), self.root
+        fresh = {Dot(height, root, ""): each for name, height, each in self.packed if name == key}
+        if below is None:
+            return fresh or None
+        return {**below, **fresh}
+
     def mentions(self, key: str) -> bool:
         """Say whether anything may be visible under a key."""
-        return self.base.mentions(key) or any(name == key for name, _, _ in self.packed)
+        for name, _, _ in self.packed:
+            if name == key:
+                return True
+        return self.base.mentions(key)

@@ -11,14 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from baggage.values.keys import Value
-from baggage.wire import DEFAULT_PRIORITY
-
-
-class Carried(NamedTuple):
-    """The value of a `down` key."""
-
-    value: Value
-    priority: int = DEFAULT_PRIORITY
+from baggage.wire import DEFAULT_PRIORITY, Carried
 
 
 class Gathered(NamedTuple):

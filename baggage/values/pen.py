@@ -9,7 +9,7 @@ on, and a pool of random bytes.
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Final, TypeAlias
 
 _POOLED_ROOTS: Final = 64
 
@@ -31,25 +31,29 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_process.renew)
 
 
-class Pen:
-    """The right to write once with the ids of one value. Taking it is atomic in every thread."""
+Pen: TypeAlias = list[object]
+"""The right to write once with the ids of one value. No class, because most values have one."""
 
-    __slots__ = ("_token",)
 
-    def __init__(self) -> None:
-        self._token = [_process.generation]
+def new_pen() -> Pen:
+    """Return a pen that nobody has taken."""
+    return [_process.generation]
 
-    @property
-    def taken(self) -> bool:
-        """Whether it was taken; only `take` can tell without a race."""
-        return not self._token or self._token[0] is not _process.generation
 
-    def take(self) -> bool:
-        """Take the pen; False if it was taken before, or made by a process that forked us."""
-        try:
-            return self._token.pop() is _process.generation
-        except IndexError:
-            return False
+def taken(pen: Pen) -> bool:
+    """Say whether a pen was taken; only `take` can tell without a race."""
+    return not pen or pen[0] is not _process.generation
+
+
+def take(pen: Pen) -> bool:
+    """Take a pen; False if it was taken before, or made by a process that forked us.
+
+    Atomic in every thread.
+    """
+    try:
+        return pen.pop() is _process.generation
+    except IndexError:
+        return False
 
 
 def new_root() -> int:

@@ -1,5 +1,6 @@
 """The bytes of baggage: protocol buffers, and the headers that carry them."""
 
+from baggage.wire.brief import Carried, brief
 from baggage.wire.header import (
     NAME,
     SAFE_HEADER,
@@ -23,7 +24,7 @@ from baggage.wire.messages import (
 )
 from baggage.wire.writing import (
     block,
-    downward,
+    descending,
     encode,
     entry,
     homeward,
@@ -40,6 +41,7 @@ __all__ = [
     "MAX_PRIORITY",
     "NAME",
     "SAFE_HEADER",
+    "Carried",
     "Unread",
     "WireBaggage",
     "WireBlock",
@@ -47,9 +49,10 @@ __all__ = [
     "WireError",
     "armour",
     "block",
+    "brief",
     "compose",
     "decode",
-    "downward",
+    "descending",
     "encode",
     "entry",
     "homeward",

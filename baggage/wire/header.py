@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final
 
 from baggage.wire.messages import WireError
@@ -21,9 +21,13 @@ MAX_HEADER: Final = 8192
 SAFE_HEADER: Final = 7680
 _PREFIX: Final = f"{MEMBER}="
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+# What the last letter may be, by how many bytes are left over.
+_LAST: Final = (frozenset(_LETTERS), frozenset(_LETTERS[::16]), frozenset(_LETTERS[::4]))
 # What is no letter of base64url becomes what is none of base64 either.
 _FROM_URL: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
-_MORE: Final = (",", ";", " ", "\t")
+# Nobody but us, as is usual; anything else is looked at member by member.
+_ALONE: Final = re.compile(_PREFIX + r"([^,; \t]*)")
 # Anything else, a line break above all, would make a client refuse the whole request.
 _SENDABLE: Final = re.compile(r"[\t -~]+")
 
@@ -34,8 +38,9 @@ def split_members(header: str) -> tuple[str | None, tuple[str, ...]]:
     A header over the limits of the standard loses whole foreign members from the end; members that
     no header can hold are lost, too. Of several members of ours the first counts.
     """
-    if header.startswith(_PREFIX) and not any(sign in header for sign in _MORE):
-        return header[len(_PREFIX) :], ()
+    alone = _ALONE.fullmatch(header)
+    if alone is not None:
+        return alone[1], ()
     ours: str | None = None
     foreign: list[str] = []
     room = MAX_HEADER + 1
@@ -51,8 +56,10 @@ def split_members(header: str) -> tuple[str | None, tuple[str, ...]]:
     return ours, tuple(foreign)
 
 
-def compose(ours: str | None, foreign: Iterable[str]) -> str:
+def compose(ours: str | None, foreign: Collection[str]) -> str:
     """Return the header's value, foreign members first; "" where there is nothing to send."""
+    if not foreign and ours is not None:
+        return _PREFIX + ours
     return ",".join([*foreign, *(() if ours is None else (_PREFIX + ours,))])
 
 
@@ -70,8 +77,7 @@ def unarmour(text: str) -> bytes:
     except (UnicodeEncodeError, binascii.Error) as error:
         raise WireError("not base64url") from error
     # The last bytes may leave bits over, which `armour` writes as zeros.
-    tail = len(blob) % 3
-    if tail and armour(blob[-tail:]) != text[-tail - 1 :]:
+    if text and text[-1] not in _LAST[len(blob) % 3]:
         raise WireError("not base64url in its only form")
     return blob
 
@@ -82,6 +88,8 @@ def room_for(foreign: Collection[str], budget: int) -> int:
     The member, with its name, takes at most `budget` bytes, and no more than is safe in a header
     with these others. (OpenTelemetry drops members longer than 4,096 bytes.)
     """
+    if not foreign and budget <= SAFE_HEADER:
+        return max(0, budget - len(_PREFIX)) * 3 // 4
     if len(foreign) >= MAX_MEMBERS:
         return 0
     safe = SAFE_HEADER - sum(len(member) + 1 for member in foreign)

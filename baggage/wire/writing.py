@@ -11,6 +11,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import Final
 
+from baggage.wire.brief import Carried
 from baggage.wire.messages import DEFAULT_PRIORITY, WireBaggage, WireBlock, WireEntry
 
 # Tags: the field's number, and how it's written: as a varint, in eight bytes, or with its length.
@@ -57,6 +58,18 @@ def downward(entries: Iterable[WireEntry]) -> bytes:
     return b"".join([_DOWN + _long(entry(each)) for each in entries])
 
 
+def descending(carried: Iterable[tuple[str, Carried]]) -> bytes:
+    """Return the same for values by key, in their order; short bytes are written at once."""
+    parts = []
+    for key, (value, priority) in carried:
+        if type(value) is bytes and len(value) < 128:
+            part = _named(key) + _RAW + _SHORT[len(value)] + value + _placed(priority)
+        else:
+            part = entry(WireEntry(key, value, priority=priority))
+        parts.append(_DOWN + _long(part))
+    return b"".join(parts)
+
+
 def homeward(entries: Iterable[WireEntry]) -> bytes:
     """Return the part of a message that goes home."""
     return b"".join([_HOME + _long(entry(each)) for each in entries])
@@ -83,9 +96,7 @@ def entry(each: WireEntry) -> bytes:
         before += _POINT + _long(bits.to_bytes((bits.bit_length() + 7) // 8, "big"))
     if type:
         before += _TYPE + _varint(type)
-    if priority != DEFAULT_PRIORITY:
-        before += _PRIORITY + _varint(_zigzag(priority - DEFAULT_PRIORITY))
-    return _named(key) + before + after
+    return _named(key) + before + _placed(priority) + after
 
 
 def size_of(each: WireEntry) -> int:
@@ -101,6 +112,13 @@ def sealed(body: bytes, origin: str) -> bytes:
 def unsealed(blob: bytes, origin: str) -> bytes:
     """Return what `sealed` made `blob` of; `blob` itself if its origin isn't written at its end."""
     return blob.removesuffix(_signed(origin)) if origin else blob
+
+
+@lru_cache(maxsize=1024)
+def _placed(priority: int) -> bytes:
+    if priority == DEFAULT_PRIORITY:
+        return b""
+    return _PRIORITY + _varint(_zigzag(priority - DEFAULT_PRIORITY))
 
 
 @lru_cache(maxsize=1024)

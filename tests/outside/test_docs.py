@@ -182,5 +182,5 @@ def test_the_worked_header_says_what_the_text_says() -> None:
         "seats": (2,),
         "acme.hops": (1,),
     }
-    assert carried.down["acme.hops"].priority == 20
+    assert carried.down["acme.hops"] == (1, 20)
     assert carried.origin == "shop"

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from baggage.clock import NONE, Id, overlaps, sum_id
 from baggage.values import EMPTY, Baggage, Key, Last, fit
 from baggage.values.history import Dot
+from baggage.values.pen import taken
 
 BAG = Key("oracle.bag", priority=50)
 EQUAL = Key("oracle.equal")
@@ -99,7 +100,7 @@ class World:
         """Yield the ids that somebody can still write with, by root."""
         histories = {id(line.carried): line.carried.history for line in (*self.live, *self.past)}
         for history in histories.values():
-            if history.pen is not None and not history.pen.taken:
+            if history.pen is not None and not taken(history.pen):
                 yield from history.own.items()
 
     def replace(self, step: Step, *lines: Line) -> list[Line]:

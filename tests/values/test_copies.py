@@ -52,13 +52,14 @@ def test_threads_that_write_from_one_value_lose_nothing() -> None:
 FORK = """
     import os, sys
     from baggage.values import Baggage, EMPTY
+    from baggage.values.pen import taken
 
     carried = EMPTY.pack("k", 0)
     waiting, branch = carried.split()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        assert waiting.history.pen.taken and branch.history.pen.taken
+        assert taken(waiting.history.pen) and taken(branch.history.pen)
         written = waiting.pack("k", 1).join(branch.pack("k", 2))
         assert set(written.history.own) != set(carried.history.own), "a root of its own"
         os.write(writer, written.serialize())
