@@ -1,4 +1,4 @@
-"""The `tracing` command: look at trace files on a terminal."""
+"""`tracing show`: traces as trees on a terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from baggage.boundary import Kind
 from metaapps.tracing.app import FAULT
+from metaapps.tracing.cli.refusal import Refused
 from metaapps.tracing.errors import TraceFileError
 from metaapps.tracing.export.file import read
 from metaapps.tracing.span import NOBODY, Peer, Span
@@ -23,24 +24,7 @@ _MILLISECOND: Final = 1_000
 _SECOND: Final = 1_000_000
 
 
-class _Refused(click.ClickException):
-    """One line about bad input."""
-
-    exit_code = 2
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
-    """Look at the traces that services write where TRACING_FILE says.
-
-    \b
-    Example:
-      TRACING_FILE=trace.json python shop.py
-      tracing show trace.json
-    """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
-
-
-@main.command()
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def show(file: Path) -> None:
     """Print the traces of FILE, each as a tree of who called whom.
@@ -57,7 +41,7 @@ def show(file: Path) -> None:
         found = traces(read(file))
     except (OSError, TraceFileError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        raise _Refused(f"can't show {_plain(str(file))}: {reason}") from error
+        raise Refused(f"can't show {_plain(str(file))}: {reason}") from error
     console = _console()
     if not found:
         console.print(f"no spans in {_plain(str(file))}")

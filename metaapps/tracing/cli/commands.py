@@ -1,0 +1,24 @@
+"""The `tracing` command: a group, with a module for each command in it.
+
+Starting is quick: what takes long to import is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import click
+
+from metaapps.tracing.cli.show import show
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Look at the traces that services write where TRACING_FILE says.
+
+    \b
+    Example:
+      TRACING_FILE=trace.json python shop.py
+      tracing show trace.json
+    """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
+
+
+main.add_command(show)
