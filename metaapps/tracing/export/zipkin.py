@@ -7,7 +7,7 @@ Files are in `file`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from socket import AF_INET, AF_INET6, AddressFamily, inet_ntop, inet_pton
 from typing import Final
 
@@ -61,6 +61,11 @@ def encode(span: Span) -> bytes:
     except UnicodeEncodeError:
         text = _ASCII_JSON.encode(fields).encode()  # a lone surrogate has no UTF-8, but an escape
     return text.replace(_LOOKS_LIKE_V1, _SAME_TEXT)
+
+
+def encode_list(spans: Sequence[bytes]) -> bytes:
+    """Return encoded spans as one JSON array."""
+    return b"[" + b",".join(spans) + b"]"
 
 
 def decode(value: object) -> Span:
