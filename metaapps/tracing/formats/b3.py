@@ -1,0 +1,67 @@
+"""B3 in one header, `b3`.
+
+Follows https://github.com/openzipkin/b3-propagation, and Brave where that says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from metaapps.tracing.formats.format import Decision, Extracted, place
+from metaapps.tracing.span import Position
+
+_STATES: Final[Mapping[str | None, Decision]] = {
+    None: Decision.DEFER,
+    "0": Decision.DENY,
+    "1": Decision.ACCEPT,
+    "d": Decision.DEBUG,
+}
+_LONE: Final = {
+    state: Extracted(None, decision) for state, decision in _STATES.items() if state is not None
+}
+_VALUE: Final = re.compile(
+    "([0-9a-f]{16}|[0-9a-f]{32})-([0-9a-f]{16})(?:-([01d]))?(?:-([0-9a-f]{16}))?"
+)
+_HALF: Final = "0" * 16
+
+
+class Single:
+    """The format of the header `b3`."""
+
+    __slots__ = ()
+
+    name = "b3"
+
+    def extract(self, headers: Mapping[str, str]) -> Extracted | None:
+        """Read `b3`; of several the first counts."""
+        value = headers.get("b3")
+        return None if value is None else read(value)
+
+    def write(self, position: Position, state: str) -> Mapping[str, str]:
+        """Write `b3`."""
+        digits = position.raw.hex()
+        decision = "d" if position.debug else "1" if position.sampled else "0"
+        trace = digits[2:34]
+        if trace.startswith(_HALF):
+            trace = trace[16:]  # as it came: whoever began it may know no longer ones
+        parent = digits[50:]
+        if not parent:
+            return {"b3": f"{trace}-{digits[34:50]}-{decision}"}
+        return {"b3": f"{trace}-{digits[34:50]}-{decision}-{parent}"}
+
+
+def read(value: str) -> Extracted | None:
+    """Return what a value of `b3` says, None for what is no such value."""
+    value = value.partition(",")[0].strip(" \t")
+    lone = _LONE.get(value)
+    if lone is not None:
+        return lone
+    match = _VALUE.fullmatch(value)
+    if match is None:
+        return None
+    trace, span, state, parent = match.groups()
+    decision = _STATES[state]
+    position = place(decision, trace, span, parent or "")
+    return None if position is None else Extracted(position, decision, "", shares=True)
