@@ -246,7 +246,6 @@ def test_a_setting_names_a_sampler(text: str, kept: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    # fmt: off
     [
         "",
         " ",
@@ -263,14 +262,11 @@ def test_a_setting_names_a_sampler(text: str, kept: int) -> None:
         "100/m",
         "/s",
         "0.5/s",
-        "100/s\n1",
-        "sometimes",
+        "1/s\n1",
         "0,1",
         "１",
-        "1_0/s",
         "9999999999/s",
     ],
-    # fmt: on
 )
 def test_a_setting_that_means_nothing_is_refused_with_one_line(text: str) -> None:
     with pytest.raises(SettingError, match=r"^TRACING_SAMPLE is .* set it to ") as raised:
