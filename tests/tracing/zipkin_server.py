@@ -1,0 +1,201 @@
+"""A real Zipkin server: where its jar comes from, how it is started, and what is asked of it.
+
+One server serves all processes of a test run. `BAGGAGE_ZIPKIN_URL` names one that runs already.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+
+VERSION: Final = "3.5.1"
+_ARTIFACT: Final = f"io.zipkin:zipkin-server:{VERSION}:jar:slim"
+_JAR: Final = f"zipkin-server-{VERSION}-slim.jar"
+_COPY: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+_SERVING: Final = re.compile(r"Serving HTTP at .* - (http://127\.0\.0\.1:\d+)/")
+_PATIENCE: Final = 90.0
+
+# The server ends when the last process that had it closes the pipe, however that process ends.
+_LAUNCH: Final = """
+{
+    "$@" & server=$!
+    { cat < "$PIPE" > /dev/null; kill $server; } &
+    wait $server; echo "the server ended with $?"
+} &
+"""
+_ENDED: Final = "the server ended with"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: status, body, and the one line that a refusal is."""
+
+    status: int
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode().strip()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Zipkin:
+    """Speaks Zipkin's HTTP API with whoever serves it at `url`, which has no slash at its end."""
+
+    url: str
+
+    def get(self, path: str) -> Answer:
+        return self._ask("GET", path, None, {})
+
+    def post(
+        self,
+        body: bytes,
+        content_type: str | None = "application/json",
+        *,
+        zipped: bool = False,
+        path: str = "/api/v2/spans",
+    ) -> Answer:
+        headers = {} if content_type is None else {"Content-Type": content_type}
+        if zipped:
+            headers["Content-Encoding"] = "gzip"
+            body = gzip.compress(body)
+        return self._ask("POST", path, body, headers)
+
+    def trace(self, trace_id: str, *, spans: int = 1) -> bytes:
+        """Return a trace as it is stored, once it has that many spans.
+
+        Spans are stored after they are acknowledged.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            answer = self.get(f"/api/v2/trace/{trace_id}")
+            if answer.status == 200 and len(answer.json) >= spans:
+                return answer.body
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{spans} spans of {trace_id} never came: {answer.text}")
+            time.sleep(0.02)
+
+    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=_PATIENCE)
+        try:
+            connection.request(method, path, body, headers | {"b3": "0"})
+            response = connection.getresponse()
+            return Answer(response.status, response.read())
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="session")
+def zipkin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zipkin]:
+    """Give a real server, the same to all workers of a run, or skip with the reason."""
+    if url := os.environ.get("BAGGAGE_ZIPKIN_URL"):
+        yield Zipkin(url.rstrip("/"))
+        return
+    for program, package in (("java", "Java 17"), ("mvn", "Maven")):
+        if shutil.which(program) is None:
+            pytest.skip(f"a real Zipkin server needs {package}: {program!r} is not installed")
+    base = tmp_path_factory.getbasetemp()
+    # Workers have directories of their own in the one of their run.
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "zipkin"
+    home.mkdir(exist_ok=True)
+    with _joined(home) as url:
+        yield Zipkin(url)
+
+
+def jar() -> Path:
+    """Return the server's jar, which Maven fetches the first time into the user's cache.
+
+    Raises RuntimeError with Maven's words if that fails.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "baggage-tests"
+    cache.mkdir(parents=True, exist_ok=True)
+    found = cache / _JAR
+    with _locked(cache / "zipkin.lock"):
+        if found.exists():
+            return found
+        with tempfile.TemporaryDirectory(dir=cache) as fresh:
+            command = ["mvn", "-q", "-B", _COPY, f"-Dartifact={_ARTIFACT}"]
+            command.append(f"-DoutputDirectory={fresh}")
+            done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RuntimeError(f"Maven can't fetch {_ARTIFACT}: {done.stdout}{done.stderr}")
+            (Path(fresh) / _JAR).replace(found)
+    return found
+
+
+@contextlib.contextmanager
+def _joined(home: Path) -> Generator[str]:
+    """Hold the run's server, and start it if nobody does."""
+    pipe, address = home / "pipe", home / "url"
+    with _locked(home / "lock"):
+        try:
+            held = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # fails unless a server reads
+        except (FileNotFoundError, OSError):
+            held = _start(home, pipe, address)
+    try:
+        yield address.read_text()
+    finally:
+        os.close(held)
+
+
+def _start(home: Path, pipe: Path, address: Path) -> int:
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    log = home / "log"
+    with log.open("wb") as output:
+        subprocess.run(
+            ["/bin/sh", "-c", _LAUNCH, "zipkin", *_command()],
+            env=os.environ | {"PIPE": str(pipe)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is for the tests
+            check=True,
+        )
+    held = os.open(pipe, os.O_WRONLY)
+    deadline = time.monotonic() + _PATIENCE
+    while (serving := _SERVING.search(said := log.read_text(errors="replace"))) is None:
+        if _ENDED in said or time.monotonic() > deadline:
+            os.close(held)
+            pytest.fail(f"the Zipkin server did not start: {said}")
+        time.sleep(0.05)
+    address.write_text(serving[1])
+    return held
+
+
+def _command() -> list[str]:
+    flags = ["-Xms32m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    bound = {"ip": "127.0.0.1", "port": "0", "protocols[0]": "http"}
+    settings = [f"--armeria.ports[0].{name}={value}" for name, value in bound.items()]
+    return ["java", *flags, "-jar", str(jar()), *settings]
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Generator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    jar()
