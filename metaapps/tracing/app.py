@@ -1,56 +1,60 @@
-"""Spans for crossings: when they begin and end, and what they say.
+"""The meta-application: a span for each crossing, without any code in services.
 
-Knows the waist and the current baggage. Where spans go is the composer's choice: `create` sends
-them to a file.
+Knows the waist, and what the tracer needs to know of a crossing. Spans that an application makes by
+itself are in `handle`.
 """
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Any, Final, Protocol
 
-from baggage import context
 from baggage.boundary import (
+    NO_FACTS,
+    PROCEED,
     UNKNOWN_SITE,
     Call,
+    Endpoint,
     Flow,
     Interest,
     Kind,
     Outcome,
     Proceed,
-    Raised,
     Returned,
 )
-from metaapps.tracing import settings
+from baggage.context import Branch, branch
+from baggage.values import Key, Value
+from metaapps.tracing import frontier, settings
 from metaapps.tracing.export.file import TraceFile
-from metaapps.tracing.span import NOBODY, SPAN, SPAN_BYTES, TRACE_BYTES, Peer, Position, Span
-
-Report = Callable[[Span], None]
-"""Takes a span that ended; called from any thread or task."""
+from metaapps.tracing.frontier import KNOWN, Waited, behind
+from metaapps.tracing.handle import Recording, failure
+from metaapps.tracing.span import NOBODY, SPAN, Peer, Position
+from metaapps.tracing.tracer import STATE, Came, Report, Tracer, standing
 
 NAME: Final = "tracing"
 FAULT: Final = "fault.injected"
+EVERYTHING: Final = "*"
 
-_CROSSINGS: Final = frozenset({Kind.CLIENT, Kind.SERVER, Kind.PRODUCER, Kind.CONSUMER})
-
-
-def _microseconds() -> int:
-    return time.time_ns() // 1000
+_DEPARTURES: Final = frozenset({Kind.CLIENT, Kind.PRODUCER})
+_ARRIVALS: Final = frozenset({Kind.SERVER, Kind.CONSUMER})
 
 
-def _current() -> Position | None:
-    for value in context.current().unpack(SPAN):
-        return Position.decode(value)
-    return None
+class Exporting(Protocol):
+    """Where spans go, and wait to be sent."""
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was reported before is sent or given up; False if it takes longer."""
+
+    def close(self, timeout: float) -> None:
+        """Do so, and take no more."""
 
 
 class Tracing:
-    """Gives each crossing between services a span. Without `report` it has no interest in any.
+    """Gives each crossing between services a span. Without a way to report it has no interest.
 
-    With `share` a server's span has the id of the client's span that it answers. `ids` returns
-    that many random bytes; `now` tells µs since 1970, `ticks` tells ns that only ever increase.
+    `local` names libraries whose threads, tasks and processes get spans too, or is `EVERYTHING`.
+    `export` is where the reported spans wait, if they do. Other arguments are the `Tracer`'s.
     """
 
     name: Final = NAME
@@ -59,51 +63,148 @@ class Tracing:
         self,
         report: Report | None,
         *,
-        share: bool = True,
-        ids: Callable[[int], bytes] = os.urandom,
-        now: Callable[[], int] = _microseconds,
-        ticks: Callable[[], int] = time.perf_counter_ns,
+        local: Collection[str] = (),
+        export: Exporting | None = None,
+        **options: Any,
     ) -> None:
-        self._report: Final = report
-        self._share: Final = share
-        self._ids: Final = ids
-        self._now: Final = now
-        self._ticks: Final = ticks
+        self.tracer: Final = Tracer(report, **options)
+        self.export: Final = export
+        self._local: Final = frozenset(local)
 
     def interest(self, kind: Kind, library: str) -> Interest:
-        """Ask for crossings between services; branches within one inherit where they stand."""
-        wanted = self._report is not None and kind in _CROSSINGS
+        """Ask for crossings between services, and for what runs locally where that is wanted."""
+        if not self.tracer.on:
+            return Interest.NONE
+        local = kind is Kind.RUN and bool(self._local & {library, EVERYTHING})
+        wanted = local or kind in _DEPARTURES or kind in _ARRIVALS
         return Interest.OBSERVE if wanted else Interest.NONE
 
     def around(self, call: Call) -> Flow:
         """Give a crossing its span: a departure sends it along, an arrival stands in it."""
-        position, shared = self._place(call.kind)
-        timestamp, begin = self._now(), self._ticks()
+        running = branch()
+        if call.kind in _DEPARTURES:
+            return self._depart(call, running)
+        if running is None or call.kind is Kind.RUN:
+            return self._run(call, running)
+        return self._arrive(call, running)
+
+    def _depart(self, call: Call, running: Branch | None) -> Flow:
+        tracer, stands = self.tracer, standing(running)
+        if stands is None:
+            position = tracer.root(call)
+        else:
+            position = tracer.below(stands) if stands.sampled else stands
+        headers = tracer.headers(position, running)
+        if not position.sampled:
+            # Whoever stands in such a trace says so by the baggage that travels anyway.
+            down: dict[Key, Value] = {} if stands is not None else {SPAN: position.raw}
+            yield Proceed(down=down, headers=headers) if down or headers else PROCEED
+            return None
+        waited = frontier.began(position, running if stands is not None else None)
+        handle = tracer.record(position, _name(call), call.kind, waited=waited)
+        sent = position.sending() if call.kind is Kind.CLIENT else position
         outcome: Outcome | None = None
         try:
-            handed = position.sending() if call.kind is Kind.CLIENT else position
-            outcome = yield Proceed(down={SPAN: handed.raw})
+            outcome = yield Proceed(down=_sent(sent, running), headers=headers)
         finally:
-            # Without an outcome nobody saw the end, so there is no duration.
-            duration = max(1, (self._ticks() - begin) // 1000) if outcome is not None else 0
-            if position.sampled and self._report is not None:
-                self._report(_span(call, outcome, position, shared, timestamp, duration))
+            _finish(handle, call, outcome, _remote(call, outcome))
         return None
 
-    def _place(self, kind: Kind) -> tuple[Position, bool]:
-        """Return where a crossing's span stands, and whether it shares the id of its caller's."""
-        current = _current()
-        if current is None:
-            return Position.root(self._id(TRACE_BYTES), self._id(SPAN_BYTES)), False
-        # What no call sent is the position of the caller itself, whose departure nobody traced.
-        if kind is Kind.SERVER and self._share and current.sent:
-            return current.standing(), True
-        return current.child(self._id(SPAN_BYTES)), False
+    def _arrive(self, call: Call, running: Branch) -> Flow:
+        tracer, carried = self.tracer, running.baggage
+        ours = standing(running)
+        came = tracer.came(call.arrived, ours, call)
+        position = came.position
+        if not position.sampled:
+            known = ours is not None and ours.address == position.address
+            yield PROCEED if known else Proceed(down=_stood(came, None, running))
+            return None
+        waited = Waited(position, carried)
+        waited.known = behind(waited.before)  # all of it had ended before the caller called
+        handle = tracer.record(position, _name(call), call.kind, waited=waited, shared=came.shared)
+        handle.lives(current=True)
+        outcome: Outcome | None = None
+        try:
+            outcome = yield Proceed(down=_stood(came, waited, running))
+        finally:
+            handle.lives(current=False)
+            _finish(handle, call, outcome, _peer(carried.origin, call.endpoint))
+        return None
 
-    def _id(self, size: int) -> bytes:
-        while not any(drawn := self._ids(size)):
-            pass  # Zero means "no id" in every format; as good as never drawn.
-        return drawn
+    def _run(self, call: Call, running: Branch | None) -> Flow:
+        """Give a branch of this service a span, if it is in a trace."""
+        stands = standing(running)
+        if running is None or stands is None or not stands.sampled:
+            yield PROCEED
+            return None
+        position = self.tracer.below(stands)
+        waited = Waited(position, running.baggage)
+        handle = self.tracer.record(position, _name(call), None, waited=waited)
+        handle.lives(current=True)
+        outcome: Outcome | None = None
+        try:
+            outcome = yield Proceed(down=_stood(Came(position), waited, running))
+        finally:
+            handle.lives(current=False)
+            _finish(handle, call, outcome, NOBODY)
+        return None
+
+
+def _name(call: Call) -> str:
+    return call.operation or call.library
+
+
+def _sent(position: Position, running: Branch | None) -> dict[Key, Value]:
+    """Return what goes down with a departure: what the caller knows is no callee's concern."""
+    down: dict[Key, Value] = {SPAN: position.raw}
+    if running is not None and frontier.down(running.baggage, KNOWN):
+        down[KNOWN] = b""
+    return down
+
+
+def _stood(came: Came, waited: Waited | None, running: Branch) -> dict[Key, Value]:
+    """Return what stands in the scope of an arrival."""
+    down: dict[Key, Value] = {SPAN: came.position.raw}
+    if waited is not None and waited.before:
+        down[KNOWN] = behind(waited.before)
+    if came.state or (came.state is not None and frontier.down(running.baggage, STATE)):
+        down[STATE] = came.state
+    return down
+
+
+def _finish(handle: Recording, call: Call, outcome: Outcome | None, remote: Peer) -> None:
+    """End the span of a crossing. Without an outcome nobody saw the end."""
+    if isinstance(outcome, Returned):
+        facts, answered = outcome.facts, outcome.injected is None
+        if not facts.ok:
+            handle.fails("failed" if facts.status is None else str(facts.status))
+    elif outcome is not None:
+        facts, answered = outcome.facts, outcome.injected is None and outcome.facts is not NO_FACTS
+        handle.fails(failure(outcome.error))
+    else:
+        facts, answered = NO_FACTS, False
+    if call.kind is Kind.CLIENT and answered:
+        handle.answered()
+    tags = {"library": call.library}
+    if call.site is not UNKNOWN_SITE:
+        tags["site"] = str(call.site)
+    if facts.status is not None:
+        tags["status"] = str(facts.status)
+    if outcome is not None and outcome.injected is not None:
+        tags[FAULT] = str(outcome.injected)
+    handle.cross(tags, _peer(call.source, call.local), remote, seen=outcome is not None)
+
+
+def _remote(call: Call, outcome: Outcome | None) -> Peer:
+    service = (outcome.target if outcome is not None else "") or call.target
+    return _peer(service, call.endpoint)
+
+
+@lru_cache(maxsize=1024)
+def _peer(service: str, address: Endpoint | None) -> Peer:
+    if address is None:
+        return Peer(service) if service else NOBODY
+    return Peer(service, address.host, address.port)
 
 
 def create() -> Tracing:
@@ -113,56 +214,10 @@ def create() -> Tracing:
     """
     chosen = settings.from_environment()
     report = TraceFile(chosen.file).report if chosen.file else None
-    return Tracing(report, share=chosen.share)
-
-
-def _span(
-    call: Call,
-    outcome: Outcome | None,
-    position: Position,
-    shared: bool,
-    timestamp: int,
-    duration: int,
-) -> Span:
-    return Span(
-        position=position,
-        kind=call.kind,
-        name=call.operation or call.library,
-        timestamp=timestamp,
-        duration=duration,
-        local=Peer(call.source),
-        remote=_remote(call, outcome),
-        tags=_tags(call, outcome),
-        error=_error(outcome),
-        shared=shared,
+    return Tracing(
+        report,
+        local=chosen.local,
+        share=chosen.share,
+        sampler=chosen.sampler,
+        formats=chosen.formats,
     )
-
-
-def _remote(call: Call, outcome: Outcome | None) -> Peer:
-    """Say who is on the other side; an arrival knows its caller's address at most."""
-    service = ""
-    if call.kind.departs:
-        service = (outcome.target if outcome is not None else "") or call.target
-    if call.endpoint is None:
-        return Peer(service) if service else NOBODY
-    return Peer(service, call.endpoint.host, call.endpoint.port)
-
-
-def _tags(call: Call, outcome: Outcome | None) -> dict[str, str]:
-    tags = {"library": call.library}
-    if call.site != UNKNOWN_SITE:
-        tags["site"] = str(call.site)
-    if isinstance(outcome, Returned) and outcome.facts.status is not None:
-        tags["status"] = str(outcome.facts.status)
-    if outcome is not None and outcome.injected is not None:
-        tags[FAULT] = str(outcome.injected)
-    return tags
-
-
-def _error(outcome: Outcome | None) -> str | None:
-    if isinstance(outcome, Raised):
-        return outcome.name
-    if outcome is None or outcome.facts.ok:
-        return None
-    status = outcome.facts.status
-    return "failed" if status is None else str(status)

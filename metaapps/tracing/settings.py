@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from metaapps.tracing.errors import SettingError
+from metaapps.tracing.formats import FORMATS, Format
+from metaapps.tracing.sampling import ALWAYS, Sampler, parse
 
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"0", "false", "no", "off"})
@@ -18,23 +20,70 @@ _NO: Final = frozenset({"0", "false", "no", "off"})
 class Settings:
     """How this process traces.
 
-    `file` is where spans go (absolute); without it nothing is traced. With `share` a server's span
-    has the id of the client's span that it answers; without, it is a child of that.
+    `file`, `url` (a Zipkin server's) and `otlp` (a collector's) are where spans go; without any
+    nothing is traced. `encoding` is "json" or "proto3", `otlp_encoding` "json" or "protobuf". With
+    `share` a server's span has the id of the client's span that it answers; without, it is a child
+    of that: the default where `otlp` is set, which knows no shared spans. `formats` are written
+    beside the baggage, `local` names libraries whose threads and tasks get spans.
     """
 
     file: Path | None = None
+    url: str = ""
+    encoding: str = "json"
+    otlp: str = ""
+    otlp_encoding: str = "protobuf"
     share: bool = True
+    sampler: Sampler = ALWAYS
+    formats: tuple[Format, ...] = (FORMATS["b3"],)
+    local: tuple[str, ...] = ()
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read `TRACING_FILE` and `TRACING_SHARE`; an empty variable counts as unset.
+    """Read the variables that docs/tracing.md lists; an empty one counts as unset.
 
     Raises SettingError.
     """
     file = environ.get("TRACING_FILE")
-    # Absolute at once: the application may change its working directory.
-    path = Path(file).expanduser().absolute() if file else None
-    return Settings(path, _flag(environ, "TRACING_SHARE", default=True))
+    otlp = _url(environ, "TRACING_OTLP")
+    return Settings(
+        # Absolute at once: the application may change its working directory.
+        file=Path(file).expanduser().absolute() if file else None,
+        url=_url(environ, "TRACING_URL"),
+        encoding=_one_of(environ, "TRACING_ENCODING", "json", "proto3"),
+        otlp=otlp,
+        otlp_encoding=_one_of(environ, "TRACING_OTLP_ENCODING", "protobuf", "json"),
+        share=_flag(environ, "TRACING_SHARE", default=not otlp),
+        sampler=parse(environ.get("TRACING_SAMPLE") or "always"),
+        formats=_formats(environ.get("TRACING_FORMATS") or "b3"),
+        local=_names(environ.get("TRACING_LOCAL") or ""),
+    )
+
+
+def _url(environ: Mapping[str, str], name: str) -> str:
+    url = environ.get(name, "").strip()
+    if url and not url.startswith(("http://", "https://")):
+        raise SettingError(f"{name} is {url!r}; set it to a URL such as http://localhost:9411")
+    return url
+
+
+def _one_of(environ: Mapping[str, str], name: str, *known: str) -> str:
+    value = environ.get(name, "").strip().lower() or known[0]
+    if value not in known:
+        raise SettingError(f"{name} is {value!r}; set it to one of {', '.join(known)}")
+    return value
+
+
+def _formats(text: str) -> tuple[Format, ...]:
+    names = [name for name in _names(text.lower()) if name != "none"]
+    for name in names:
+        if name not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise SettingError(f"TRACING_FORMATS has {name!r}; set it to none, or some of {known}")
+    return tuple(FORMATS[name] for name in dict.fromkeys(names))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -124,6 +124,11 @@ class Position:
         """Return this position as it is where its span runs."""
         return Position(bytes((self.raw[0] & ~_SENT,)) + self.raw[1:])
 
+    def kept(self, *, sampled: bool) -> Position:
+        """Return this position in a trace of which it was decided whether it is sampled."""
+        head = self.raw[0] & ~(_SAMPLED | _DEBUG) | (_SAMPLED if sampled else 0)
+        return Position(bytes((head,)) + self.raw[1:])
+
     @property
     def trace(self) -> bytes:
         """The trace's 16 bytes."""

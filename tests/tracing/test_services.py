@@ -233,7 +233,7 @@ def test_in_either_order_a_fault_of_another_leaves_the_trace_right(tracing_first
     assert found == {("test", "shop"): 1, ("shop", "catalog"): 2}
     (failed,) = (span for span in spans if span.error is not None)
     assert failed.tags["fault.injected"] == "refused"
-    assert failed.error == "requests.exceptions.ConnectionError"
+    assert (failed.error or "").startswith("requests.exceptions.ConnectionError: ")
 
 
 def test_a_call_that_fails_by_itself_is_an_error() -> None:
@@ -245,7 +245,7 @@ def test_a_call_that_fails_by_itself_is_an_error() -> None:
         requests.get(f"{shop}nothing", timeout=10)
         with pytest.raises(requests.ConnectionError):
             get(closed)
-    assert [(span.kind, span.error) for span in spans] == [
+    assert [(span.kind, (span.error or "").partition(":")[0]) for span in spans] == [
         (Kind.SERVER, "404"),
         (Kind.CLIENT, "404"),
         (Kind.CLIENT, "requests.exceptions.ConnectionError"),

@@ -1,0 +1,313 @@
+"""A span under way: annotated, tagged and finished by whoever holds it, wherever that is.
+
+Belongs here: what can be said of a span until it ends, and to make it the current one. Which spans
+there are is the tracer's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from baggage.boundary import Kind, exception_name
+from metaapps.tracing.frontier import Waited
+from metaapps.tracing.scope import Scope
+from metaapps.tracing.span import NOBODY, Annotation, Peer, Position, Span
+
+if TYPE_CHECKING:
+    from metaapps.tracing.tracer import Tracer
+
+_MAX_MESSAGE: Final = 300
+
+
+class Handle:
+    """One span under way. This one records nothing: nobody traces here, or the trace isn't sampled.
+
+    All methods may be called in any thread, task, greenlet or callback, in any order, and never
+    raise. As a context manager it is the current span of the block, and ends with it; to hold it
+    open across a `yield` see `traced`. Times are µs since 1970, durations µs.
+    """
+
+    __slots__ = ("_scope", "position")
+
+    def __init__(self, position: Position | None = None) -> None:
+        """Stand for the span at `position`, None for no trace at all."""
+        self.position = position
+        self._scope: Scope | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace's id, 32 hex digits; "" without a trace."""
+        return "" if self.position is None else self.position.trace_id
+
+    @property
+    def span_id(self) -> str:
+        """The span's id, 16 hex digits; "" without a trace."""
+        return "" if self.position is None else self.position.span_id
+
+    @property
+    def parent_id(self) -> str | None:
+        """The id of the span that this one is in, None for a root."""
+        return None if self.position is None else self.position.parent_id
+
+    @property
+    def recording(self) -> bool:
+        """Whether what is said of this span goes anywhere; False for one that ended."""
+        return False
+
+    @property
+    def finished(self) -> bool:
+        """Whether it ended. One that records nothing counts as ended."""
+        return not self.recording
+
+    def annotate(self, value: str, *, at: int = 0) -> Self:
+        """Note that something happened: now, or `at`. Equal notes are all kept."""
+        return self
+
+    def tag(self, name: str, value: object) -> Self:
+        """Say something of the whole span; the last value under a name counts, as text."""
+        return self
+
+    def rename(self, name: str) -> Self:
+        """Give the span another name."""
+        return self
+
+    def remote(self, service: str = "", host: str = "", port: int = 0) -> Self:
+        """Say who is on the other side. `host` is an IP address, or else a name."""
+        return self
+
+    def local(self, service: str = "", host: str = "", port: int = 0) -> Self:
+        """Say who this side is, where that isn't the service that runs here."""
+        return self
+
+    def error(self, error: BaseException | str) -> Self:
+        """Say that it failed, and how."""
+        return self
+
+    def finish(self, *, at: int = 0, duration: int = 0) -> None:
+        """End the span: now, or `at`, or so that it took `duration`. Only the first time counts."""
+
+    def abandon(self) -> None:
+        """End the span without reporting it."""
+
+    def child(self, name: str, *, kind: Kind | None = None, at: int = 0) -> Handle:
+        """Start a span inside this one, wherever the caller stands. It may end after this one."""
+        return self
+
+    def inject(self, carrier: MutableMapping[str, str]) -> None:
+        """Write this span's ids on a request's headers, for the server that answers it."""
+
+    def scope(self) -> Scope:
+        """Make this the current span of a `with` block, and not end it there.
+
+        Blocks in one branch of execution must be nested, as they are in one thread or task.
+        """
+        return Scope(None, None)
+
+    def __enter__(self) -> Self:
+        """Make this the current span."""
+        self._scope = scope = self.scope()
+        scope.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the span, with the block's error if it is no plain exit."""
+        if error is not None and not isinstance(error, GeneratorExit):
+            self.error(error)
+        self.finish()
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            scope.__exit__(kind, error, trace)
+
+
+NONE: Final = Handle()
+"""The span of whoever isn't traced."""
+
+
+class Placed(Handle):
+    """A span that isn't recorded here: of a trace that nobody keeps, or under way elsewhere."""
+
+    __slots__ = ("_tracer", "place")
+
+    def __init__(self, tracer: Tracer, position: Position) -> None:
+        """Stand at `position`."""
+        self.position = self.place = position
+        self._scope = None
+        self._tracer = tracer
+
+    def child(self, name: str, *, kind: Kind | None = None, at: int = 0) -> Handle:
+        return self._tracer.start(name, kind=kind, parent=self.place, at=at)
+
+    def inject(self, carrier: MutableMapping[str, str]) -> None:
+        self._tracer.inject(self.place, carrier)
+
+    def scope(self) -> Scope:
+        return Scope(self, None)
+
+    def lives(self, *, current: bool) -> None:
+        """Note whether this is the current span of some block; see `Tracer.live`."""
+
+
+class Recording(Placed):
+    """A span that is reported when it ends."""
+
+    __slots__ = (
+        *("_annotations", "_begin", "_error", "_local", "_name", "_open", "_remote", "_tags"),
+        *("_timestamp", "_waited", "kind", "shared"),
+    )
+
+    def __init__(
+        self,
+        tracer: Tracer,
+        position: Position,
+        name: str,
+        kind: Kind | None,
+        *,
+        at: int = 0,
+        waited: Waited | None = None,
+        shared: bool = False,
+    ) -> None:
+        """Begin now, or `at`."""
+        self.position = self.place = position
+        self._scope = None
+        self.kind, self.shared = kind, shared
+        self._tracer, self._name, self._waited = tracer, name, waited
+        self._local = self._remote = NOBODY
+        self._tags: dict[str, str] = {}
+        self._annotations: list[Annotation] = []
+        self._error: str | None = None
+        self._timestamp = at or tracer.now()
+        self._begin = 0 if at else tracer.ticks()
+        self._open = [True]  # whoever takes it ends the span
+
+    @property
+    def recording(self) -> bool:
+        return bool(self._open)
+
+    def annotate(self, value: str, *, at: int = 0) -> Self:
+        if self._open:
+            self._annotations.append(Annotation(at or self._tracer.now(), _text(value)))
+        return self
+
+    def tag(self, name: str, value: object) -> Self:
+        if self._open:  # else the tags are the reporter's
+            self._tags[name] = value if type(value) is str else _text(value)
+        return self
+
+    def rename(self, name: str) -> Self:
+        self._name = name
+        return self
+
+    def remote(self, service: str = "", host: str = "", port: int = 0) -> Self:
+        self._remote = Peer(service, host, port)
+        return self
+
+    def local(self, service: str = "", host: str = "", port: int = 0) -> Self:
+        self._local = Peer(service, host, port)
+        return self
+
+    def error(self, error: BaseException | str) -> Self:
+        self._error = error if isinstance(error, str) else failure(error)
+        return self
+
+    def finish(self, *, at: int = 0, duration: int = 0) -> None:
+        if self._taken():
+            self._end(duration or max(1, at - self._timestamp if at else self._elapsed()))
+
+    def fails(self, error: str) -> None:
+        """Say how the crossing failed that this is the span of, where nobody said so before."""
+        if self._error is None:
+            self._error = error
+
+    def answered(self) -> None:
+        """Note that the callee had answered by the end."""
+        if self._waited is not None:
+            self._waited.answered = True
+
+    def cross(self, tags: dict[str, str], local: Peer, remote: Peer, *, seen: bool) -> None:
+        """End the span of a crossing with what is known of that; what was said before counts more.
+
+        It has no duration if nobody has `seen` its end.
+        """
+        if not self._taken():
+            return
+        if self._tags:
+            tags |= self._tags
+        self._tags = tags
+        if self._local is NOBODY:
+            self._local = local
+        if self._remote is NOBODY:
+            self._remote = remote
+        self._end(max(1, self._elapsed()) if seen else 0)
+
+    def abandon(self) -> None:
+        self._open.clear()
+
+    def scope(self) -> Scope:
+        return Scope(self, self._waited)
+
+    def lives(self, *, current: bool) -> None:
+        if current:
+            self._tracer.live[self.place.address] = self
+        else:
+            self._tracer.live.pop(self.place.address, None)
+
+    def _taken(self) -> bool:
+        try:
+            return self._open.pop()
+        except IndexError:
+            return False
+
+    def _end(self, duration: int) -> None:
+        tracer, waited = self._tracer, self._waited
+        if waited is not None:
+            # Who answers a call is known to have ended by whoever made it.
+            tracer.ending(self.place, waited, tell=self.kind is not Kind.SERVER)
+        tracer.report(
+            Span(
+                self.place,
+                self.kind,
+                self._name,
+                self._timestamp,
+                duration,
+                tracer.here() if self._local is NOBODY else self._local,
+                self._remote,
+                self._tags,
+                tuple(self._annotations),
+                self._error,
+                self.shared,
+                waited,
+            )
+        )
+
+    def _elapsed(self) -> int:
+        if self._begin:
+            return (self._tracer.ticks() - self._begin) // 1000
+        return self._tracer.now() - self._timestamp
+
+
+def failure(error: BaseException) -> str:
+    """Return what an error is called and what it says, for a tag."""
+    name = exception_name(type(error))
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - an application's own error must not fail it
+        return name
+    return f"{name}: {message[:_MAX_MESSAGE]}" if message else name
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - an application's own value must not fail it
+        return f"<{type(value).__name__}>"

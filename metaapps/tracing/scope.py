@@ -1,0 +1,83 @@
+"""Making a span the current one of a block: its position stands in the baggage meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from baggage.context import Branch, branch, enter, leave
+from baggage.values import EMPTY, Baggage, Key, Value
+from metaapps.tracing.frontier import DONE, KNOWN, Waited, behind, down, forget
+from metaapps.tracing.span import SPAN
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from metaapps.tracing.handle import Handle, Placed
+
+_OURS: Final = frozenset({SPAN.name, KNOWN.name, DONE.name})
+
+
+class Scope:
+    """A block in which a span is the current one. Use it once; see `Handle.scope`."""
+
+    __slots__ = ("_before", "_branch", "_handle", "_known", "_token", "_waited")
+
+    def __init__(self, handle: Placed | None, waited: Waited | None) -> None:
+        """Prepare; without a handle nothing changes."""
+        self._handle = handle
+        self._waited = waited
+        self._branch: Branch | None = None
+
+    def __enter__(self) -> Handle | None:
+        """Make it the current span."""
+        handle = self._handle
+        if handle is None:
+            return None
+        raw = handle.place.raw
+        running = branch()
+        if running is None:
+            self._before: Value | None = None
+            self._known: Value | None = None
+            running = Branch(EMPTY.with_down({SPAN: raw}))
+            self._token: Token[Branch | None] | None = enter(running)
+        else:
+            self._before = down(running.baggage, SPAN)
+            if self._before == raw:
+                return handle
+            self._known = down(running.baggage, KNOWN)
+            self._token = None
+            stand(running, raw, self._waited)
+        self._branch = running
+        handle.lives(current=True)
+        return handle
+
+    def __exit__(self, *_: object) -> None:
+        """Make the span current again that was it before."""
+        running, self._branch = self._branch, None
+        handle = self._handle
+        if running is None or handle is None:
+            return
+        handle.lives(current=False)
+        if self._before is not None:
+            changes: dict[Key, Value] = {SPAN: self._before}
+            if self._waited is not None and self._waited.before:
+                changes[KNOWN] = b"" if self._known is None else self._known
+            running.update(lambda carried: carried.with_down(changes))
+            return
+        forget(running)
+        if self._token is not None and _OURS.issuperset(running.baggage.keys()):
+            leave(self._token)  # nobody else has any use for that branch
+        else:
+            running.update(_without)
+
+
+def stand(running: Branch, raw: bytes, waited: Waited | None) -> None:
+    """Let a branch stand in a span that waited for so much."""
+    changes: dict[Key, Value] = {SPAN: raw}
+    if waited is not None and waited.before:
+        changes[KNOWN] = behind(waited.before)
+    running.update(lambda carried: carried.with_down(changes))
+
+
+def _without(carried: Baggage) -> Baggage:
+    return carried.remove(SPAN).remove(KNOWN)

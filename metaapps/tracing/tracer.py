@@ -1,0 +1,288 @@
+"""Which spans there are: where they begin, what they are called by, and whether they are kept.
+
+Belongs here: ids, clocks, sampling, the way in and out on a carrier's headers. What is said of a
+span is in `handle`; which crossings have spans is in `app`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from enum import Enum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from baggage.boundary import Call, Kind, read_header, write_header
+from baggage.context import Branch, branch
+from baggage.values import EMPTY, Baggage, Direction, Key
+from baggage.values.pen import new_root
+from metaapps.tracing import formats, frontier
+from metaapps.tracing.formats import Decision, Extracted, Format
+from metaapps.tracing.frontier import Waited
+from metaapps.tracing.handle import NONE, Handle, Placed, Recording
+from metaapps.tracing.sampling import ALWAYS, Sampler
+from metaapps.tracing.span import NOBODY, SPAN, SPAN_BYTES, TRACE_BYTES, Peer, Position, Span
+
+Report = Callable[[Span], None]
+"""Takes a span that ended; called from any thread or task. Must not block."""
+
+STATE: Final = Key("tracing.state", direction=Direction.DOWN, priority=150)
+"""What other tracers say of the trace: W3C's `tracestate`, to be passed on."""
+
+_log = logging.getLogger("metaapps.tracing")
+_DECIDED: Final = frozenset({Decision.ACCEPT, Decision.DEBUG})
+
+
+class Here(Enum):
+    """The span that is current where one is asked."""
+
+    HERE = "here"
+
+
+HERE: Final = Here.HERE
+
+
+class Came(NamedTuple):
+    """Where an arrival stands, and whether it shares the id of its caller's span."""
+
+    position: Position
+    shared: bool = False
+    state: str | None = None
+
+
+class Tracer:
+    """Begins spans, and reports them as they end. Safe in any thread; without `report` it is off.
+
+    With `share` a server's span has the id of the client's span that it answers, where the headers
+    that came allow that. `sampler` decides where a trace begins. `formats` are written beside the
+    baggage. `service` names this process in spans that belong to no request. `ids` returns that
+    many random bytes; `now` tells µs since 1970, `ticks` tells ns that only ever increase.
+    `started` is told of each span that begins to be recorded.
+    """
+
+    def __init__(
+        self,
+        report: Report | None,
+        *,
+        share: bool = True,
+        sampler: Sampler = ALWAYS,
+        formats: Sequence[Format] = (),
+        service: str = "",
+        ids: Callable[[int], bytes] | None = None,
+        now: Callable[[], int] | None = None,
+        ticks: Callable[[], int] = time.perf_counter_ns,
+        started: Callable[[Handle], None] | None = None,
+    ) -> None:
+        self._report: Final = report
+        self._share: Final = share
+        self._sampler: Final = sampler
+        self._formats: Final = tuple(formats)
+        self._ids: Final = ids or _random_ids
+        self._started: Final = started
+        self._random: Final = ids is None
+        self.service = service
+        self.now: Final = now or _microseconds
+        self.ticks: Final = ticks
+        self.live: Final[dict[bytes, Handle]] = {}
+        """Spans that are current somewhere, by address: whoever stands in one finds it here."""
+
+    @property
+    def on(self) -> bool:
+        """Whether spans go anywhere."""
+        return self._report is not None
+
+    def start(
+        self,
+        name: str,
+        *,
+        kind: Kind | None = None,
+        parent: Position | Here | None = HERE,
+        at: int = 0,
+    ) -> Handle:
+        """Start a span in the current one, or in `parent`; None begins a trace, as does no current.
+
+        It is not current: see `Handle`. It begins now, or `at` µs since 1970.
+        """
+        if self._report is None:
+            return NONE
+        running = branch()
+        stands = standing(running)
+        inside = stands if parent is HERE else parent
+        if inside is None:
+            position = self.root(None)
+        elif inside.sampled:
+            position = inside.child(self._id(SPAN_BYTES))
+        else:
+            position = inside
+        if not position.sampled:
+            return Placed(self, position)
+        carried = EMPTY
+        if stands is not None and running is not None and stands.trace == position.trace:
+            carried = running.baggage
+        return self.record(position, name, kind, at=at, waited=Waited(position, carried))
+
+    def record(
+        self,
+        position: Position,
+        name: str,
+        kind: Kind | None,
+        *,
+        at: int = 0,
+        waited: Waited | None = None,
+        shared: bool = False,
+    ) -> Recording:
+        """Begin to record a span at a position of its own."""
+        handle = Recording(self, position, name, kind, at=at, waited=waited, shared=shared)
+        if self._started is not None:
+            self._started(handle)
+        return handle
+
+    def current(self) -> Handle:
+        """Return the span that is current here; without a trace one that records nothing."""
+        position = standing(branch())
+        if position is None or self._report is None:
+            return NONE
+        return self.live.get(position.address) or Placed(self, position)
+
+    def join(self, carrier: Mapping[str, str], name: str = "", *, at: int = 0) -> Handle:
+        """Start the server's span of a request that brought these headers, of any case."""
+        if self._report is None:
+            return NONE
+        headers = {key.lower(): value for key, value in carrier.items()}
+        carried = read_header(headers.get("baggage", ""))
+        came = self.came(headers, _position(carried), None)
+        if not came.position.sampled:
+            return Placed(self, came.position)
+        waited = Waited(came.position, EMPTY)
+        handle = self.record(
+            came.position, name, Kind.SERVER, at=at, waited=waited, shared=came.shared
+        )
+        return handle.remote(carried.origin) if carried.origin else handle
+
+    def inject(self, position: Position, carrier: MutableMapping[str, str]) -> None:
+        """Write where a span stands on a request's headers: the configured formats, and ours."""
+        carrier.update(self.headers(position, branch()))
+        carried = EMPTY.with_down({SPAN: position.sending().raw})
+        if present := carrier.get("baggage"):
+            carried = carried.within(read_header(present).foreign)
+        running = branch()
+        service = (running.service if running is not None else "") or self.service
+        carrier["baggage"] = write_header(carried, origin=service)
+
+    def headers(self, position: Position, running: Branch | None) -> Mapping[str, str]:
+        """Return the headers that tell others of a span, in the configured formats."""
+        if not self._formats:
+            return {}
+        state = None if running is None else frontier.down(running.baggage, STATE)
+        return formats.headers(position, self._formats, state if isinstance(state, str) else "")
+
+    def came(self, headers: Mapping[str, str], ours: Position | None, call: Call | None) -> Came:
+        """Say where a request stands that brought these headers, and our position `ours`."""
+        told = formats.extract(headers) if headers else None
+        caller = None if told is None else told.position
+        # Whoever passes our baggage on, but traces by itself, is the nearer caller.
+        if (
+            told is not None
+            and caller is not None
+            and not (ours and ours.address == caller.address)
+        ):
+            return self._told(told, caller, call)
+        if ours is not None:
+            if ours.sent and self._shares(call):
+                return Came(ours.standing(), shared=True)
+            # What no call sent is the position of the caller itself, whose call nobody traced.
+            return Came(ours.child(self._id(SPAN_BYTES)))
+        if told is None or told.decision is Decision.DEFER:
+            return Came(self.root(call))
+        sampled, debug = told.decision in _DECIDED, told.decision is Decision.DEBUG
+        return Came(self._root(self._id(TRACE_BYTES), sampled=sampled, debug=debug))
+
+    def root(self, call: Call | None) -> Position:
+        """Begin a trace, and decide whether it is kept. `call` begins it, if one does."""
+        trace = self._id(TRACE_BYTES)
+        return self._root(trace, sampled=self._keeps(trace, call))
+
+    def below(self, position: Position) -> Position:
+        """Return the position of a new span in another one."""
+        return position.child(self._id(SPAN_BYTES))
+
+    def here(self) -> Peer:
+        """Return who runs here."""
+        running = branch()
+        return _peer((running.service if running is not None else "") or self.service)
+
+    def ending(self, position: Position, waited: Waited, *, tell: bool = True) -> None:
+        """Note that a span ends here, for what comes after it in this branch."""
+        running = branch()
+        if running is None:
+            return
+        stands = standing(running)
+        if stands is None or stands.trace != position.trace:
+            return  # somebody ends it who does something else
+        if position.parent_id is None:
+            waited.joined = running.baggage.siblings(frontier.DONE)
+            frontier.forget(running)
+        else:
+            frontier.ended(waited, running, tell=tell)
+
+    def report(self, span: Span) -> None:
+        """Hand a span on that ended."""
+        if self._report is None:
+            return
+        try:
+            self._report(span)
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            _log.error("a span is lost: it could not be reported", exc_info=error)
+
+    def _told(self, told: Extracted, position: Position, call: Call | None) -> Came:
+        if told.decision is Decision.DEFER:
+            # Only who decides knows whether the ids stay as they are.
+            position = position.kept(sampled=self._keeps(position.trace, call))
+        if told.shares and self._shares(call):
+            return Came(position, shared=True, state=told.state)
+        return Came(position.child(self._id(SPAN_BYTES)), state=told.state)
+
+    def _shares(self, call: Call | None) -> bool:
+        return self._share and (call is None or call.kind is Kind.SERVER)
+
+    def _root(self, trace: bytes, *, sampled: bool, debug: bool = False) -> Position:
+        span = self._id(SPAN_BYTES)
+        return Position.root(trace, span, sampled=sampled, debug=debug, random=self._random)
+
+    def _keeps(self, trace: bytes, call: Call | None) -> bool:
+        try:
+            return self._sampler(trace, call)
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            _log.error("the sampler failed: the trace is kept", exc_info=error)
+            return True
+
+    def _id(self, size: int) -> bytes:
+        while not any(drawn := self._ids(size)):
+            pass  # Zero means "no id" in every format; as good as never drawn.
+        return drawn
+
+
+def standing(running: Branch | None) -> Position | None:
+    """Return where a branch stands; what came and makes no sense counts as nowhere."""
+    return None if running is None else _position(running.baggage)
+
+
+def _position(carried: Baggage) -> Position | None:
+    stands = carried.unpack(SPAN)
+    return Position.decode(stands[0]) if stands else None
+
+
+@lru_cache(maxsize=256)
+def _peer(service: str) -> Peer:
+    return Peer(service) if service else NOBODY
+
+
+def _random_ids(size: int) -> bytes:
+    if size == SPAN_BYTES:
+        return new_root().to_bytes(SPAN_BYTES, "big")
+    return b"".join(new_root().to_bytes(8, "big") for _ in range(size // 8))
+
+
+def _microseconds() -> int:
+    return time.time_ns() // 1000
