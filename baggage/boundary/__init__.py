@@ -4,7 +4,7 @@ from baggage.boundary.adapter import Adapter, CannotEnact, Carrier
 from baggage.boundary.arrival import Arrival
 from baggage.boundary.audit import Audit
 from baggage.boundary.blank import Blank, Share
-from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind
+from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind, Tellers
 from baggage.boundary.consuming import conclude, finish
 from baggage.boundary.crossing import Crossing, deliver
 from baggage.boundary.departure import Departure
@@ -84,6 +84,7 @@ __all__ = [
     "Report",
     "Returned",
     "Share",
+    "Tellers",
     "Visit",
     "collect",
     "conclude",

@@ -5,11 +5,16 @@ Holds the values that describe a crossing before it happens. What came of it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from baggage.boundary.value import named
+
+_log = logging.getLogger("baggage.boundary")
 
 
 class Kind(Enum):
@@ -73,8 +78,18 @@ def nothing() -> Mapping[str, Any]:
     return _EMPTY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+Tellers: TypeAlias = Mapping[str, Callable[[Any], Any]]
+"""For fields of a call, what finds them out."""
+
+
+class _Told:
+    """What a call's fields are found out from, where they aren't known yet."""
+
+    __slots__ = ("_from", "_tellers")
+
+
+@named
+class Call(_Told):
     """One crossing that is about to happen.
 
     `operation` names what is asked without saying where ("GET /users", "/pkg.Service/Method"), so
@@ -100,10 +115,59 @@ class Call:
     arrived: Mapping[str, str] = field(default_factory=nothing)
     local: Endpoint | None = None
 
+    @classmethod
+    def told(
+        cls,
+        kind: Kind,
+        library: str,
+        operation: str,
+        asked: Any,
+        tellers: Tellers,
+        site: CallSite = UNKNOWN_SITE,
+    ) -> Call:
+        """Return a call whose other fields are found out of `asked` when they are first read.
+
+        `asked` holds what was so when the crossing began: whatever the application may change since
+        then, but for the insides of a message, is to be taken out of its objects at once. A field
+        without a teller has its default, as one whose teller fails.
+        """
+        call: Any = cls.__new__(cls)
+        call.kind, call.library, call.operation = kind, library, operation
+        call.target, call.site = "", site
+        call._from, call._tellers = asked, tellers
+        told: Call = call
+        return told
+
+    if not TYPE_CHECKING:  # else it would allow for any name
+
+        def __getattr__(self, name: str) -> Any:
+            """Find out a field that is not known yet."""
+            if name not in _DEFAULTS:
+                raise AttributeError(f"a call has no {name!r}")
+            found = _DEFAULTS[name]
+            tell = self._tellers.get(name)
+            if tell is not None:
+                try:
+                    found = tell(self._from)
+                except Exception:  # noqa: BLE001 - the flow that reads it is not to blame
+                    _log.exception("call not told", extra={"field": name})
+            setattr(self, name, found)
+            return found
+
     def placed(self, source: str, target: str, site: CallSite) -> Call:
         """Fill in what the driver knows of a call that nobody else has seen yet; return it."""
-        fill = object.__setattr__  # To make another one would cost as much as all of a flow.
-        fill(self, "source", source)
-        fill(self, "target", target)
-        fill(self, "site", site)
+        call: Any = self  # To make another one would cost as much as all of a flow.
+        call.source, call.target, call.site = source, target, site
         return self
+
+
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "method": "",
+    "arguments": _EMPTY,
+    "endpoint": None,
+    "timeout": None,
+    "payload": None,
+    "source": "",
+    "arrived": _EMPTY,
+    "local": None,
+}

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary.adapter import Adapter, CannotEnact
 from baggage.boundary.call import Call
-from baggage.boundary.metaapp import PROCEED, Answer, Inject, Proceed
+from baggage.boundary.metaapp import PROCEED, Answer, Directive, Inject, Proceed
 from baggage.boundary.onion import Onion
 from baggage.boundary.outcome import NO_FACTS, Facts, Fault, Outcome, Raised, Returned
 
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
+    from baggage.boundary.policy import Policy
 
 _log = logging.getLogger("baggage.boundary")
 T = TypeVar("T")
@@ -30,11 +31,12 @@ Delivered = Any
 class Crossing:
     """One passage: `begin`, then let it happen or not, then `end`; always `close`.
 
-    `call` is None where no meta-application is interested. Used by one branch of execution; the
-    steps may be taken in different threads, one after the other.
+    `call` is None where no meta-application is interested. `policy` is the one that holds here,
+    from `begin` on at the latest. Used by one branch of execution; the steps may be taken in
+    different threads, one after the other.
     """
 
-    __slots__ = ("_adapter", "_boundary", "_onion", "_request", "call", "delay")
+    __slots__ = ("_adapter", "_boundary", "_onion", "_request", "call", "delay", "policy")
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
@@ -44,34 +46,37 @@ class Crossing:
         self._onion: Onion | None = None
         self.call = call
         self.delay = 0.0
+        self.policy: Policy | None = None
 
     def begin(self) -> Outcome | None:
         """Ask the flows. Return the outcome if the passage is not to happen, else None.
 
         `delay` is then to be waited for before it happens, in seconds.
         """
-        directive = PROCEED
-        if self.call is not None:
-            asked = self._ask(self.call)
-            if not isinstance(asked, Proceed):
-                return asked
-            directive = asked
-            self.delay = directive.delay
+        boundary, call, directive = self._boundary, self.call, PROCEED
+        if self.policy is None:
+            self.policy = boundary.policy
+        if call is not None:
+            apps = boundary.interested(call.kind, call.library)
+            self._onion = onion = Onion(apps, strict=self.policy.strict)
+            asked = onion.ask(call)
+            decided = asked if isinstance(asked, Proceed) else self._decided(onion, call, asked)
+            if not isinstance(decided, Proceed):
+                return decided
+            directive, self.delay = decided, decided.delay
         try:
             self.proceed(directive)
         except Exception as error:  # noqa: BLE001 - kept from the application
-            self._boundary.failed(error)
+            boundary.failed(error)
         return None
 
-    def _ask(self, call: Call) -> Proceed | Outcome:
-        boundary = self._boundary
-        self._onion = onion = Onion(strict=boundary.policy.strict)
-        asked = onion.begin(boundary.asked(call), call)
+    def _decided(self, onion: Onion, call: Call, asked: Directive) -> Proceed | Outcome:
+        """Return the outcome that flows want instead, unless the library knows no such fault."""
         while isinstance(asked, Inject):
             enacted = self.enact(asked.fault)
             if enacted is not None:
                 return enacted
-            asked = onion.resume(call)
+            asked = onion.ask(call)
         return asked.outcome if isinstance(asked, Answer) else asked
 
     def proceed(self, directive: Proceed) -> None:
@@ -115,8 +120,9 @@ class Crossing:
 
     def close(self) -> None:
         """End the flows that have not ended."""
-        if self._onion is not None:
-            self._onion.close()
+        onion = self._onion
+        if onion is not None and onion.flows:
+            onion.close()
 
     @property
     def target(self) -> str:

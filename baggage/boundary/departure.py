@@ -13,7 +13,7 @@ from baggage.boundary.crossing import Crossing, drive
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Raised, Returned
 from baggage.context import branch, ensure
-from baggage.values import EMPTY, Baggage
+from baggage.values import EMPTY
 
 T = TypeVar("T")
 
@@ -29,26 +29,26 @@ class Departure(Crossing):
 
     def proceed(self, directive: Proceed) -> None:
         """Put baggage and foreign headers on the request."""
-        running = branch()
-        if running is None and not (directive.down or directive.headers):
+        running, down, headers = branch(), directive.down, directive.headers
+        if running is None and not (down or headers):
             return
         carrier = self._adapter.request_carrier(self._request)
         if carrier is None:
             return
-        for name, value in directive.headers.items():
+        for name, value in headers.items():
             carrier.set(name, value)
-        if running is None and not directive.down:
+        if running is None and not down:
             return
-        if not self._boundary.may_receive(self._adapter, self._request, self.call):
+        boundary, policy = self._boundary, self.policy or self._boundary.policy
+        if not boundary.may_receive(self._adapter, self._request, self.call):
             return
-        carried = (EMPTY if running is None else running.baggage).departing(directive.down)
-        policy = self._boundary.policy
+        carried = (EMPTY if running is None else running.baggage).departing(down)
         source = (running.service if running is not None else "") or policy.service
         transport.write(carrier, carried, origin=source, budget=policy.budget)
 
     def happen(self, step: Callable[[], T]) -> T:
         """Let `step` send the request; what it is built on is a part of this call."""
-        token = underway.begin(branch(), self._adapter.library)
+        token = underway.begin((branch(), self._adapter.library))
         try:
             return step()
         finally:
@@ -56,21 +56,26 @@ class Departure(Crossing):
 
     async def ahappen(self, step: Callable[[], Awaitable[T]]) -> T:
         """Let `step` send the request, as `happen` does."""
-        token = underway.begin(branch(), self._adapter.library)
+        token = underway.begin((branch(), self._adapter.library))
         try:
             return await step()
         finally:
             underway.end(token)
 
     def answered(self, response: Any) -> Returned:
-        """Return the outcome of a response, after joining the baggage that it brought."""
+        """Return the outcome of a response, after joining the baggage that it brought.
+
+        Hosts that are not trusted with ours bring none.
+        """
         target = self.target
         try:
-            received = self._received(response)
+            received = EMPTY
+            if self._boundary.may_receive(self._adapter, self._request, self.call):
+                received = transport.read(self._adapter.response_carrier(response))
             if received.origin:
                 target = received.origin
                 self._boundary.learn(self.call, target)
-                if received.home or received.history.over or not received.history.empty:
+                if received.returns:
                     ensure().join(received)
         except Exception as error:  # noqa: BLE001 - kept from the application
             self._boundary.failed(error)
@@ -86,9 +91,3 @@ class Departure(Crossing):
                     error, answered.target, facts=answered.facts, receipt=answered.receipt
                 )
         return super().raised(error)
-
-    def _received(self, response: Any) -> Baggage:
-        """Return what a response brings; nothing from hosts that are not trusted with ours."""
-        if not self._boundary.may_receive(self._adapter, self._request, self.call):
-            return EMPTY
-        return transport.read(self._adapter.response_carrier(response))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from baggage.boundary.metaapp import PROCEED, Answer, Directive, Inject, Proceed
 from baggage.boundary.outcome import Fault, Raised, Returned
-from baggage.values import EMPTY
+from baggage.values import check_down
 
 # What any client library sends as it is; a line break would fail the application's own call.
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -25,7 +25,8 @@ class MetaAppError(RuntimeError):
 def checked(directive: Any) -> Directive:
     """Return a directive that can be followed; raise MetaAppError or BaggageError otherwise."""
     if isinstance(directive, Proceed):
-        _check(directive)
+        if directive is not PROCEED:
+            _check(directive)
     elif isinstance(directive, Inject) and isinstance(directive.fault, Fault):
         _check(directive.otherwise)
     elif not (isinstance(directive, Answer) and is_outcome(directive.outcome)):
@@ -42,12 +43,11 @@ def is_outcome(value: object) -> bool:
 
 
 def _check(proceed: Proceed) -> None:
-    if proceed is PROCEED:
-        return
-    if proceed.down:
-        EMPTY.with_down(proceed.down)
+    for key, value in proceed.down.items():
+        check_down(key, value)
     for name, value in proceed.headers.items():
         if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
             raise MetaAppError(f"no request can carry the header {name!r}: {value!r}")
-    if not (isfinite(proceed.delay) and proceed.delay >= 0):
-        raise MetaAppError(f"a delay is some seconds from 0, not {proceed.delay!r}")
+    delay = proceed.delay
+    if not (delay == 0 or (isfinite(delay) and delay > 0)):
+        raise MetaAppError(f"a delay is some seconds from 0, not {delay!r}")

@@ -124,26 +124,35 @@ class Boundary:
             return None
         if adapter.below and underway.within(running, adapter.below):
             return None
-        make = Receipted if self._policy.receipts else Departure
-        return make(self, adapter, request, self._describe(adapter, request) if apps else None)
+        policy = self._policy.in_session()
+        call = None
+        if apps:
+            service = (running.service if running is not None else "") or policy.service
+            call = self._describe(adapter, request, service)
+        make = Receipted if policy.receipts else Departure
+        departure = make(self, adapter, request, call)
+        departure.policy = policy
+        return departure
 
     def arrive(self, adapter: Adapter, request: Any, service: str = "") -> Arrival | None:
         """Prepare an arrival at `service` ("" for the process's own); None where it's muted."""
         running = branch()
         if running is not None and running.muted:
             return None
-        received = EMPTY
         try:
             # What comes home is never on its way out: such values can only be forged.
             received = transport.read(adapter.request_carrier(request)).without_home()
         except Exception as error:  # noqa: BLE001 - kept from the application
             self.failed(error)
-        arrived = Branch(received, service or self.policy.service)
-        call = None
-        if self.interested(adapter.kind, adapter.library):
-            call = self._describe(adapter, request, arrived.service)
-        make = Receipting if self._policy.receipts else Arrival
-        return make(self, adapter, request, call, arrived)
+            received = EMPTY
+        policy = self._policy.in_session()
+        service = service or policy.service
+        wanted = self.interested(adapter.kind, adapter.library)
+        call = self._describe(adapter, request, service) if wanted else None
+        make = Receipting if policy.receipts else Arrival
+        arrival = make(self, adapter, request, call, Branch(received, service))
+        arrival.policy = policy
+        return arrival
 
     def serve(
         self, adapter: Adapter, request: Any, handle: Callable[[], T], service: str = ""
@@ -213,10 +222,6 @@ class Boundary:
             cache[(kind, library)] = cached
         return cached
 
-    def asked(self, call: Call) -> tuple[MetaApp, ...]:
-        """Return the meta-applications to ask about a call."""
-        return self.interested(call.kind, call.library)
-
     def may_receive(self, adapter: Adapter, request: Any, call: Call | None) -> bool:
         """Say whether the policy lets a request carry baggage."""
         policy = self._policy  # No session overrides its hosts.
@@ -257,7 +262,7 @@ class Boundary:
             return None
         if adapter.below and underway.within(running, adapter.below):
             return None
-        call = self._describe(adapter, request) if wanted else None
+        call = self._describe(adapter, request, self._service(running)) if wanted else None
         return make(self, adapter, request, call)
 
     def _fork(self, make: type[F], adapter: Adapter, request: Any) -> F | None:
@@ -268,7 +273,12 @@ class Boundary:
             return make(self, adapter, request, None)
         library = adapter.library
         wanted = self.interested(adapter.kind, library) or self.interested(Kind.RUN, library)
-        return make(self, adapter, request, self._describe(adapter, request) if wanted else None)
+        return make(
+            self,
+            adapter,
+            request,
+            self._describe(adapter, request, self._service(running)) if wanted else None,
+        )
 
     def failed(self, error: Exception) -> None:
         """Log what went wrong, as `isolated` does, which costs more; raise it in strict mode."""
@@ -281,20 +291,20 @@ class Boundary:
             return app.interest(kind, library)
         return Interest.NONE
 
-    def _describe(self, adapter: Adapter, request: Any, service: str = "") -> Call | None:
+    def _service(self, running: Branch | None) -> str:
+        """Return the name of the service that a branch runs in."""
+        return (running.service if running is not None else "") or self.policy.service
+
+    def _describe(self, adapter: Adapter, request: Any, service: str) -> Call | None:
         try:
             call = adapter.describe(request)
-            running = branch()
-            if not service and running is not None:
-                service = running.service
-            target = call.target
+            target, site = call.target, call.site
             if not target and self._services and call.endpoint is not None:
                 target = self._services.get(call.endpoint, "")
-            site = call.site
-            if adapter.kind.departs and site is UNKNOWN_SITE:
+            if site is UNKNOWN_SITE and adapter.kind.departs:
                 # Beyond this, and the method that is preparing: to look at a frame costs.
                 site = call_site(adapter.packages, beyond=2)
-            return call.placed(service or self.policy.service, target, site)
+            return call.placed(service, target, site)
         except Exception as error:  # noqa: BLE001 - kept from the application
             self.failed(error)
             return None

@@ -94,7 +94,7 @@ class Fork(Crossing):
 
     def happen(self, step: Callable[[], T]) -> T:
         """Let `step` launch the child; what the launch is built on is a part of it."""
-        token = underway.begin(branch(), self._adapter.library)
+        token = underway.begin((branch(), self._adapter.library))
         try:
             return step()
         finally:
@@ -191,7 +191,7 @@ class Fork(Crossing):
         if self.call is None:
             return None
         arriving = replace(self.call, kind=Kind.RUN)
-        return arriving if self._boundary.asked(arriving) else None
+        return arriving if self._boundary.interested(arriving.kind, arriving.library) else None
 
     def _ended(self) -> None:
         collect(self._child)

@@ -213,7 +213,7 @@ class Message(Crossing):
         if self.call is None:
             return None
         arriving = replace(self.call, kind=Kind.CONSUMER)
-        return arriving if self._boundary.asked(arriving) else None
+        return arriving if self._boundary.interested(arriving.kind, arriving.library) else None
 
     def _end(self, run: Run, sent: Branch) -> None:
         try:

@@ -12,6 +12,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from baggage.boundary.call import Call, Kind, nothing
 from baggage.boundary.outcome import Fault, Outcome
+from baggage.boundary.value import value
 from baggage.values import Key, Value
 
 
@@ -28,7 +29,7 @@ def _no_changes() -> Mapping[Key, Value]:
     return {}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Proceed:
     """Let the crossing happen.
 

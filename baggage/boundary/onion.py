@@ -7,13 +7,12 @@ raises is logged, and its flow left out; in strict mode it is raised.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 
 from baggage.boundary.call import Call
 from baggage.boundary.directive import MetaAppError, checked, is_outcome
 from baggage.boundary.metaapp import (
     PROCEED,
-    Answer,
     Directive,
     Flow,
     Inject,
@@ -28,41 +27,37 @@ Enact = Callable[[Fault, Outcome], "Outcome | None"]
 
 
 class Onion:
-    """The flows of one crossing. Used by the one branch that crosses."""
+    """The flows of one crossing that have not ended. Used by the one branch that crosses."""
 
-    __slots__ = ("_flows", "_merged", "_strict", "_waiting")
+    __slots__ = ("_merged", "_strict", "_waiting", "flows")
 
-    def __init__(self, *, strict: bool) -> None:
-        """Start without flows."""
-        self._flows: list[tuple[MetaApp, Flow]] = []
+    def __init__(self, apps: Iterable[MetaApp], *, strict: bool) -> None:
+        """Start without flows; `apps` are to be asked."""
+        self.flows: list[tuple[MetaApp, Flow]] = []
         self._strict = strict
         self._merged = PROCEED
-        self._waiting: Iterator[MetaApp] = iter(())
-
-    def begin(self, apps: Sequence[MetaApp], call: Call) -> Directive:
-        """Start a flow of each, until one decides that the callee is not contacted."""
         self._waiting = iter(apps)
-        return self.resume(call)
 
-    def resume(self, call: Call) -> Directive:
-        """Start the flows that are left, after a fault that could not be enacted."""
+    def ask(self, call: Call) -> Directive:
+        """Start a flow of each, until one decides that the callee is not contacted.
+
+        Asked again, after a fault that could not be enacted, those that are left.
+        """
         for app in self._waiting:
             directive = self._start(app, call)
-            if directive is PROCEED:
-                continue
-            if isinstance(directive, Answer):
+            if isinstance(directive, Proceed):
+                if directive is not PROCEED:
+                    self._merge(directive)
+            elif directive is not None:
+                if isinstance(directive, Inject):
+                    self._merge(directive.otherwise)
                 return directive
-            if isinstance(directive, Inject):
-                self._merged = _merge(self._merged, directive.otherwise)
-                return directive
-            if directive is not None:
-                self._merged = _merge(self._merged, directive)
         return self._merged
 
     def end(self, outcome: Outcome, enact: Enact) -> Outcome:
         """Send the outcome to each flow, which may replace it for those outside of it."""
-        while self._flows:
-            app, flow = self._flows.pop()
+        while self.flows:
+            app, flow = self.flows.pop()
             replaced = self._finish(app, flow, outcome)
             if isinstance(replaced, Fault):
                 replaced = enact(replaced, outcome)
@@ -73,30 +68,28 @@ class Onion:
     def close(self) -> None:
         """End flows that will see no outcome: all of them, even where one fails in strict mode."""
         try:
-            while self._flows:
-                app, flow = self._flows.pop()
+            while self.flows:
+                app, flow = self.flows.pop()
                 try:
                     flow.close()
                 except Exception as error:  # noqa: BLE001 - isolates what others wrote
                     self._failed(app, error)
         finally:
-            if self._flows:
+            if self.flows:
                 self.close()
 
     def _start(self, app: MetaApp, call: Call) -> Directive | None:
         try:
             flow = app.around(call)
             try:
-                directive = next(flow)
-                if directive is not PROCEED:
-                    directive = checked(directive)
+                directive = checked(next(flow))
             except BaseException:
                 flow.close()
                 raise
         except Exception as error:  # noqa: BLE001 - isolates what others wrote
             self._failed(app, error)
             return None
-        self._flows.append((app, flow))
+        self.flows.append((app, flow))
         return directive
 
     def _finish(self, app: MetaApp, flow: Flow, outcome: Outcome) -> Outcome | Fault | None:
@@ -118,13 +111,14 @@ class Onion:
             raise error
         _log.error("meta-application failed", exc_info=error, extra={"metaapp": app.name})
 
-
-def _merge(outer: Proceed, inner: Proceed) -> Proceed:
-    """Return what both ask for; the inner one, who is asked later, has the last word."""
-    if outer is PROCEED:
-        return inner
-    if inner is PROCEED:
-        return outer
-    return Proceed(
-        {**outer.down, **inner.down}, {**outer.headers, **inner.headers}, outer.delay + inner.delay
-    )
+    def _merge(self, inner: Proceed) -> None:
+        """Ask for what this asks for as well; who is asked later has the last word."""
+        outer = self._merged
+        if outer is PROCEED:
+            self._merged = inner
+        elif inner is not PROCEED:
+            self._merged = Proceed(
+                {**outer.down, **inner.down},
+                {**outer.headers, **inner.headers},
+                outer.delay + inner.delay,
+            )

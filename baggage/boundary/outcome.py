@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
+from baggage.boundary.value import value
+
 
 class FaultKind(Enum):
     """Faults in no library's terms; each library's adapter knows what they look like there."""
@@ -99,7 +101,7 @@ class Receipt(Enum):
     """The answer says nothing: the callee is not instrumented, or all headers get lost."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Returned:
     """The crossing answered. `value` is the library's own object: opaque to meta-applications.
 
@@ -114,7 +116,7 @@ class Returned:
     receipt: Receipt = Receipt.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Raised:
     """The crossing raised; `error` reaches the application untouched. More at `Returned`.
 

@@ -20,9 +20,9 @@ _Call: TypeAlias = tuple[Branch | None, str]
 _underway: Final[ContextVar[_Call]] = ContextVar("baggage.underway", default=(None, ""))
 
 
-def begin(running: Branch | None, library: str) -> Token[_Call]:
-    """Note that a library's call is under way in a branch, until `end` is called with the token."""
-    return _underway.set((running, library))
+# Not a function of ours: it's called at every crossing.
+begin: Final[Callable[[_Call], Token[_Call]]] = _underway.set
+"""Note that a library's call is under way in a branch, until `end` is called with the token."""
 
 
 def end(token: Token[_Call]) -> None:
@@ -52,7 +52,7 @@ def inside(library: str) -> Iterator[None]:
         yield
         return
     entered = enter(Branch()) if running is None else None
-    token = begin(branch(), library)
+    token = begin((branch(), library))
     try:
         yield
     finally:
@@ -67,14 +67,14 @@ def run_inside(library: str, work: Callable[..., T], *args: Any, **kwargs: Any) 
     if running is not None:
         if running.muted:
             return work(*args, **kwargs)
-        token = begin(running, library)
+        token = begin((running, library))
         try:
             return work(*args, **kwargs)
         finally:
             end(token)
     empty = Branch()
     entered = enter(empty)
-    token = begin(empty, library)
+    token = begin((empty, library))
     try:
         return work(*args, **kwargs)
     finally:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
-from baggage.boundary import Call, Endpoint, Facts, Fault
+from baggage.boundary import Call, Endpoint, Facts, Fault, Tellers
 from baggage.instrumentation._http import digest
 from baggage.instrumentation._http_server import ServerAdapter
 
@@ -15,6 +15,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -38,6 +39,12 @@ class Response:
         return 0 if self.status in (204, 304) else None
 
 
+def _joined(headers: Headers, name: str) -> str | None:
+    wanted = name.encode("latin-1")
+    found = [value for key, value in headers if key.lower() == wanted]
+    return b",".join(found).decode("latin-1") if found else None
+
+
 class _Headers:
     """The headers of a message, by lower-case name."""
 
@@ -48,9 +55,7 @@ class _Headers:
         self._message = message
 
     def get(self, name: str) -> str | None:
-        wanted = name.encode("latin-1")
-        found = [value for key, value in self._read() if key.lower() == wanted]
-        return b",".join(found).decode("latin-1") if found else None
+        return _joined(self._read(), name)
 
     def set(self, name: str, value: str) -> None:
         replaced = name.encode("latin-1")
@@ -108,17 +113,16 @@ class AsgiAdapter(ServerAdapter):
         """Describe the request by method and raw path; a websocket begins with a GET."""
         method = request.get("method", "GET")
         path = _path(request)
-        host, port = request.get("client") or ("", 0)
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=f"{method} {path}",
-            method=method.lower(),
-            arguments={"path": path, "query": request.get("query_string", b"").decode("latin-1")},
-            endpoint=Endpoint(host or "", port or 0),
-            arrived=_Arrived(request),
-            local=_local(request),
+        # What an application routes by, it changes.
+        asked = (
+            method,
+            path,
+            request.get("query_string", b""),
+            request.get("client"),
+            request.get("server"),
+            request.get("headers") or (),
         )
+        return Call.told(self.kind, self.library, f"{method} {path}", asked, _TELLERS)
 
     def request_carrier(self, request: Scope) -> _RequestHeaders:
         """Return the request's headers."""
@@ -146,10 +150,9 @@ def _path(scope: Scope) -> str:
     return raw.partition(b"?")[0].decode("latin-1") or "/"
 
 
-def _local(scope: Scope) -> Endpoint | None:
-    """Return where the server was reached; a Unix socket's path has no port."""
-    server = scope.get("server")
-    return Endpoint(str(server[0]), server[1] or 0) if server else None
+def _endpoint(address: Any) -> Endpoint:
+    """Return an address as the server tells it; a Unix socket's path has no port."""
+    return Endpoint(str(address[0] or ""), address[1] or 0)
 
 
 class _Arrived(Mapping[str, str]):
@@ -157,18 +160,26 @@ class _Arrived(Mapping[str, str]):
 
     __slots__ = ("_headers",)
 
-    def __init__(self, scope: Scope) -> None:
-        self._headers = _RequestHeaders(scope)
+    def __init__(self, headers: Headers) -> None:
+        self._headers = headers
 
     def __getitem__(self, name: str) -> str:
-        value = self._headers.get(name)
+        value = _joined(self._headers, name)
         if value is None:
             raise KeyError(name)
         return value
 
     def __iter__(self) -> Iterator[str]:
-        names = (name.decode("latin-1").lower() for name, _ in self._headers._read())
-        return iter(dict.fromkeys(names))
+        return iter(dict.fromkeys(name.decode("latin-1").lower() for name, _ in self._headers))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+_TELLERS: Final[Tellers] = {
+    "method": lambda asked: asked[0].lower(),
+    "arguments": lambda asked: {"path": asked[1], "query": asked[2].decode("latin-1")},
+    "endpoint": lambda asked: _endpoint(asked[3] or ("", 0)),
+    "local": lambda asked: _endpoint(asked[4]) if asked[4] else None,
+    "arrived": lambda asked: _Arrived(asked[5]),
+}

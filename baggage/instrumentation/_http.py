@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
+from urllib.parse import SplitResult
+
+from baggage.boundary import Endpoint
 
 PORTS: Final = {"http": 80, "https": 443}
 DIGEST_SIZE: Final = 8
@@ -14,6 +18,13 @@ DIGEST_SIZE: Final = 8
 def digest(content: bytes) -> bytes:
     """Return a digest of what somebody reads."""
     return blake2b(content, digest_size=DIGEST_SIZE).digest()
+
+
+@lru_cache(maxsize=1024)
+def endpoint_of(scheme: str, netloc: str) -> Endpoint:
+    """Return where a URL leads; raises ValueError for a port that there can't be."""
+    url = SplitResult(scheme, netloc, "", "", "")
+    return Endpoint(url.hostname or "", url.port or PORTS.get(scheme, 0))
 
 
 def payload(target: str, body: object) -> bytes | None:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
-from baggage.boundary import Call, Endpoint, Facts, Fault
+from baggage.boundary import Call, Endpoint, Facts, Fault, Tellers
 from baggage.instrumentation._http import digest
 from baggage.instrumentation._http_server import ServerAdapter
 
@@ -148,18 +148,14 @@ class WsgiAdapter(ServerAdapter):
 
     def describe(self, request: Environ) -> Call:
         """Describe the request by method and raw path."""
-        method = request.get("REQUEST_METHOD", "GET")
-        path = quote(request.get("SCRIPT_NAME", "") + request.get("PATH_INFO", "")) or "/"
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=f"{method} {path}",
-            method=method.lower(),
-            arguments={"path": path, "query": request.get("QUERY_STRING", "")},
-            endpoint=Endpoint(request.get("REMOTE_ADDR") or "", _port(request)),
-            arrived=_Arrived(request),
-            local=_local(request),
-        )
+        told = request.get
+        method = told("REQUEST_METHOD", "GET")
+        path = quote(told("SCRIPT_NAME", "") + told("PATH_INFO", "")) or "/"
+        # All of these middleware may change, for what it is around.
+        peer = told("REMOTE_ADDR"), told("REMOTE_PORT")
+        local = told("SERVER_NAME"), told("SERVER_PORT")
+        asked = method, path, told("QUERY_STRING", ""), peer, local, request
+        return Call.told(self.kind, self.library, f"{method} {path}", asked, _TELLERS)
 
     def request_carrier(self, request: Environ) -> _EnvironHeaders:
         """Return the request's headers."""
@@ -189,15 +185,16 @@ def service_of(application: object) -> str:
     return str(extensions.get(EXTENSION, "")) if isinstance(extensions, dict) else ""
 
 
-def _port(environ: Environ, variable: str = "REMOTE_PORT") -> int:
-    port = str(environ.get(variable) or "")
-    return int(port) if port.isdecimal() else 0
+def _endpoint(address: tuple[object, object]) -> Endpoint:
+    """Return an address as the server tells it; everywhere, where that may listen, is none."""
+    host, port = str(address[0] or ""), str(address[1] or "")
+    return Endpoint("" if host in _EVERYWHERE else host, int(port) if port.isdecimal() else 0)
 
 
-def _local(environ: Environ) -> Endpoint | None:
-    """Return where the server listens, None on a Unix socket. Everywhere is no address."""
-    host, port = str(environ.get("SERVER_NAME") or ""), _port(environ, "SERVER_PORT")
-    return Endpoint("" if host in _EVERYWHERE else host, port) if port else None
+def _local(address: tuple[object, object]) -> Endpoint | None:
+    """Return where the server listens, None on a Unix socket."""
+    local = _endpoint(address)
+    return local if local.port else None
 
 
 class _Arrived(Mapping[str, str]):
@@ -223,3 +220,12 @@ class _Arrived(Mapping[str, str]):
 
 def _variable(name: str) -> str:
     return "HTTP_" + name.upper().replace("-", "_")
+
+
+_TELLERS: Final[Tellers] = {
+    "method": lambda asked: asked[0].lower(),
+    "arguments": lambda asked: {"path": asked[1], "query": asked[2]},
+    "endpoint": lambda asked: _endpoint(asked[3]),
+    "local": lambda asked: _local(asked[4]),
+    "arrived": lambda asked: _Arrived(asked[5]),
+}

@@ -17,7 +17,17 @@ from aiohttp.client_exceptions import ClientHttpProxyError, ClientResponseError
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.payload import BytesPayload
 
-from baggage.boundary import UNKNOWN_SITE, Boundary, Call, CallSite, Endpoint, Facts, Fault, Kind
+from baggage.boundary import (
+    UNKNOWN_SITE,
+    Boundary,
+    Call,
+    CallSite,
+    Endpoint,
+    Facts,
+    Fault,
+    Kind,
+    Tellers,
+)
 from baggage.boundary.crossing import adrive
 from baggage.boundary.site import call_site
 from baggage.context import suppressed
@@ -156,19 +166,10 @@ class _Adapter:
     below: frozenset[str] = frozenset()
 
     def describe(self, request: Attempt) -> Call:
-        asked = request.request
-        path = asked.url.raw_path or "/"
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=f"{asked.method} {path}",
-            method=asked.method.lower(),
-            arguments={"url": str(asked.url)},
-            endpoint=Endpoint(asked.url.raw_host or "", asked.url.port or 0),
-            timeout=_seconds(request.limits),
-            payload=_payload(f"{asked.method} {path}?{asked.url.raw_query_string}", asked.body),
-            site=request.site,
-        )
+        sent, limits = request.request, request.limits
+        method, url = sent.method, sent.url
+        asked, operation = (method, url, sent.body, limits), f"{method} {url.raw_path or '/'}"
+        return Call.told(self.kind, self.library, operation, asked, _TELLERS, request.site)
 
     def request_carrier(self, request: Attempt) -> Attempt:
         return request
@@ -211,9 +212,19 @@ def _seconds(limits: ClientTimeout) -> float | None:
     return float(min(set_limits)) if set_limits else None
 
 
-def _payload(target: str, body: Any) -> bytes | None:
+def _payload(method: str, url: Any, body: Any) -> bytes | None:
     if isinstance(body, BytesPayload):
         body = body._value
     if not isinstance(body, bytes | bytearray | memoryview):
         return None
+    target = f"{method} {url.raw_path or '/'}?{url.raw_query_string}"
     return digest(target.encode() + b"\0" + bytes(body))
+
+
+_TELLERS: Final[Tellers] = {
+    "method": lambda asked: asked[0].lower(),
+    "arguments": lambda asked: {"url": str(asked[1])},
+    "endpoint": lambda asked: Endpoint(asked[1].raw_host or "", asked[1].port or 0),
+    "timeout": lambda asked: _seconds(asked[3]),
+    "payload": lambda asked: _payload(*asked[:3]),
+}

@@ -15,9 +15,9 @@ from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 from urllib3.connectionpool import HTTPConnectionPool
 
-from baggage.boundary import Boundary, Call, Endpoint, Facts, Fault, FaultKind, Kind
+from baggage.boundary import Boundary, Call, Endpoint, Facts, Fault, FaultKind, Kind, Tellers
 from baggage.context import suppressed
-from baggage.instrumentation._http import PORTS, ResponseHeaders, digest, payload
+from baggage.instrumentation._http import ResponseHeaders, digest, endpoint_of, payload
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.instrumentation._requests_attempts import Arranged, Attempts, Sending
 from baggage.instrumentation._requests_faults import changed, dial, enact
@@ -91,6 +91,30 @@ def _is_read(response: Response) -> bool:
     return getattr(response, "_content", False) is not False
 
 
+_Asked = tuple[str, str, Any, Any]
+"""Method, URL, body and timeout."""
+
+
+def _endpoint(asked: _Asked) -> Endpoint:
+    url = urlsplit(asked[1])
+    return endpoint_of(url.scheme, url.netloc)
+
+
+def _payload(asked: _Asked) -> bytes | None:
+    method, where, body, _ = asked
+    url = urlsplit(where)
+    return payload(f"{method} {url.path or '/'}?{url.query}", body)
+
+
+_TELLERS: Final[Tellers] = {
+    "method": lambda asked: asked[0].lower(),
+    "arguments": lambda asked: {"url": asked[1]},
+    "endpoint": _endpoint,
+    "timeout": lambda asked: seconds(asked[3]),
+    "payload": _payload,
+}
+
+
 class _Adapter:
     kind = Kind.CLIENT
     library = "requests"
@@ -99,19 +123,10 @@ class _Adapter:
 
     def describe(self, request: Sending) -> Call:
         prepared = request.request
-        url = urlsplit(str(prepared.url))
-        method = str(prepared.method)
-        path = url.path or "/"
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=f"{method} {path}",
-            method=method.lower(),
-            arguments={"url": prepared.url},
-            endpoint=Endpoint(url.hostname or "", url.port or PORTS.get(url.scheme, 0)),
-            timeout=seconds(request.options.get("timeout")),
-            payload=payload(f"{method} {path}?{url.query}", prepared.body),
-        )
+        method, url = str(prepared.method), str(prepared.url)
+        operation = f"{method} {urlsplit(url).path or '/'}"
+        asked = method, url, prepared.body, request.options.get("timeout")
+        return Call.told(self.kind, self.library, operation, asked, _TELLERS)
 
     def request_carrier(self, request: Sending) -> Sending:
         return request

@@ -79,6 +79,13 @@ class Baggage:
         came = base.source if base is known else None
         return isinstance(came, Came) and not came.body
 
+    @property
+    def returns(self) -> bool:
+        """Whether a join of this may change anything: nothing goes down with an answer."""
+        history = self.history
+        merges = history is not _NO_HISTORY and (history.over is not None or not history.empty)
+        return merges or bool(self.home)
+
     def keys(self) -> tuple[str, ...]:
         """Return the names of all keys with a value, sorted."""
         return tuple(sorted({*self.history.entries, *self.down, *self.home}))
@@ -93,11 +100,10 @@ class Baggage:
         if self._base is not None and self._lacks(key):
             return ()
         known = key if isinstance(key, Key) else self._resolve(key)
-        direction = known.direction
-        if direction is _DOWN:
+        if known.direction is _DOWN:
             carried = self.down.get(known.name)
             return () if carried is None else carried[:1]
-        if direction is _BOTH:
+        if known.direction is _BOTH:
             siblings = self.siblings(known)
             return siblings[-1:] if known.type is Type.LAST else siblings
         gathered = self.home.get(known.name)

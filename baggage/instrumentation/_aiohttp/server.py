@@ -8,7 +8,7 @@ from aiohttp.payload import BytesPayload
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import Response, StreamResponse
 
-from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind, Tellers
 from baggage.instrumentation._aiohttp.headers import Arrived, Headers, digest
 
 
@@ -55,17 +55,10 @@ class _Adapter:
 
     def describe(self, request: BaseRequest) -> Call:
         """Describe the request by method and raw path."""
-        path = request.rel_url.raw_path or "/"
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=f"{request.method} {path}",
-            method=request.method.lower(),
-            arguments={"path": path, "query": request.rel_url.raw_query_string},
-            endpoint=_end(request, "peername") or Endpoint(""),
-            arrived=Arrived(request.headers),
-            local=_end(request, "sockname"),
-        )
+        method, url = request.method, request.rel_url
+        operation = f"{method} {url.raw_path or '/'}"
+        asked = method, url, request.headers, request.transport
+        return Call.told(self.kind, self.library, operation, asked, _TELLERS)
 
     def request_carrier(self, request: BaseRequest) -> Headers:
         return Headers(request.headers)
@@ -92,10 +85,21 @@ class _Adapter:
 ADAPTER: Final = _Adapter()
 
 
-def _end(request: BaseRequest, name: str) -> Endpoint | None:
+def _end(transport: Any, name: str) -> Endpoint | None:
     """Return one end of the connection; that of a Unix socket is a path, "" for one without."""
-    transport = request.transport
     end = None if transport is None else transport.get_extra_info(name)
     if end is None:
         return None
     return Endpoint(str(end[0]), int(end[1])) if isinstance(end, tuple) else Endpoint(str(end))
+
+
+_TELLERS: Final[Tellers] = {
+    "method": lambda asked: asked[0].lower(),
+    "arguments": lambda asked: {
+        "path": asked[1].raw_path or "/",
+        "query": asked[1].raw_query_string,
+    },
+    "endpoint": lambda asked: _end(asked[3], "peername") or Endpoint(""),
+    "local": lambda asked: _end(asked[3], "sockname"),
+    "arrived": lambda asked: Arrived(asked[2]),
+}

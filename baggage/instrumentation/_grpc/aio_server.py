@@ -42,7 +42,7 @@ def instrument_servers(boundary: Boundary, switch: Switch) -> None:
         if switch.on and not _muted() and not underway.within(branch(), _OWN):
             # In the task of a server that was started before: from here on it's as in `_start`.
             enter(Branch())
-            underway.begin(branch(), _LIBRARY)
+            underway.begin((branch(), _LIBRARY))
         return wrapped(*args, **kwargs)
 
     def stream(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:

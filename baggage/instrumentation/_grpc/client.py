@@ -12,7 +12,7 @@ from typing import Any, Final
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 
-from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind, Tellers
 from baggage.instrumentation._grpc.message import Arguments, content, digest
 from baggage.instrumentation._grpc.metadata import Metadata
 from baggage.instrumentation._grpc.private import channel, common
@@ -106,6 +106,23 @@ class Answer:
     call: Any = None
 
 
+def _payload(asked: Calling) -> bytes | None:
+    if not asked.one_request:
+        return None
+    return digest(content(asked.request, asked.callee._request_serializer))
+
+
+_TELLERS: Final[Tellers] = {
+    "method": lambda asked: short_of(asked.method),
+    "arguments": lambda asked: Arguments(
+        asked.method, asked.request if asked.one_request else None
+    ),
+    "endpoint": lambda asked: asked.endpoint,
+    "timeout": lambda asked: asked.timeout,
+    "payload": _payload,
+}
+
+
 class AnswerFacts:
     """What an answer says, where it has one message."""
 
@@ -144,19 +161,7 @@ class ClientAdapter:
 
     def describe(self, request: Calling) -> Call:
         """Describe a call by the full name of its method."""
-        operation, payload = request.method, None
-        if request.one_request:
-            payload = digest(content(request.request, request.callee._request_serializer))
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=operation,
-            method=short_of(operation),
-            arguments=Arguments(operation, request.request if request.one_request else None),
-            endpoint=request.endpoint,
-            timeout=request.timeout,
-            payload=payload,
-        )
+        return Call.told(self.kind, self.library, request.method, request, _TELLERS)
 
     def request_carrier(self, request: Calling) -> Metadata:
         """Return the metadata that goes out."""

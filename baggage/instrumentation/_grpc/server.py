@@ -10,7 +10,18 @@ from typing import Any, Final
 
 from grpc import StatusCode
 
-from baggage.boundary import Arrival, Call, Endpoint, Facts, Fault, Kind, Outcome, Raised, deliver
+from baggage.boundary import (
+    Arrival,
+    Call,
+    Endpoint,
+    Facts,
+    Fault,
+    Kind,
+    Outcome,
+    Raised,
+    Tellers,
+    deliver,
+)
 from baggage.instrumentation._grpc.client import AnswerFacts
 from baggage.instrumentation._grpc.message import Arguments, content, digest
 from baggage.instrumentation._grpc.metadata import Arrived, Items, Metadata
@@ -48,6 +59,16 @@ class Served:
         return endpoint_of(self.context.peer())
 
 
+_TELLERS: Final[Tellers] = {
+    "method": lambda asked: short_of(asked[0].method),
+    "arguments": lambda asked: Arguments(asked[0].method, asked[0].request),
+    "endpoint": lambda asked: asked[0].peer(),
+    "timeout": lambda asked: asked[1],
+    "payload": lambda asked: digest(content(asked[0].request)),
+    "arrived": lambda asked: Arrived(asked[0].context.invocation_metadata()),
+}
+
+
 @dataclass(slots=True)
 class Replied:
     """What is answered: a message, None for a stream or a failure, and the status.
@@ -73,17 +94,8 @@ class ServerAdapter:
 
     def describe(self, request: Served) -> Call:
         """Describe a call by the full name of its method."""
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=request.method,
-            method=short_of(request.method),
-            arguments=Arguments(request.method, request.request),
-            endpoint=request.peer(),
-            timeout=request.remaining(),
-            payload=digest(content(request.request)),
-            arrived=Arrived(request.context.invocation_metadata()),
-        )
+        asked = request, request.remaining()
+        return Call.told(self.kind, self.library, request.method, asked, _TELLERS)
 
     def request_carrier(self, request: Served) -> Metadata:
         """Return the metadata that came."""
