@@ -7,23 +7,29 @@ Files are in `file`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from socket import AF_INET, AF_INET6, AddressFamily, inet_ntop, inet_pton
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from json.encoder import encode_basestring as _quoted
 from typing import Final
 
 from baggage.boundary import Kind
 from metaapps.tracing.errors import SpanError
-from metaapps.tracing.span import ERROR, NOBODY, Annotation, Peer, Position, Span
+from metaapps.tracing.export.normal import MAX_LONG, MAX_PORT, endpoint, ordered, plain
+from metaapps.tracing.span import ERROR, Annotation, Peer, Position, Span
 
 _KINDS: Final = {
     kind.name: kind for kind in (Kind.CLIENT, Kind.SERVER, Kind.PRODUCER, Kind.CONSUMER)
 }
 _HEX: Final = frozenset("0123456789abcdef")
-_MAPPED: Final = "::ffff:"
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_ASCII_JSON: Final = json.JSONEncoder(separators=(",", ":"))
-_ZEROS: Final = ("0", "0" * 16)
-_MAX_PORT: Final = 65535
+_ZEROS: Final = "0" * 16
+_WRITTEN_KINDS: Final = {None: "", Kind.SPAWN: "", Kind.RUN: ""} | {
+    kind: f',"kind":"{name}"' for name, kind in _KINDS.items()
+}
+
+# What JavaScript takes for a new line, what has no UTF-8, and what Java's strings, and so Zipkin's
+# tags, have in another order than Python's.
+_SPECIAL: Final = re.compile("[\u2028\u2029\ud800-\U0010ffff]")
 
 # Zipkin takes any body with these bytes for its first format, and refuses it. Inside a JSON string
 # an escaped letter is the same letter.
@@ -34,33 +40,17 @@ _SAME_TEXT: Final = b'yAnnotation\\u0073"'
 def encode(span: Span) -> bytes:
     """Return a span as one JSON object in UTF-8, on one line.
 
-    Normal form: lower-case hex ids (a trace id of 64 bits has 16 digits), lower-case names, no
-    field that would be empty, sorted tags and annotations, a parent that differs from the span,
-    `shared` on servers alone. A host that is no IP address stands in for a missing service name.
+    It has the very bytes that Zipkin writes after it read them: lower-case hex ids (a trace id of
+    64 bits has 16 digits), lower-case names, no field that would be empty, sorted tags and
+    annotations, each annotation once, a parent that differs from the span, no `shared` on clients.
+    A host that is no IP address stands in for a missing service name.
     """
-    position = span.position
-    fields: dict[str, object] = {"traceId": _short(position.trace_id)}
-    if position.parent_id is not None and position.parent_id != position.span_id:
-        fields["parentId"] = position.parent_id
-    fields["id"] = position.span_id
-    if span.kind is not None and span.kind.name in _KINDS:
-        fields["kind"] = span.kind.name
-    fields |= _present(
-        name=span.name.lower(),
-        timestamp=max(span.timestamp, 0),
-        duration=max(span.duration, 0),
-        localEndpoint=_endpoint(span.local),
-        remoteEndpoint=_endpoint(span.remote),
-        annotations=[note._asdict() for note in sorted(set(span.annotations))],
-        tags=dict(sorted(span.labels().items())),
-        debug=position.debug,
-        shared=span.shared and span.kind is Kind.SERVER,
-    )
-    try:
-        text = _JSON.encode(fields).encode()
-    except UnicodeEncodeError:
-        text = _ASCII_JSON.encode(fields).encode()  # a lone surrogate has no UTF-8, but an escape
-    return text.replace(_LOOKS_LIKE_V1, _SAME_TEXT)
+    text = _write(span, sorted(span.labels().items()), ordered(span.annotations))
+    if not text.isascii() and _SPECIAL.search(text):
+        span = plain(span)
+        text = _write(span, span.tags.items(), span.annotations)
+        text = text.replace("\u2028", r"\u2028").replace("\u2029", r"\u2029")
+    return text.encode().replace(_LOOKS_LIKE_V1, _SAME_TEXT)
 
 
 def encode_list(spans: Sequence[bytes]) -> bytes:
@@ -115,45 +105,54 @@ def _array(content: bytes) -> list[object]:
     return value
 
 
-def _present(**fields: object) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value}
+def _write(span: Span, tags: Iterable[tuple[str, str]], notes: Iterable[Annotation]) -> str:
+    """Put a span together by hand, which takes a third of the time that `json` does."""
+    position, kind, name, timestamp, duration, local, remote, _, _, _, shared, _ = span
+    ids = position.raw.hex()
+    trace, own, parent = ids[2:34], ids[34:50], ids[50:]
+    pairs = ",".join([f"{_quoted(tag)}:{_quoted(value)}" for tag, value in tags])
+    return "".join(
+        (
+            f'{{"traceId":"{trace[16:] if trace.startswith(_ZEROS) else trace}"',
+            f',"parentId":"{parent}"' if parent and parent != own else "",
+            f',"id":"{own}"{_WRITTEN_KINDS[kind]}',
+            f',"name":{_quoted(name.lower())}' if name else "",
+            f',"timestamp":{timestamp}' if 0 < timestamp <= MAX_LONG else "",
+            f',"duration":{duration}' if 0 < duration <= MAX_LONG else "",
+            _side("localEndpoint", local),
+            _side("remoteEndpoint", remote),
+            _annotations(notes) if notes else "",
+            f',"tags":{{{pairs}}}' if pairs else "",
+            ',"debug":true' if position.debug else "",
+            ',"shared":true}' if shared and kind is not Kind.CLIENT else "}",
+        )
+    )
 
 
-def _short(trace_id: str) -> str:
-    return trace_id[16:] if trace_id.startswith("0" * 16) else trace_id
+def _side(field: str, peer: Peer) -> str:
+    service, host, port = peer
+    fields = _endpoint(service, host)
+    if 0 < port <= MAX_PORT:
+        fields += f',"port":{port}' if fields else f'"port":{port}'
+    return f',"{field}":{{{fields}}}' if fields else ""
 
 
-def _endpoint(peer: Peer) -> dict[str, object]:
-    if peer == NOBODY:
-        return {}
-    address = _address(peer.host)
-    name = peer.service or ("" if address else peer.host)
-    port = peer.port if 0 < peer.port <= _MAX_PORT else 0
-    return _present(serviceName=name.lower()) | address | _present(port=port)
+@lru_cache(maxsize=1024)
+def _endpoint(service: str, host: str) -> str:
+    where = endpoint(service, host)
+    fields = (("serviceName", where.service), ("ipv4", where.ipv4), ("ipv6", where.ipv6))
+    return ",".join(f'"{name}":{_quoted(value)}' for name, value in fields if value)
 
 
-def _address(host: str) -> dict[str, object]:
-    try:
-        return {"ipv4": _canonical(AF_INET, host)}
-    except (OSError, ValueError):
-        pass
-    try:
-        address = _canonical(AF_INET6, host.partition("%")[0])
-    except (OSError, ValueError):
-        return {}
-    if address.startswith(_MAPPED) and "." in address:
-        return {"ipv4": address.removeprefix(_MAPPED)}
-    return {"ipv6": address}
-
-
-def _canonical(family: AddressFamily, host: str) -> str:
-    return inet_ntop(family, inet_pton(family, host))  # ten times as quick as `ipaddress`
+def _annotations(notes: Iterable[Annotation]) -> str:
+    written = [f'{{"timestamp":{at},"value":{_quoted(value)}}}' for at, value in notes]
+    return f',"annotations":[{",".join(written)}]'
 
 
 def _position(fields: Mapping[str, object]) -> Position:
     parent = fields.get("parentId")
     # Some tools write a root's parent as zero.
-    has_parent = parent is not None and parent not in _ZEROS
+    has_parent = parent is not None and parent not in ("0", _ZEROS)
     return Position.of(
         _id(fields.get("traceId"), "traceId", 32),
         _id(fields.get("id"), "id", 16),

@@ -9,35 +9,9 @@ from hypothesis import strategies as st
 
 from baggage.boundary import Kind
 from metaapps.tracing.errors import SpanError
-from metaapps.tracing.export import zipkin
+from metaapps.tracing.export import normal, zipkin
 from metaapps.tracing.span import Annotation, Peer, Position, Span
-from tests.tracing.test_span import positions
-
-POSITION = Position.root(bytes(range(16)), b"abcdefgh").child(b"ijklmnop")
-
-texts = st.text(st.characters(), max_size=12)
-hosts = st.one_of(
-    texts,
-    st.ip_addresses().map(str),
-    st.ip_addresses(v=4).map(lambda address: f"::ffff:{address}"),
-)
-peers = st.builds(Peer, texts, hosts, st.integers(-1, 70_000))
-times = st.integers(-5, 1 << 53)
-spans = st.builds(
-    Span,
-    position=positions(),
-    kind=st.none() | st.sampled_from(Kind),
-    name=texts,
-    timestamp=times,
-    duration=times,
-    local=peers,
-    remote=peers,
-    tags=st.dictionaries(texts, texts, max_size=4),
-    annotations=st.lists(st.builds(Annotation, times, texts), max_size=3).map(tuple),
-    error=st.none() | texts,
-    shared=st.booleans(),
-    causes=st.none(),
-)
+from tests.tracing.export.spans import POSITION, Waited, spans
 
 
 def fields(span: Span) -> dict[str, Any]:
@@ -59,12 +33,11 @@ def test_what_a_span_says_survives(span: Span) -> None:
         span.position.trace_id,
         span.position.span_id,
     )
-    assert read.timestamp == max(span.timestamp, 0)
-    assert read.duration == max(span.duration, 0)
-    assert set(read.annotations) == set(span.annotations)
-    tags = dict(span.tags) if span.error is None else dict(span.tags) | {"error": span.error}
-    assert dict(read.tags) | ({} if read.error is None else {"error": read.error}) == tags
-    assert read.shared == (span.shared and span.kind is Kind.SERVER)
+    assert read.timestamp == (span.timestamp if 0 < span.timestamp < 1 << 63 else 0)
+    assert read.duration == (span.duration if 0 < span.duration < 1 << 63 else 0)
+    assert read.annotations == normal.plain(span).annotations
+    assert read.labels() == normal.plain(span).tags
+    assert read.shared == (span.shared and span.kind is not Kind.CLIENT)
 
 
 @given(spans)
@@ -75,13 +48,17 @@ def test_every_field_is_in_zipkins_normal_form(span: Span) -> None:
     assert len(found["traceId"]) in {16, 32}
     assert found.get("name", "") == found.get("name", "").lower()
     assert all(isinstance(value, str) for value in found.get("tags", {}).values())
-    assert list(found.get("tags", {})) == sorted(found.get("tags", {}))
+    assert list(found.get("tags", {})) == sorted(found.get("tags", {}), key=utf16)
     assert found.get("parentId") != found["id"]
     for side in ("localEndpoint", "remoteEndpoint"):
         endpoint = found.get(side, {"serviceName": "-"})
         assert {*endpoint} <= {"serviceName", "ipv4", "ipv6", "port"}
         assert 0 < endpoint.get("port", 1) < 65536
-    assert "shared" not in found or (found["shared"] is True and found["kind"] == "SERVER")
+    assert "shared" not in found or (found["shared"] is True and found.get("kind") != "CLIENT")
+
+
+def utf16(text: str) -> bytes:
+    return text.encode("utf-16-be")
 
 
 ORDER = [
@@ -93,6 +70,54 @@ ORDER = [
 @given(spans)
 def test_a_span_is_one_line_of_utf8(span: Span) -> None:
     assert "\n" not in zipkin.encode(span).decode()
+
+
+TEXTS = {
+    "plain": "plain",
+    'a"b\\c/': r"a\"b\\c/",
+    "\x00\t\n\x1f": r"\u0000\t\n\u001f",
+    "\x7f\x85": "\x7f\x85",
+    "\u2028\u2029": r"\u2028\u2029",
+    "größe 大": "größe 大",
+    "\ud83d\ude00": "😀",
+    "\udce4-\ud800": "?-?",
+}
+
+
+@pytest.mark.parametrize(("text", "written"), TEXTS.items())
+def test_text_is_escaped_as_zipkin_escapes_it(text: str, written: str) -> None:
+    span = Span(position=POSITION, tags={text: text}, annotations=(Annotation(1, text),))
+    encoded = zipkin.encode(span).decode()
+    assert f'"tags":{{"{written}":"{written}"}}' in encoded
+    assert f'"value":"{written}"' in encoded
+
+
+def test_tags_and_annotations_are_in_the_order_of_javas_strings() -> None:
+    span = Span(
+        position=POSITION,
+        tags={"\uffff": "2", "😀": "1", "a": "0"},
+        annotations=(Annotation(1, "\uffff"), Annotation(1, "😀"), Annotation(1, "😀")),
+    )
+    found = fields(span)
+    assert list(found["tags"]) == ["a", "😀", "\uffff"]
+    assert [note["value"] for note in found["annotations"]] == ["😀", "\uffff"]
+
+
+def test_what_a_span_waited_for_is_among_its_tags() -> None:
+    span = Span(position=POSITION, tags={"b": "2"}, error="E", causes=Waited())
+    assert fields(span)["tags"] == {"b": "2", "error": "E"} | Waited().tags()
+
+
+@pytest.mark.parametrize("time", [0, -1, 1 << 63, 1 << 80])
+def test_times_that_cannot_be_are_left_out(time: int) -> None:
+    found = fields(Span(position=POSITION, timestamp=time, duration=time))
+    assert {"timestamp", "duration"}.isdisjoint(found)
+
+
+def test_annotations_of_impossible_times_are_left_out() -> None:
+    notes = (Annotation(1 << 63, "a"), Annotation(-(1 << 63), "b"), Annotation(-1, "c"))
+    found = fields(Span(position=POSITION, annotations=notes))
+    assert found["annotations"] == [{"timestamp": -1, "value": "c"}]
 
 
 @given(st.text("yAnotis\\", max_size=6), st.sampled_from(["", "\\", '"', "s"]))
@@ -141,6 +166,14 @@ def test_the_encoding_is_zipkins_to_the_byte() -> None:
         (Peer("", "Catalog", 80), {"serviceName": "catalog", "port": 80}),
         (Peer("", "::ffff:10.0.0.1"), {"ipv4": "10.0.0.1"}),
         (Peer("", "FE80::1%eth0", 1), {"ipv6": "fe80::1", "port": 1}),
+        (Peer("", "::1.2.3.4"), {"ipv4": "1.2.3.4"}),
+        (Peer("", "::0102:0304"), {"ipv6": "::102:304"}),
+        (Peer("", "2001:db8:0:1:1:1:1:1"), {"ipv6": "2001:db8::1:1:1:1:1"}),
+        (Peer("", "2001:0:0:4:0:0:0:0"), {"ipv6": "2001::4:0:0:0:0"}),
+        (Peer("", "2001:1:1:4:0:0:0:0"), {"ipv6": "2001:1:1:4::"}),
+        (Peer("", "::", 65_535), {"ipv6": "::", "port": 65_535}),
+        (Peer("Shop", "::1", 65_536), {"serviceName": "shop", "ipv6": "::1"}),
+        (Peer("", "01.2.3.4", -1), {"serviceName": "01.2.3.4"}),
     ],
 )
 def test_a_host_is_an_address_or_a_name(peer: Peer, endpoint: dict[str, object]) -> None:
