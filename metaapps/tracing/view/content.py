@@ -1,0 +1,100 @@
+"""What the page shows, as JSON: traces of rows, whose times are µs after their trace began.
+
+Decides everything that needs more than one span: order, depth, clocks, causes, the critical path.
+The script draws, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from metaapps.tracing.app import FAULT
+from metaapps.tracing.span import ERROR, Peer, Span
+from metaapps.tracing.tree import Row, Trace, traces
+from metaapps.tracing.view.skew import Placed, placed
+
+_EXACT: Final = 2**53 - 1  # what the script's numbers hold
+_CAUSAL: Final = "causal."
+
+
+def content(spans: Iterable[Span]) -> dict[str, object]:
+    """Return what the script draws. Services are named once; a row has its service's place."""
+    found = traces(spans)
+    names = dict.fromkeys(row.span.local.service for trace in found for row in trace.rows)
+    services = {name: place for place, name in enumerate(names)}
+    return {
+        "services": [name or "?" for name in services],
+        "traces": [_trace(trace, services) for trace in found],
+    }
+
+
+def _trace(trace: Trace, services: dict[str, int]) -> dict[str, object]:
+    places = placed(trace.rows)
+    begin = min((place.begin for place in places if place.begin), default=0)
+    end = max(
+        place.begin + row.span.duration for place, row in zip(places, trace.rows, strict=True)
+    )
+    return {
+        "id": trace.trace_id,
+        "begin": _exact(begin),
+        "duration": _exact(end - begin),
+        "rows": [
+            _row(row, place, begin, services) for row, place in zip(trace.rows, places, strict=True)
+        ],
+        "edges": [],
+        "critical": [],
+    }
+
+
+def _row(row: Row, place: Placed, begin: int, services: dict[str, int]) -> dict[str, object]:
+    span, position = row.span, row.span.position
+    labels = span.labels()
+    return {
+        "id": position.span_id,
+        "depth": row.depth,
+        "service": services[span.local.service],
+        "name": span.name,
+        "begin": _exact(place.begin - begin),
+    } | _present(
+        parent=position.parent_id,
+        kind=span.kind.value if span.kind is not None else None,
+        duration=_exact(span.duration),
+        half=row.depth > 0 and span.shared,
+        lost=row.lost,
+        shift=_exact(place.shift),
+        timeless=span.timestamp <= 0,
+        fault=labels.get(FAULT),
+        error=None if span.error is None else span.error or "error",
+        local=_address(span.local),
+        remote=_peer(span.remote),
+        notes=[
+            [_exact(note.timestamp + place.shift - begin), note.value]
+            for note in sorted(span.annotations)
+        ],
+        tags=sorted(item for item in labels.items() if not _shown(item[0])),
+        causes=sorted(item for item in labels.items() if item[0].startswith(_CAUSAL)),
+    )
+
+
+def _shown(tag: str) -> bool:
+    """Say whether the page has a place of its own for a tag."""
+    return tag in {ERROR, FAULT} or tag.startswith(_CAUSAL)
+
+
+def _peer(peer: Peer) -> str:
+    address = _address(peer)
+    return f"{peer.service} ({address})" if peer.service and address else peer.service or address
+
+
+def _address(peer: Peer) -> str:
+    host = f"[{peer.host}]" if ":" in peer.host and peer.port else peer.host
+    return f"{host}:{peer.port}" if peer.port else host
+
+
+def _exact(number: int) -> int:
+    return max(-_EXACT, min(number, _EXACT))
+
+
+def _present(**fields: object) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value}
