@@ -112,7 +112,7 @@ def test_names_do_not_steer_the_terminal(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         ("hello", "not JSON: Expecting value: line 1 column 1 (char 0)"),
-        ("{}", "not a JSON array"),
+        ("{}", "line 1: traceId is None, not up to 32 lower-case hex digits"),
         ("[1]", "a span is 1, not an object"),
         ('[{"id": "1"}]', "traceId is None, not up to 32 lower-case hex digits"),
     ],

@@ -6,28 +6,26 @@ is kept open between spans, so processes may fork and files may be moved away.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import logging
 import os
-import stat
-import time
-from collections.abc import Generator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from metaapps.tracing.errors import SpanError, TraceFileError
-from metaapps.tracing.export import zipkin
+from metaapps.tracing.export import disk, zipkin
+from metaapps.tracing.export.disk import WHITESPACE
+from metaapps.tracing.export.lines import decode_lines
+from metaapps.tracing.export.reporter import Tally
 from metaapps.tracing.span import Span
 
 logger: Final = logging.getLogger("metaapps.tracing")
 
-_WHITESPACE: Final = b" \t\r\n"
+UNWRITABLE: Final = "unwritable"
+
 _HEAD: Final = 64
 _TAIL: Final = 256
-_FIRST_PAUSE: Final = 0.0002
-_LONGEST_PAUSE: Final = 0.01
-PATIENCE: Final = 1.0
 
 
 class _Seen(NamedTuple):
@@ -56,7 +54,7 @@ class TraceFile:
     never written, and not tried again.
     """
 
-    def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
+    def __init__(self, path: Path, *, patience: float = disk.PATIENCE) -> None:
         self.path: Final = path
         self._patience: Final = patience
         # Threads may race to set these: the worst that comes of it is a check, a wait or a line in
@@ -65,15 +63,24 @@ class TraceFile:
         self._stuck = False
         self._refused = False
         self._complained = False
+        self._lost: Final = Tally()
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many spans were dropped by now, by cause."""
+        lost = self._lost.value()
+        return {UNWRITABLE: lost} if lost else {}
 
     def report(self, span: Span) -> None:
         """Append one span."""
         if self._refused:
+            self._lost.add()
             return
         try:
             self._append(zipkin.encode(span))
         except TraceFileError as error:
             self._refused = True
+            self._lost.add()
             logger.error(
                 "%s is left as it is, and nothing is traced: %s. "
                 "Set TRACING_FILE to a new file, or to one that holds a Zipkin v2 JSON array",
@@ -81,12 +88,21 @@ class TraceFile:
                 error,
             )
         except OSError as error:
+            self._lost.add()
             if not self._complained:
                 self._complained = True
                 logger.warning("spans are lost, %s can't be written: %s", self.path, error)
 
+    def flush(self, timeout: float = 0.0) -> bool:
+        """Do nothing: what was reported is in the file."""
+        return True
+
+    def close(self, timeout: float = 0.0) -> bool:
+        """Do nothing: nothing is kept open, and what is reported later is written, too."""
+        return True
+
     def _append(self, span: bytes) -> None:
-        with _opened(self.path, os.O_RDWR | os.O_CREAT) as file:
+        with disk.opened(self.path, os.O_RDWR | os.O_CREAT) as file:
             self._lock(file)
             self._check(file)
             size = os.fstat(file).st_size
@@ -97,7 +113,7 @@ class TraceFile:
 
     def _lock(self, file: int) -> None:
         try:
-            _lock(file, fcntl.LOCK_EX, 0.0 if self._stuck else self._patience)
+            disk.lock(file, fcntl.LOCK_EX, 0.0 if self._stuck else self._patience)
         except TimeoutError:
             self._stuck = True
             raise
@@ -105,13 +121,11 @@ class TraceFile:
 
     def _check(self, file: int) -> None:
         """Refuse what isn't ours to write; costly once, and again when the file was replaced."""
-        status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode):
-            raise TraceFileError("it is not a regular file")
+        status = disk.check_regular(file)
         seen = _Seen(status.st_dev, status.st_ino, status.st_size, os.pread(file, _HEAD, 0))
         if self._seen is None or not seen.continues(self._seen):
-            content = _content(file, status.st_size)
-            if content.strip(_WHITESPACE):
+            content = disk.content(file, status.st_size)
+            if content.strip(WHITESPACE):
                 try:
                     zipkin.check_array(content)
                 except SpanError as error:
@@ -120,72 +134,26 @@ class TraceFile:
 
 
 def read(path: Path) -> tuple[Span, ...]:
-    """Return the spans of a file, as they are between two writes.
+    """Return the spans of a file: a JSON array, or JSON lines; as they are between two writes.
 
-    Raises OSError, and TraceFileError for what isn't an array of spans.
+    Raises OSError, and TraceFileError for what is neither.
     """
-    with _opened(path, os.O_RDONLY) as file:
-        status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode):
-            raise TraceFileError("it is not a regular file")
-        _lock(file, fcntl.LOCK_SH, PATIENCE)
-        content = _content(file, os.fstat(file).st_size)
-    if not content.strip(_WHITESPACE):
-        return ()  # just made, or emptied by hand; the next span makes it an array
+    content = disk.read_whole(path).strip(WHITESPACE)
     try:
-        return zipkin.decode_array(content)
+        if content.startswith(b"{"):
+            return decode_lines(content)
+        # Just made, or emptied by hand; the next span makes it an array.
+        return zipkin.decode_array(content) if content else ()
     except SpanError as error:
         raise TraceFileError(str(error)) from error
 
 
-@contextlib.contextmanager
-def _opened(path: Path, flags: int) -> Generator[int, None, None]:
-    # Never block on a FIFO, nor wait for a terminal.
-    flags |= os.O_NONBLOCK | os.O_NOCTTY
-    try:
-        file = os.open(path, flags, 0o666)
-    except FileNotFoundError:
-        if not flags & os.O_CREAT:
-            raise
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, flags, 0o666)
-    try:
-        yield file
-    finally:
-        os.close(file)  # and so the lock
-
-
-def _lock(file: int, mode: int, patience: float) -> None:
-    """Lock by asking again and again: a stopped process must not stop the application too."""
-    deadline = time.monotonic() + patience
-    pause = _FIRST_PAUSE
-    while True:
-        try:
-            fcntl.flock(file, mode | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise TimeoutError("somebody else keeps it locked") from None
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
-        else:
-            return
-
-
-def _content(file: int, size: int) -> bytes:
-    parts = []
-    at = 0
-    while at < size and (part := os.pread(file, size - at, at)):
-        parts.append(part)
-        at += len(part)
-    return b"".join(parts)
-
-
 def _seam(tail: bytes, *, whole: bool) -> tuple[int, bytes]:
     """Return how much of a file's tail stays before the next span, and what goes in between."""
-    text = tail.rstrip(_WHITESPACE)
+    text = tail.rstrip(WHITESPACE)
     if whole and not text:
         return 0, b"[\n"
-    body = text[:-1].rstrip(_WHITESPACE)
+    body = text[:-1].rstrip(WHITESPACE)
     if text.endswith(b"]"):
         if body.endswith(b"}"):
             return len(body), b",\n"
