@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import crossings, forks, hop, measure
+from benchmarks import crossings, forks, hop, measure, spans
 
-PAIRS = {pair.name: pair for pair in (*crossings.PAIRS, *forks.PAIRS, *hop.PAIRS)}
+PAIRS = {pair.name: pair for pair in (*crossings.PAIRS, *forks.PAIRS, *hop.PAIRS, *spans.PAIRS)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

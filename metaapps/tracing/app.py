@@ -119,8 +119,7 @@ class Tracing:
             known = ours is not None and ours.address == position.address
             yield PROCEED if known else Proceed(down=_stood(came, None, running))
             return None
-        waited = Waited(position, carried)
-        waited.known = behind(waited.before)  # all of it had ended before the caller called
+        waited = frontier.arrived(position, running)
         handle = tracer.record(position, _name(call), call.kind, waited=waited, shared=came.shared)
         handle.lives(current=True)
         outcome: Outcome | None = None
@@ -138,7 +137,7 @@ class Tracing:
             yield PROCEED
             return None
         position = self.tracer.below(stands)
-        waited = Waited(position, running.baggage)
+        waited = frontier.began(position, running)
         handle = self.tracer.record(position, _name(call), None, waited=waited)
         handle.lives(current=True)
         outcome: Outcome | None = None

@@ -14,9 +14,9 @@ from typing import Final
 
 from baggage.clock import Event
 from baggage.context import Branch
-from baggage.values import Baggage, Direction, Key, Type, Value
+from baggage.values import EMPTY, Baggage, Direction, Key, Type, Value
 from baggage.values.known import Known
-from metaapps.tracing.span import NO_TAGS, SPAN_BYTES, TRACE_BYTES, Position
+from metaapps.tracing.span import SPAN_BYTES, TRACE_BYTES, Position
 
 DONE: Final = Key("tracing.done", type=Type.LAST, priority=200)
 """The frontier: addresses of spans that ended; after `_BEGAN`, of one that began."""
@@ -35,51 +35,53 @@ MAX_ROOTS: Final = 16
 MAX_EVENT: Final = 200
 """Characters of an event tree."""
 
+Frontier = tuple[Value, ...]
+NOTHING: Final[Frontier] = ()
+UNSEEN: Final = EMPTY.history.known
 _BEGAN: Final = b"^"
+_NOTE: Final = "tracing.frontier"
+_NO_NOTE: Final = (None, ())
 _ADDRESS: Final = TRACE_BYTES + SPAN_BYTES
 _SIZES: Final = frozenset({_ADDRESS, _ADDRESS + len(_BEGAN)})
 # So many branches ended and nothing came after them yet: from here on they'd fill the headers.
 _WIDE: Final = 8
 
-Frontier = tuple[Value, ...]
-NOTHING: Final[Frontier] = ()
-
 
 class Waited:
     """What one span waited for; a `span.Causes`. Noted at its beginning, completed at its end.
 
-    `before` is the frontier as the span began, `known` what of that its parent's beginning implies.
-    It holds on to what the branch knew, and says it when it is asked for its tags.
+    `before` is the frontier as the span began, `implied` what of that its parent's beginning
+    implies, as `behind` says it. It holds on to what the branch knew, and tells its tags when asked.
     """
 
-    __slots__ = ("answered", "before", "ended", "joined", "known", "position", "seen")
+    __slots__ = ("answered", "before", "ended", "implied", "joined", "position", "seen")
 
-    def __init__(self, position: Position, carried: Baggage) -> None:
-        """Note what had ended in a branch that carries this."""
-        self.position: Final = position
-        self.before: Frontier = carried.siblings(DONE)
-        self.known: Value | None = None
-        if self.before:
-            self.known = down(carried, KNOWN)
-        self.seen: Final = carried.history.known
+    def __init__(
+        self,
+        position: Position,
+        before: Frontier = NOTHING,
+        seen: Known = UNSEEN,
+        implied: Value | None = None,
+    ) -> None:
+        """Note what had ended, and was seen, where a span begins."""
+        self.position, self.before, self.seen, self.implied = position, before, seen, implied
         self.joined: Frontier = NOTHING
         self.ended: Known | None = None
         self.answered = False
 
     def tags(self) -> Mapping[str, str]:
         """Return what was waited for as tags, and the names of those that were cut."""
-        after, joined = self._after(), self._joined()
-        if self.ended is None and not (after or joined) and self.seen.empty:
-            return NO_TAGS
         tags: dict[str, str] = {}
         cut = []
-        for name, references in ((AFTER, after), (JOINED, joined)):
+        for name, references in ((AFTER, self._after()), (JOINED, self._joined())):
             if references:
                 tags[name] = ",".join(references[:MAX_REFERENCES])
-            if len(references) > MAX_REFERENCES:
-                cut.append(name)
-        if not self.seen.empty:
-            tags[SEEN], whole = _stamp(self.seen.seen)
+                if len(references) > MAX_REFERENCES:
+                    cut.append(name)
+        if self.seen is not UNSEEN:
+            stamp, whole = _stamp(self.seen)
+            if stamp:
+                tags[SEEN] = stamp
             if not whole:
                 cut.append(SEEN)
         dot = None if self.ended is None else _dot(self.ended, self.position.address)
@@ -92,12 +94,15 @@ class Waited:
     def _after(self) -> list[str]:
         if not self.before:
             return []
-        known = _addresses(self.known)
-        parent = _BEGAN + self.position.raw[1 : 1 + TRACE_BYTES] + self.position.raw[_ADDRESS + 1 :]
-        return self._references(each for each in self.before if each not in known | {parent})
+        raw, implied = self.position.raw, _addresses(self.implied)
+        parent = _BEGAN + raw[1 : 1 + TRACE_BYTES] + raw[_ADDRESS + 1 :]
+        return self._references(
+            each for each in self.before if each != parent and each not in implied
+        )
 
     def _joined(self) -> list[str]:
-        references = self._references(each for each in self.joined if each not in self.before)
+        joined = [each for each in self.joined if each not in self.before]
+        references = self._references(joined) if joined else []
         if self.answered:
             references.append(self.position.span_id)
         return references
@@ -117,15 +122,25 @@ class Waited:
         return references
 
 
-def began(position: Position, running: Branch | None) -> Waited | None:
-    """Note what a span waited for that begins in a branch, now. None where nothing is carried."""
+def began(position: Position, running: Branch | None) -> Waited:
+    """Note what a span waited for that begins in a branch, now; None is one outside its trace."""
     if running is None:
-        return None
-    waited = Waited(position, running.baggage)
-    if len(waited.before) > _WIDE:
+        return Waited(position)
+    carried = running.baggage
+    before = _frontier(running, carried)
+    if not before:
+        return Waited(position, NOTHING, carried.history.known)
+    waited = Waited(position, before, carried.history.known, down(carried, KNOWN))
+    if len(before) > _WIDE:
         # All of that is behind this beginning, for whoever comes after it.
         running.pack(DONE, _BEGAN + position.address)
     return waited
+
+
+def arrived(position: Position, running: Branch) -> Waited:
+    """Note what came with a request: all of it had ended before the caller called."""
+    before = running.baggage.siblings(DONE)
+    return Waited(position, before, running.baggage.history.known, behind(before))
 
 
 def ended(waited: Waited, running: Branch, *, tell: bool = True) -> None:
@@ -135,12 +150,21 @@ def ended(waited: Waited, running: Branch, *, tell: bool = True) -> None:
     else is to be superseded.
     """
     carried = running.baggage
-    joined = carried.siblings(DONE)
-    if not (tell or joined):
+    if carried.history.known is not waited.seen:
+        waited.joined = _frontier(running, carried)
+    if not (tell or waited.joined or waited.before):
         return
-    waited.joined = joined
-    running.pack(DONE, waited.position.address)
-    waited.ended = running.baggage.history.known
+    address = waited.position.address
+    running.pack(DONE, address)
+    waited.ended = known = running.baggage.history.known
+    running.notes[_NOTE] = (known, (address,))
+
+
+def _frontier(running: Branch, carried: Baggage) -> Frontier:
+    """Return the frontier; from the branch's notes, as long as nothing was packed since."""
+    known, noted = running.notes.get(_NOTE, _NO_NOTE)
+    frontier: Frontier = noted if known is carried.history.known else carried.siblings(DONE)
+    return frontier
 
 
 def forget(running: Branch) -> None:
@@ -166,8 +190,11 @@ def _addresses(known: Value | None) -> frozenset[bytes]:
     return frozenset(known[at : at + _ADDRESS] for at in range(0, len(known), _ADDRESS))
 
 
-def _stamp(seen: Mapping[int, Event]) -> tuple[str, bool]:
+def _stamp(known: Known) -> tuple[str, bool]:
     """Return what was seen of each root as text, and whether that is all."""
+    layer = known.layer
+    # To find out all that is known would cost more than the rest.
+    seen = known.seen if layer is None else {**layer.base.seen, layer.root: layer.height}
     whole = len(seen) <= MAX_ROOTS
     told = []
     for root, event in sorted(seen.items())[:MAX_ROOTS]:
@@ -185,6 +212,9 @@ def _written(event: Event) -> str:
 
 def _dot(known: Known, address: bytes) -> str | None:
     """Return the dot under which the end of a span was packed."""
+    layer = known.layer
+    if layer is not None:
+        return f"{layer.root:016x}::{layer.height}"  # nothing was packed since
     for dot, contribution in known.entries.get(DONE.name, {}).items():
         if contribution.value == address:
             return f"{dot.root:016x}:{dot.point}:{dot.height}"

@@ -6,17 +6,21 @@ there are is the tracer's to say.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from baggage.boundary import Kind, exception_name
 from metaapps.tracing.frontier import Waited
 from metaapps.tracing.scope import Scope
+from metaapps.tracing.sockets import ends
 from metaapps.tracing.span import NOBODY, Annotation, Peer, Position, Span
 
 if TYPE_CHECKING:
     from metaapps.tracing.tracer import Tracer
+
+Carrier = MutableMapping[str, str] | Callable[[str, str], object]
+"""Headers of a request, or what adds one to them."""
 
 _MAX_MESSAGE: Final = 300
 
@@ -74,11 +78,15 @@ class Handle:
         return self
 
     def remote(self, service: str = "", host: str = "", port: int = 0) -> Self:
-        """Say who is on the other side. `host` is an IP address, or else a name."""
+        """Say who is on the other side; what is left out stays. `host` is an IP address or a name."""
         return self
 
     def local(self, service: str = "", host: str = "", port: int = 0) -> Self:
-        """Say who this side is, where that isn't the service that runs here."""
+        """Say who this side is; without a `service` that is the one that runs here."""
+        return self
+
+    def over(self, sock: object) -> Self:
+        """Say both sides' addresses: those of a connected socket."""
         return self
 
     def error(self, error: BaseException | str) -> Self:
@@ -95,8 +103,12 @@ class Handle:
         """Start a span inside this one, wherever the caller stands. It may end after this one."""
         return self
 
-    def inject(self, carrier: MutableMapping[str, str]) -> None:
-        """Write this span's ids on a request's headers, for the server that answers it."""
+    def inject(self, carrier: Carrier) -> Self:
+        """Write this span's ids on a request's headers, for the server that answers it.
+
+        `carrier` is the headers, or what adds one: `connection.putheader`, say.
+        """
+        return self
 
     def scope(self) -> Scope:
         """Make this the current span of a `with` block, and not end it there.
@@ -144,8 +156,13 @@ class Placed(Handle):
     def child(self, name: str, *, kind: Kind | None = None, at: int = 0) -> Handle:
         return self._tracer.start(name, kind=kind, parent=self.place, at=at)
 
-    def inject(self, carrier: MutableMapping[str, str]) -> None:
-        self._tracer.inject(self.place, carrier)
+    def inject(self, carrier: Carrier) -> Self:
+        headers = {} if callable(carrier) else carrier
+        self._tracer.inject(self.place, headers)
+        if callable(carrier):
+            for name, value in headers.items():
+                carrier(name, value)
+        return self
 
     def scope(self) -> Scope:
         return Scope(self, None)
@@ -205,12 +222,18 @@ class Recording(Placed):
         return self
 
     def remote(self, service: str = "", host: str = "", port: int = 0) -> Self:
-        self._remote = Peer(service, host, port)
+        said = self._remote
+        self._remote = Peer(service or said.service, host or said.host, port or said.port)
         return self
 
     def local(self, service: str = "", host: str = "", port: int = 0) -> Self:
-        self._local = Peer(service, host, port)
+        said = self._tracer.here() if self._local is NOBODY else self._local
+        self._local = Peer(service or said.service, host or said.host, port or said.port)
         return self
+
+    def over(self, sock: object) -> Self:
+        here, there = ends(sock)
+        return self.local("", *here).remote("", *there)
 
     def error(self, error: BaseException | str) -> Self:
         self._error = error if isinstance(error, str) else failure(error)
@@ -254,9 +277,9 @@ class Recording(Placed):
 
     def lives(self, *, current: bool) -> None:
         if current:
-            self._tracer.live[self.place.address] = self
+            self._tracer.live[self.place.raw] = self
         else:
-            self._tracer.live.pop(self.place.address, None)
+            self._tracer.live.pop(self.place.raw, None)
 
     def _taken(self) -> bool:
         try:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from baggage.boundary import Call, Kind, read_header, write_header
 from baggage.context import Branch, branch
-from baggage.values import EMPTY, Baggage, Direction, Key
+from baggage.values import EMPTY, Baggage, Direction, Key, Value
 from baggage.values.pen import new_root
 from metaapps.tracing import formats, frontier
 from metaapps.tracing.formats import Decision, Extracted, Format
@@ -84,8 +84,8 @@ class Tracer:
         self.service = service
         self.now: Final = now or _microseconds
         self.ticks: Final = ticks
-        self.live: Final[dict[bytes, Handle]] = {}
-        """Spans that are current somewhere, by address: whoever stands in one finds it here."""
+        self.live: Final[dict[Value, Placed]] = {}
+        """Spans that are current somewhere, by the bytes of their position."""
 
     @property
     def on(self) -> bool:
@@ -107,7 +107,7 @@ class Tracer:
         if self._report is None:
             return NONE
         running = branch()
-        stands = standing(running)
+        stands = self._stands(running)
         inside = stands if parent is HERE else parent
         if inside is None:
             position = self.root(None)
@@ -117,10 +117,9 @@ class Tracer:
             position = inside
         if not position.sampled:
             return Placed(self, position)
-        carried = EMPTY
-        if stands is not None and running is not None and stands.trace == position.trace:
-            carried = running.baggage
-        return self.record(position, name, kind, at=at, waited=Waited(position, carried))
+        within = stands is not None and (inside is stands or stands.trace == position.trace)
+        waited = frontier.began(position, running if within else None)
+        return self.record(position, name, kind, at=at, waited=waited)
 
     def record(
         self,
@@ -140,10 +139,11 @@ class Tracer:
 
     def current(self) -> Handle:
         """Return the span that is current here; without a trace one that records nothing."""
-        position = standing(branch())
+        running = branch()
+        position = self._stands(running)
         if position is None or self._report is None:
             return NONE
-        return self.live.get(position.address) or Placed(self, position)
+        return self.live.get(position.raw) or Placed(self, position)
 
     def join(self, carrier: Mapping[str, str], name: str = "", *, at: int = 0) -> Handle:
         """Start the server's span of a request that brought these headers, of any case."""
@@ -154,7 +154,7 @@ class Tracer:
         came = self.came(headers, _position(carried), None)
         if not came.position.sampled:
             return Placed(self, came.position)
-        waited = Waited(came.position, EMPTY)
+        waited = Waited(came.position)
         handle = self.record(
             came.position, name, Kind.SERVER, at=at, waited=waited, shared=came.shared
         )
@@ -215,10 +215,10 @@ class Tracer:
     def ending(self, position: Position, waited: Waited, *, tell: bool = True) -> None:
         """Note that a span ends here, for what comes after it in this branch."""
         running = branch()
-        if running is None:
+        stands = None if running is None else frontier.down(running.baggage, SPAN)
+        if running is None or not isinstance(stands, bytes):
             return
-        stands = standing(running)
-        if stands is None or stands.trace != position.trace:
+        if stands[1 : 1 + TRACE_BYTES] != position.trace:
             return  # somebody ends it who does something else
         if position.parent_id is None:
             waited.joined = running.baggage.siblings(frontier.DONE)
@@ -234,6 +234,16 @@ class Tracer:
             self._report(span)
         except Exception as error:  # noqa: BLE001 - kept from the application
             _log.error("a span is lost: it could not be reported", exc_info=error)
+
+    def _stands(self, running: Branch | None) -> Position | None:
+        """Return where a branch stands, as `standing` does; sooner where that is a span of ours."""
+        if running is None:
+            return None
+        values = running.baggage.unpack(SPAN)
+        if not values:
+            return None
+        held = self.live.get(values[0])
+        return Position.decode(values[0]) if held is None else held.place
 
     def _told(self, told: Extracted, position: Position, call: Call | None) -> Came:
         if told.decision is Decision.DEFER:

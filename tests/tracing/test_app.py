@@ -131,7 +131,7 @@ def test_a_call_from_nowhere_begins_a_trace(traced: Traced) -> None:
     flow, sent = traced.begin(CLIENT)
     finish(flow, OK)
     assert sent.standing() == Position.root((1).to_bytes(16, "big"), (2).to_bytes(8, "big"))
-    assert traced.spans == [
+    assert [span._replace(causes=None) for span in traced.spans] == [
         Span(
             position=sent.standing(),
             kind=Kind.CLIENT,
