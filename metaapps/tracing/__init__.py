@@ -1,5 +1,6 @@
 """Zipkin-style spans, as a meta-application; with the causal edges that a tree of them lacks."""
 
+from baggage.boundary import Kind
 from metaapps.tracing.api import (
     bind,
     bound,
@@ -19,6 +20,7 @@ from metaapps.tracing.tracer import Tracer
 __all__ = [
     "Annotation",
     "Handle",
+    "Kind",
     "Peer",
     "Position",
     "Span",

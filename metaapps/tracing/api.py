@@ -19,6 +19,7 @@ from metaapps.tracing.span import Position
 from metaapps.tracing.tracer import HERE, Here, Tracer
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 _OFF: Final = Tracer(None)
 _BOUND: Final = Bound()
@@ -59,12 +60,12 @@ def join(carrier: Mapping[str, str], name: str = "", *, at: int = 0) -> Handle:
     return tracer().join(carrier, name, at=at)
 
 
-def bind(something: object, handle: Handle) -> None:
-    """Keep a span with a connection, a response or the like, as long as that lives.
+def bind(something: T, handle: Handle) -> T:
+    """Keep a span with a connection, a response or the like, as long as that lives; return that.
 
     Raises TypeError for an object that can't be referred to weakly, such as an int or a list.
     """
-    _BOUND.bind(something, handle)
+    return _BOUND.bind(something, handle)
 
 
 def bound(something: object) -> Handle:

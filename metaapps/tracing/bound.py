@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from metaapps.tracing.handle import NONE, Handle
+
+T = TypeVar("T")
 
 
 class Bound:
@@ -18,8 +20,8 @@ class Bound:
         """Start with none."""
         self._held: Final[dict[int, tuple[weakref.ref[Any], Handle]]] = {}
 
-    def bind(self, something: object, handle: Handle) -> None:
-        """Keep a span with an object, in place of the one before.
+    def bind(self, something: T, handle: Handle) -> T:
+        """Keep a span with an object, in place of the one before; return the object.
 
         Raises TypeError for an object that can't be referred to weakly, such as an int or a list.
         """
@@ -31,6 +33,7 @@ class Bound:
                 del held[number]
 
         held[number] = (weakref.ref(something, gone), handle)
+        return something
 
     def bound(self, something: object) -> Handle:
         """Return the span that is kept with an object; without one, one that records nothing."""

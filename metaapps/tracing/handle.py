@@ -78,7 +78,7 @@ class Handle:
         return self
 
     def remote(self, service: str = "", host: str = "", port: int = 0) -> Self:
-        """Say who is on the other side; what is left out stays. `host` is an IP address or a name."""
+        """Say who is on the other side, or some of it. `host` is an IP address, or else a name."""
         return self
 
     def local(self, service: str = "", host: str = "", port: int = 0) -> Self:
