@@ -36,7 +36,8 @@ def ours(*, sampled: bool, write: Callable[[Any], object] | None = None) -> Run:
     from metaapps.tracing.sampling import ALWAYS, NEVER
 
     ended: list[tracing.Span] = []
-    report = ended.append if write is None else lambda span: ended.append(write(span))  # type: ignore
+    written: list[Any] = []
+    report = ended.append if write is None else lambda span: written.append(write(span))
     baggage.register(tracing.Tracing(report, sampler=ALWAYS if sampled else NEVER, service="shop"))
     tracing.start("request").__enter__()
 
@@ -45,7 +46,7 @@ def ours(*, sampled: bool, write: Callable[[Any], object] | None = None) -> Run:
             if span.recording:
                 _tell_ours(span)
 
-    return _repeat(once, ended.clear)
+    return _repeat(once, lambda: (ended.clear(), written.clear()))
 
 
 def ours_untraced() -> Run:
@@ -121,7 +122,7 @@ def py_zipkin(*, sampled: bool, write: Callable[[Any], object] | None = None) ->
     zipkin_span(
         service_name="shop",
         span_name="request",
-        transport_handler=lambda message: None,
+        transport_handler=lambda _: None,
         sample_rate=100.0 if sampled else 0.0,
         encoding=Encoding.V2_JSON,
     ).start()
@@ -181,7 +182,7 @@ def _py_zipkin_written(encoding: str) -> tuple[Callable[[Any], object], Any]:
     from py_zipkin.encoding import create_endpoint
     from py_zipkin.encoding._encoders import get_encoder
     from py_zipkin.encoding._helpers import Span
-    from py_zipkin.util import generate_random_128bit_string, generate_random_64bit_string
+    from py_zipkin.util import generate_random_64bit_string, generate_random_128bit_string
     from py_zipkin.zipkin import Kind
 
     span = Span(

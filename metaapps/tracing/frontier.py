@@ -9,7 +9,7 @@ of a span, and how that is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from baggage.clock import Event
@@ -51,7 +51,7 @@ class Waited:
     """What one span waited for; a `span.Causes`. Noted at its beginning, completed at its end.
 
     `before` is the frontier as the span began, `implied` what of that its parent's beginning
-    implies, as `behind` says it. It holds on to what the branch knew, and tells its tags when asked.
+    implies, as `behind` says it. It holds on to what the branch knew, for whoever asks for tags.
     """
 
     __slots__ = ("answered", "before", "ended", "implied", "joined", "position", "seen")
@@ -92,16 +92,16 @@ class Waited:
         return tags
 
     def _after(self) -> list[str]:
-        if not self.before:
+        before = self.before
+        if not before:
             return []
         raw, implied = self.position.raw, _addresses(self.implied)
         parent = _BEGAN + raw[1 : 1 + TRACE_BYTES] + raw[_ADDRESS + 1 :]
-        return self._references(
-            each for each in self.before if each != parent and each not in implied
-        )
+        return self._references([each for each in before if each not in implied and each != parent])
 
     def _joined(self) -> list[str]:
-        joined = [each for each in self.joined if each not in self.before]
+        before = self.before
+        joined = [each for each in self.joined if each not in before]
         references = self._references(joined) if joined else []
         if self.answered:
             references.append(self.position.span_id)
@@ -113,12 +113,14 @@ class Waited:
         references = []
         for each in ended:
             # What arrives comes from strangers.
-            if not isinstance(each, bytes) or len(each) not in _SIZES or address in each:
+            if not isinstance(each, bytes) or len(each) not in _SIZES:
                 continue
-            began = "^" if len(each) > _ADDRESS else ""
-            where, span = each[-_ADDRESS:-SPAN_BYTES], each[-SPAN_BYTES:]
-            other = "" if where == trace else f"{where.hex()}-"
-            references.append(f"{began}{other}{span.hex()}")
+            where, span = each[-_ADDRESS:-SPAN_BYTES], each[-SPAN_BYTES:].hex()
+            if where != trace:
+                span = f"{where.hex()}-{span}"
+            elif each.endswith(address):
+                continue
+            references.append(span if len(each) == _ADDRESS else f"^{span}")
         return references
 
 
@@ -184,15 +186,17 @@ def behind(frontier: Frontier) -> bytes:
     return b"".join(each for each in frontier if isinstance(each, bytes) and len(each) == _ADDRESS)
 
 
-def _addresses(known: Value | None) -> frozenset[bytes]:
+def _addresses(known: Value | None) -> Collection[bytes]:
     if not isinstance(known, bytes):
-        return frozenset()
+        return ()
     return frozenset(known[at : at + _ADDRESS] for at in range(0, len(known), _ADDRESS))
 
 
 def _stamp(known: Known) -> tuple[str, bool]:
     """Return what was seen of each root as text, and whether that is all."""
     layer = known.layer
+    if layer is not None and layer.base is UNSEEN:
+        return f"{layer.root:016x}:{layer.height}", True
     # To find out all that is known would cost more than the rest.
     seen = known.seen if layer is None else {**layer.base.seen, layer.root: layer.height}
     whole = len(seen) <= MAX_ROOTS
