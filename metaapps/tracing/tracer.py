@@ -179,7 +179,7 @@ class Tracer:
 
     def came(self, headers: Mapping[str, str], ours: Position | None, call: Call | None) -> Came:
         """Say where a request stands that brought these headers, and our position `ours`."""
-        told = formats.extract(headers) if headers else None
+        told = formats.extract(headers)
         caller = None if told is None else told.position
         # Whoever passes our baggage on, but traces by itself, is the nearer caller.
         if (
