@@ -36,11 +36,19 @@ def around(
         baggage.pack("tenant", "acme")
         return run
 
-    def traced() -> Run:
+    def traced(*, sampled: bool = True, formats: Sequence[str] = ()) -> Run:
         from metaapps.tracing.app import Tracing
+        from metaapps.tracing.formats import FORMATS
+        from metaapps.tracing.sampling import ALWAYS, NEVER
 
         spans: list[Any] = []
-        return instrumented(Tracing(spans.append))
+        return instrumented(
+            Tracing(
+                spans.append,
+                sampler=ALWAYS if sampled else NEVER,
+                formats=[FORMATS[name] for name in formats],
+            )
+        )
 
     def filibuster() -> Run:
         from metaapps.filibuster.app import Filibuster
@@ -55,7 +63,10 @@ def around(
         "a tracer's pattern": lambda: instrumented(TracersPattern()),
         "a tracer's pattern, a header more": lambda: instrumented(TracersPattern({"b3": _B3})),
         "filibuster, idle": filibuster,
+        "tracing, no call sampled": lambda: traced(sampled=False),
         "tracing, every call sampled": traced,
+        "tracing, every call sampled, b3 too": lambda: traced(formats=["b3"]),
+        f"{PEER}, no call sampled": lambda: _opentelemetry(make, peers, sampled=False),
         PEER: lambda: _opentelemetry(make, peers),
     }
 
@@ -117,13 +128,14 @@ class TracersPattern:
 _B3: Final = f"{'1' * 32}-{'2' * 16}-1"
 
 
-def _opentelemetry(make: Callable[[], Run], peers: Sequence[str]) -> Run:
+def _opentelemetry(make: Callable[[], Run], peers: Sequence[str], *, sampled: bool = True) -> Run:
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 
-    provider = TracerProvider()
+    provider = TracerProvider(sampler=ParentBased(ALWAYS_ON if sampled else ALWAYS_OFF))
     provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
     trace.set_tracer_provider(provider)
     for peer in peers:
