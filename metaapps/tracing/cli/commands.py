@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from metaapps.tracing.cli.show import show
+from metaapps.tracing.cli.view import view
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,7 +19,9 @@ def main() -> None:
     Example:
       TRACING_FILE=trace.json python shop.py
       tracing show trace.json
+      tracing view trace.json --open
     """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
 
 
 main.add_command(show)
+main.add_command(view)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from baggage.boundary import Kind
 from metaapps.tracing.app import FAULT
-from metaapps.tracing.cli.refusal import Refused
-from metaapps.tracing.errors import TraceFileError
-from metaapps.tracing.export.file import read
+from metaapps.tracing.cli.source import plain, spans
 from metaapps.tracing.span import NOBODY, Peer, Span
 from metaapps.tracing.tree import Row, Trace, traces
 
@@ -25,29 +22,35 @@ _SECOND: Final = 1_000_000
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-def show(file: Path) -> None:
-    """Print the traces of FILE, each as a tree of who called whom.
+@click.argument("source")
+@click.option("--trace", metavar="ID", help="Show this trace alone.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Ask a server for so many traces, the latest.",
+)
+def show(source: str, trace: str | None, limit: int) -> None:
+    """Print the traces of SOURCE, each as a tree of who called whom.
 
-    FILE is a Zipkin v2 JSON array, as services write it that run with TRACING_FILE set. Faults that
-    were injected, and errors, stand at the end of a line.
+    SOURCE is a file that services wrote which ran with TRACING_FILE set: a Zipkin v2 JSON array, or
+    JSON lines. Or it is the URL of a Zipkin server, or of `tracing collect`, which is asked for its
+    latest traces; or the URL of one trace there. Faults that were injected, and errors, stand at
+    the end of a line.
 
     \b
     Example:
       TRACING_FILE=trace.json python shop.py
       tracing show trace.json
     """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
-    try:
-        found = traces(read(file))
-    except (OSError, TraceFileError) as error:
-        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        raise Refused(f"can't show {_plain(str(file))}: {reason}") from error
+    chosen = spans(source, limit=limit, trace=trace)
     console = _console()
-    if not found:
-        console.print(f"no spans in {_plain(str(file))}")
-    for trace in found:
-        console.print(_summary(trace), style="bold")
-        for row in trace.rows:
+    if not chosen:
+        console.print(f"no spans in {plain(source)}")
+    for each in traces(chosen):
+        console.print(_summary(each), style="bold")
+        for row in each.rows:
             bad = row.span.error is not None or FAULT in row.span.tags
             console.print(_line(row), style="red" if bad else None)
 
@@ -76,10 +79,11 @@ def _line(row: Row) -> str:
     if FAULT in span.tags:
         parts.append(f"fault: {span.tags[FAULT]}")
     if span.error is not None:
-        parts.append(f"error: {span.error or '?'}")
+        # The message is for who looks at the span alone.
+        parts.append(f"error: {span.error.partition(': ')[0] or '?'}")
     if row.lost:
         parts.append("caller missing")
-    return _plain("  ".join(parts))
+    return plain("  ".join(parts))
 
 
 def _role(span: Span) -> str:
@@ -106,8 +110,3 @@ def _time(duration: int) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _plain(text: str) -> str:
-    """Keep what services were asked for from steering the terminal."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)

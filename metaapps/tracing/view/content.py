@@ -6,10 +6,11 @@ The script draws, and decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from metaapps.tracing.app import FAULT
+from metaapps.tracing.causality import Causality
 from metaapps.tracing.span import ERROR, Peer, Span
 from metaapps.tracing.tree import Row, Trace, traces
 from metaapps.tracing.view.skew import Placed, placed
@@ -30,21 +31,33 @@ def content(spans: Iterable[Span]) -> dict[str, object]:
 
 
 def _trace(trace: Trace, services: dict[str, int]) -> dict[str, object]:
-    places = placed(trace.rows)
+    rows, places = trace.rows, placed(trace.rows)
     begin = min((place.begin for place in places if place.begin), default=0)
-    end = max(
-        place.begin + row.span.duration for place, row in zip(places, trace.rows, strict=True)
-    )
+    end = max(place.begin + row.span.duration for place, row in zip(places, rows, strict=True))
+    causality = Causality.of(row.span for row in rows)
+    numbers = {id(row.span): number for number, row in reversed(list(enumerate(rows)))}
     return {
         "id": trace.trace_id,
         "begin": _exact(begin),
         "duration": _exact(end - begin),
         "rows": [
-            _row(row, place, begin, services) for row, place in zip(trace.rows, places, strict=True)
+            _row(row, place, begin, services) for row, place in zip(rows, places, strict=True)
         ],
-        "edges": [],
-        "critical": [],
+        "edges": [
+            [numbers[id(edge.cause)], numbers[id(edge.effect)], edge.how, edge.began]
+            for edge in causality.edges()
+        ],
+        "critical": [
+            [numbers[id(step.span)], _exact(step.begin - begin), _exact(step.end - begin)]
+            for step in causality.critical_path(_whole(rows))
+        ],
     }
+
+
+def _whole(rows: Sequence[Row]) -> Span:
+    """Return the span that a trace is about: of those that nothing called, the longest."""
+    roots = (row.span for row in rows if row.depth == 0)
+    return max(roots, key=lambda span: span.duration)
 
 
 def _row(row: Row, place: Placed, begin: int, services: dict[str, int]) -> dict[str, object]:

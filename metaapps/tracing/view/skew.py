@@ -32,34 +32,38 @@ def placed(rows: Sequence[Row]) -> tuple[Placed, ...]:
     else its clock timed below moves along.
     """
     earliest = min((row.span.timestamp for row in rows if row.span.timestamp > 0), default=0)
-    shifts: dict[tuple[str, str], int] = {}
     callers: list[int] = []
     found: list[Placed] = []
     for place, row in enumerate(rows):
         del callers[row.depth :]
-        caller = callers[-1] if callers else None
+        begin = row.span.timestamp
+        if callers:
+            begin = _fitted(row.span, rows[callers[-1]].span, found[callers[-1]])
+        elif begin <= 0:
+            begin = earliest
         callers.append(place)
-        if row.span.timestamp <= 0:
-            found.append(Placed(earliest if caller is None else found[caller].begin))
-            continue
-        clock = _clock(row.span)
-        shift = shifts.get(clock, 0)
-        if caller is not None and clock != _clock(rows[caller].span):
-            shift += _error(row.span, shift, rows[caller].span, found[caller].begin)
-            shifts[clock] = shift
-        found.append(Placed(row.span.timestamp + shift, shift))
+        found.append(Placed(begin, begin - row.span.timestamp if row.span.timestamp > 0 else 0))
     return tuple(found)
+
+
+def _fitted(span: Span, caller: Span, at: Placed) -> int:
+    """Return when a callee began, by the clock that its caller is placed by."""
+    own, along = span.timestamp, span.timestamp + at.shift
+    if own <= 0:
+        return at.begin
+    if _clock(span) == _clock(caller):
+        return along
+    for begin in (own, along):
+        if _fits(begin, caller, at.begin):
+            return begin
+    return at.begin + max(0, caller.duration - span.duration) // 2
+
+
+def _fits(begin: int, caller: Span, since: int) -> bool:
+    waited = caller.kind is Kind.CLIENT and caller.duration > 0 and caller.error is None
+    return begin >= since and not (waited and begin > since + caller.duration)
 
 
 def _clock(span: Span) -> tuple[str, str]:
     """Name the clock that a span was timed by: one for each service on each host."""
     return span.local.service, span.local.host
-
-
-def _error(span: Span, shift: int, caller: Span, begin: int) -> int:
-    """Return by how much a callee has to move to fit its caller, which began at `begin`."""
-    at = span.timestamp + shift
-    waited = caller.kind is Kind.CLIENT and caller.duration > 0 and caller.error is None
-    if at >= begin and not (waited and at > begin + caller.duration):
-        return 0
-    return begin + max(0, caller.duration - span.duration) // 2 - at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final
 
@@ -106,6 +107,42 @@ class Sample:
         return number
 
 
+def causal(spans: list[Span]) -> list[Span]:
+    """Let spans say what they waited for: siblings that had ended, and before the end all of them.
+
+    That is what the tracer finds out of code that goes on when it has its answers.
+    """
+    callees: dict[tuple[str | None, str], list[Span]] = defaultdict(list)
+    for span in spans:
+        if not span.shared:
+            callees[span.position.parent_id, span.local.service].append(span)
+    served = {span.position.span_id for span in spans if span.shared}
+    found = []
+    for span in spans:
+        position = span.position
+        siblings = callees[position.parent_id, span.local.service] if not span.shared else []
+        within = callees[position.span_id, span.local.service]
+        tags = {
+            "causal.after": _last(siblings, span.timestamp),
+            "causal.joined": _last(within, ended(span)),
+        }
+        if span.kind is Kind.CLIENT and position.span_id in served:
+            tags["causal.joined"] = position.span_id
+        found.append(span._replace(tags=dict(span.tags) | {k: v for k, v in tags.items() if v}))
+    return found
+
+
+def ended(span: Span) -> int:
+    return span.timestamp + span.duration
+
+
+def _last(spans: list[Span], by: int) -> str:
+    """Return references to what had ended `by` then, and nothing of it waited for."""
+    before = [span for span in spans if span.duration and ended(span) <= by]
+    latest = max((span.timestamp for span in before), default=0)
+    return ",".join(span.position.span_id for span in before if ended(span) > latest)
+
+
 def checkout() -> list[Span]:
     """A shop under fault injection: faults, what came of them, a message, a clock that is off."""
     sample = Sample()
@@ -171,7 +208,7 @@ def checkout() -> list[Span]:
     sent = sample.span(root, Kind.PRODUCER, "shop", "send mail", 173_000, 174_200, to="mail")
     sample.span(sent, Kind.CONSUMER, "mail", "send mail", 205_000, 231_000)
     sample.span(root, Kind.CLIENT, "shop", "GET /recommendations", 174_500, 174_500, to="ads")
-    return sample.spans
+    return causal(sample.spans)
 
 
 def proxy() -> list[Span]:
@@ -196,7 +233,7 @@ def proxy() -> list[Span]:
             end,
             notes={heard: "Response headers received"},
         )
-    return sample.spans
+    return causal(sample.spans)
 
 
 def quorum() -> list[Span]:
@@ -211,32 +248,12 @@ def quorum() -> list[Span]:
         61_000,
         tags={"library": "aiohttp.web", "status": "200"},
     )
-    ends = (19_000, 12_500, 52_000, 24_500)
-    reads = []
-    for place, end in enumerate(ends):
-        reads.append(
-            sample.call(
-                root, "gateway", f"replica-{place + 1}", "GET /record/42", 1_000 + 300 * place, end
-            )
-        )
-    first = ",".join(f"{reads[place]:016x}" for place in (0, 1, 3))
-    repair = sample.call(
-        root,
-        "gateway",
-        "replica-5",
-        "PUT /record/42",
-        25_200,
-        44_000,
-        tags={"causal.after": first, "causal.seen": "0000000000000001:(1,2,0)"},
-    )
-    last = f"{repair:016x},{reads[2]:016x}"
-    sample.span(
-        root, None, "gateway", "merge versions", 52_400, 59_000, tags={"causal.after": last}
-    )
-    sample.spans[0] = sample.spans[0]._replace(
-        tags=dict(sample.spans[0].tags) | {"causal.joined": f"{sample.spans[-1].position.span_id}"}
-    )
-    return sample.spans
+    for place, end in enumerate((19_000, 12_500, 52_000, 24_500)):
+        replica = f"replica-{place + 1}"
+        sample.call(root, "gateway", replica, "GET /record/42", 1_000 + 300 * place, end)
+    sample.call(root, "gateway", "replica-5", "PUT /record/42", 25_200, 44_000)
+    sample.span(root, None, "gateway", "merge versions", 52_400, 59_000)
+    return causal(sample.spans)
 
 
 def large(count: int = 1_000, services: int = 20, seed: int = 7) -> list[Span]:
@@ -274,7 +291,7 @@ def large(count: int = 1_000, services: int = 20, seed: int = 7) -> list[Span]:
         open_spans.append((number, to, start + (stop - start) // 12, stop - (stop - start) // 12))
     while len(sample.spans) < count:
         sample.span(1, None, names[0], "render", 1_990_000, 1_999_000)
-    return sample.spans
+    return causal(sample.spans)
 
 
 def hostile() -> list[Span]:

@@ -95,7 +95,7 @@ class Details {
       ? make("div", "links", make("h4", "", title), ...found.map((other) => this.link(view, other)))
       : null);
     const parts = [
-      view.critical.has(place) ? make("p", "", "On the critical path.") : null,
+      view.onPath.has(place) ? make("p", "", "On the critical path.") : null,
       list("Began after", edges.filter((edge) => edge[1] === place && edge[2] !== "joined").map(([from]) => from)),
       list("Ended after", edges.filter((edge) => edge[1] === place && edge[2] === "joined").map(([from]) => from)),
       list("Waited for by", edges.filter((edge) => edge[0] === place).map(([, to]) => to)),

@@ -111,23 +111,32 @@ function drawMessages(view) {
   return found;
 }
 
+const FAR = 300; // pixels, beyond which a line is but a hint
+
+// Its own time in each span is a thick line, over the bars; thin ones lead from span to span.
 function drawCritical(view) {
-  let path = "";
-  for (const [place, begin, end] of view.trace.critical) {
+  let thick = "";
+  const leads = { near: "", far: "" };
+  let last = null;
+  for (const [place, begin, end] of view.critical) {
     const [a, b] = [spot(view, place, begin), spot(view, place, end)];
     if (!a || !b) continue;
     const y = a.y + 8;
-    path += path ? `L${a.x} ${y}L${b.x} ${y}` : `M${a.x} ${y}L${b.x} ${y}`;
+    if (last) leads[Math.abs(y - last.y) < FAR ? "near" : "far"] += `M${last.x} ${last.y}V${y}`;
+    thick += `M${a.x} ${y}H${b.x}`;
+    last = { x: b.x, y };
   }
-  if (!path) return [];
-  return [draw("path", { d: path, class: "critical halo" }), draw("path", { d: path, class: "critical" })];
+  const path = (d, name) => draw("path", { d, class: name });
+  return [[path(leads.near, "lead"), path(leads.far, "lead far")], [path(thick, "critical halo"), path(thick, "critical")]];
 }
 
 function drawEdges(view) {
   const shown = view.trace.edges.filter(
     ([from, to]) => view.edged || from === view.chosen || to === view.chosen,
   );
-  view.drawing.replaceChildren(
-    ...drawMessages(view), ...drawCritical(view), ...shown.flatMap((edge) => drawEdge(view, edge)),
+  const [under, over] = drawCritical(view);
+  view.under.replaceChildren(
+    ...drawMessages(view), ...under, ...shown.flatMap((edge) => drawEdge(view, edge)),
   );
+  view.over.replaceChildren(...over);
 }

@@ -9,6 +9,7 @@ class Page {
     this.search = document.getElementById("search");
     this.found = document.getElementById("found");
     this.main = document.getElementById("traces");
+    this.longest = Math.max(1, ...content.traces.map((trace) => trace.duration));
     this.entries = content.traces.map((trace) => this.entry(trace));
     this.main.append(...this.entries.map((entry) => entry.node));
     if (!this.entries.length) this.main.append(make("p", "nothing", "No spans here."));
@@ -34,6 +35,8 @@ class Page {
       make("time", "", moment(trace.begin)), make("code", "", trace.id));
     head.append(facts);
     head.setAttribute("aria-expanded", "false");
+    head.style.setProperty("--share", trace.duration / this.longest);
+    head.style.setProperty("--tint", colour(root.service));
     const node = make("section", "trace", make("h2", "", head));
     const entry = { trace, node, head, errors, view: null };
     return entry;

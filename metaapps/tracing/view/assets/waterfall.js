@@ -15,7 +15,10 @@ class Waterfall {
     this.current = 0;
     this.edged = trace.edges.length > 0 && trace.edges.length <= 60;
     this.services = new Set(); // those to which the view is narrowed; empty for all
-    this.critical = new Set(trace.critical.map(([place]) => place));
+    // A path that never leaves one span says that nothing is known of what it waited for.
+    this.onPath = new Set(trace.critical.map(([place]) => place));
+    this.critical = this.onPath.size > 1 ? trace.critical : [];
+    if (!this.critical.length) this.onPath.clear();
     this.narrowed = false; // to the critical path
     this.folded = new Set();
     this.link();
@@ -37,12 +40,13 @@ class Waterfall {
     this.axis = make("div", "axis");
     this.axis.title = "Drag to zoom in, double-click for all";
     this.grid = make("div", "grid");
-    this.drawing = draw("svg", { class: "drawing", "aria-hidden": "true" });
-    this.lanes = make("div", "lanes", this.drawing);
+    const drawing = () => draw("svg", { class: "drawing", "aria-hidden": "true" });
+    [this.under, this.over] = [drawing(), drawing()];
     this.lines = this.rows.map((row, place) => this.line(row, place));
     this.body = make("div", "lines", ...this.lines);
     this.body.setAttribute("role", "rowgroup");
-    this.table = make("div", "waterfall", this.head(), make("div", "lanes under", this.grid), this.body, this.lanes);
+    this.table = make("div", "waterfall", this.head(), make("div", "lanes", this.grid, this.under),
+      this.body, make("div", "lanes", this.over));
     this.table.setAttribute("role", "treegrid");
     this.table.setAttribute("aria-label", `Spans of trace ${this.trace.id}`);
     this.table.setAttribute("aria-readonly", "true");
@@ -119,7 +123,7 @@ class Waterfall {
     };
     const edges = this.trace.edges.length
       ? toggle("", "Causal edges", this.edged, (now) => { this.edged = now; this.refresh(); }) : null;
-    const path = this.critical.size
+    const path = this.critical.length
       ? toggle("narrow", "Critical path only", false, (now) => { this.narrowed = now; this.filter(); }) : null;
     const deep = this.parents.size > 0;
     const group = make("div", "actions", edges, path,
@@ -154,7 +158,7 @@ class Waterfall {
     if (this.parents.has(place)) line.setAttribute("aria-expanded", "true");
     if (row.half) line.classList.add("half");
     if (this.rows[place + 1]?.half && this.callers[place + 1] === place) line.classList.add("whole");
-    if (this.critical.has(place)) line.classList.add("on-path");
+    if (this.onPath.has(place)) line.classList.add("on-path");
     if (row.error) line.classList.add("failed");
     return line;
   }
@@ -189,7 +193,7 @@ class Waterfall {
       `begins at ${time(row.begin)}`,
       row.duration ? `takes ${time(row.duration)}` : "unfinished",
       row.fault ? `fault injected: ${row.fault}` : "", row.error ? `error: ${brief(row.error)}` : "",
-      row.lost ? "caller missing" : "", this.critical.has(place) ? "on the critical path" : "",
+      row.lost ? "caller missing" : "", this.onPath.has(place) ? "on the critical path" : "",
     ].filter(Boolean).join(", ");
   }
 
@@ -198,7 +202,7 @@ class Waterfall {
   matches(place) {
     const row = this.rows[place];
     return (!this.services.size || this.services.has(row.service))
-      && (!this.narrowed || this.critical.has(place))
+      && (!this.narrowed || this.onPath.has(place))
       && this.page.finds(row, this.trace);
   }
 
@@ -328,7 +332,7 @@ class Waterfall {
     this.waiting = true;
     requestAnimationFrame(() => {
       this.waiting = false;
-      this.width = this.drawing.clientWidth;
+      this.width = this.under.clientWidth;
       if (!this.width) return;
       const style = getComputedStyle(this.table);
       const pixels = (name) => parseFloat(style.getPropertyValue(name));
