@@ -9,22 +9,21 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from metaapps.tracing.formats.format import Decision, Extracted, place
+from metaapps.tracing.formats.format import HALF, Decision, Extracted, Heads, heads, place
 from metaapps.tracing.span import Position
 
-_STATES: Final[Mapping[str | None, Decision]] = {
-    None: Decision.DEFER,
-    "0": Decision.DENY,
-    "1": Decision.ACCEPT,
-    "d": Decision.DEBUG,
+_STATES: Final[Mapping[str | None, Heads]] = {
+    None: heads(Decision.DEFER),
+    "0": heads(Decision.DENY),
+    "1": heads(Decision.ACCEPT),
+    "d": heads(Decision.DEBUG),
 }
 _LONE: Final = {
-    state: Extracted(None, decision) for state, decision in _STATES.items() if state is not None
+    state: Extracted(None, found.decision) for state, found in _STATES.items() if state is not None
 }
 _VALUE: Final = re.compile(
     "([0-9a-f]{16}|[0-9a-f]{32})-([0-9a-f]{16})(?:-([01d]))?(?:-([0-9a-f]{16}))?"
 )
-_HALF: Final = "0" * 16
 
 
 class Single:
@@ -44,7 +43,7 @@ class Single:
         digits = position.raw.hex()
         decision = "d" if position.debug else "1" if position.sampled else "0"
         trace = digits[2:34]
-        if trace.startswith(_HALF):
+        if trace.startswith(HALF):
             trace = trace[16:]  # as it came: whoever began it may know no longer ones
         parent = digits[50:]
         if not parent:
@@ -54,14 +53,14 @@ class Single:
 
 def read(value: str) -> Extracted | None:
     """Return what a value of `b3` says, None for what is no such value."""
-    value = value.partition(",")[0].strip(" \t")
     lone = _LONE.get(value)
     if lone is not None:
         return lone
     match = _VALUE.fullmatch(value)
     if match is None:
-        return None
+        first = value.partition(",")[0].strip(" \t")
+        return None if first == value else read(first)
     trace, span, state, parent = match.groups()
-    decision = _STATES[state]
-    position = place(decision, trace, span, parent or "")
-    return None if position is None else Extracted(position, decision, "", shares=True)
+    found = _STATES[state]
+    position = place(found, trace, span, parent)
+    return None if position is None else Extracted(position, found.decision, "", shares=True)

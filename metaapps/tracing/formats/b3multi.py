@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from metaapps.tracing.formats.format import Decision, Extracted, place
+from metaapps.tracing.formats.format import HALF, ZEROS, Decision, Extracted, Heads, heads, place
 from metaapps.tracing.span import Position
 
 TRACE_ID: Final = "x-b3-traceid"
@@ -21,13 +21,14 @@ FLAGS: Final = "x-b3-flags"
 _TRACE: Final = re.compile("[0-9a-f]{16}|[0-9a-f]{32}")
 _SPAN: Final = re.compile("[0-9a-f]{16}")
 # Tracers that are older than the specification send words.
-_STATES: Final[Mapping[str, Decision]] = {
-    "0": Decision.DENY,
-    "false": Decision.DENY,
-    "1": Decision.ACCEPT,
-    "true": Decision.ACCEPT,
+_STATES: Final[Mapping[str, Heads]] = {
+    "0": heads(Decision.DENY),
+    "false": heads(Decision.DENY),
+    "1": heads(Decision.ACCEPT),
+    "true": heads(Decision.ACCEPT),
 }
-_HALF: Final = "0" * 16
+_DEFER: Final = heads(Decision.DEFER)
+_DEBUG: Final = heads(Decision.DEBUG)
 
 
 class Multi:
@@ -43,19 +44,19 @@ class Multi:
         trace, sampled, flags = get(TRACE_ID), get(SAMPLED), get(FLAGS)
         if trace is None and sampled is None and flags is None:
             return None
-        decision = _decision(sampled, flags)
-        if decision is None:
+        found = _decided(sampled, flags)
+        if found is None:
             return None
         if trace is None:
-            return None if decision is Decision.DEFER else Extracted(None, decision)
-        position = _position(decision, _first(trace), get(SPAN_ID), get(PARENT_SPAN_ID))
-        return None if position is None else Extracted(position, decision, "", shares=True)
+            return None if found is _DEFER else Extracted(None, found.decision)
+        position = _position(found, _first(trace), get(SPAN_ID), get(PARENT_SPAN_ID))
+        return None if position is None else Extracted(position, found.decision, "", shares=True)
 
     def write(self, position: Position, state: str) -> Mapping[str, str]:
         """Write `X-B3-…`. Debug implies that the trace is sampled, which isn't said then."""
         digits = position.raw.hex()
         trace = digits[2:34]
-        if trace.startswith(_HALF):
+        if trace.startswith(HALF):
             trace = trace[16:]  # as it came: whoever began it may know no longer ones
         written = {TRACE_ID: trace, SPAN_ID: digits[34:50]}
         if digits[50:]:
@@ -67,29 +68,26 @@ class Multi:
         return written
 
 
-def _decision(sampled: str | None, flags: str | None) -> Decision | None:
+def _decided(sampled: str | None, flags: str | None) -> Heads | None:
     """Return what the two headers decide, None if that can't be told.
 
     Flags other than debug are nobody's concern, but a decision that can't be read spoils the rest:
     it may have been to deny.
     """
-    decision = Decision.DEFER if sampled is None else _STATES.get(_first(sampled).lower())
-    if decision is not None and flags is not None and _first(flags) == "1":
-        return Decision.DEBUG
-    return decision
+    found = _DEFER if sampled is None else _STATES.get(_first(sampled).lower())
+    if found is not None and flags is not None and _first(flags) == "1":
+        return _DEBUG
+    return found
 
 
-def _position(
-    decision: Decision, trace: str, span: str | None, parent: str | None
-) -> Position | None:
+def _position(heads: Heads, trace: str, span: str | None, parent: str | None) -> Position | None:
     if span is None or not (_TRACE.fullmatch(trace) and _SPAN.fullmatch(span := _first(span))):
         return None
-    if parent is None:
-        return place(decision, trace, span)
-    parent = _first(parent)
-    if not (_SPAN.fullmatch(parent) and parent.strip("0")):
-        return None
-    return place(decision, trace, span, parent)
+    if parent is not None:
+        parent = _first(parent)
+        if parent in ZEROS or not _SPAN.fullmatch(parent):
+            return None
+    return place(heads, trace, span, parent)
 
 
 def _first(value: str) -> str:

@@ -12,6 +12,11 @@ from typing import Final, NamedTuple, Protocol
 
 from metaapps.tracing.span import SPAN_BYTES, TRACE_BYTES, Position
 
+HALF: Final = "0" * 16
+"""The upper half of a trace's id that has but 16 digits."""
+
+ZEROS: Final = frozenset({HALF, 2 * HALF})
+
 
 class Decision(Enum):
     """What a caller decided on recording; that it sent nothing at all is a fifth state."""
@@ -62,38 +67,36 @@ class Format(Protocol):
         """
 
 
-def _heads(*, random: bool) -> dict[Decision, tuple[bytes, bytes]]:
-    """Return the first byte of positions, without a parent and with one."""
-    heads = {}
-    for decision in Decision:
-        root = Position.root(
-            bytes(TRACE_BYTES),
-            bytes(SPAN_BYTES),
-            sampled=decision in {Decision.ACCEPT, Decision.DEBUG},
-            debug=decision is Decision.DEBUG,
-            random=random,
-        )
-        heads[decision] = (root.raw[:1], root.below(bytes(SPAN_BYTES)).raw[:1])
-    return heads
+class Heads(NamedTuple):
+    """The first bytes of positions of one decision: without a parent, and with one."""
+
+    decision: Decision
+    alone: bytes
+    below: bytes
 
 
-_KNOWN: Final = _heads(random=False)
-_RANDOM: Final = _heads(random=True)
+def heads(decision: Decision, *, random: bool = False) -> Heads:
+    """Prepare to place spans; `random` says that trace ids were drawn at random."""
+    root = Position.root(
+        bytes(TRACE_BYTES),
+        bytes(SPAN_BYTES),
+        sampled=decision in {Decision.ACCEPT, Decision.DEBUG},
+        debug=decision is Decision.DEBUG,
+        random=random,
+    )
+    return Heads(decision, root.raw[:1], root.below(bytes(SPAN_BYTES)).raw[:1])
 
 
-def place(
-    decision: Decision, trace: str, span: str, parent: str = "", *, random: bool = False
-) -> Position | None:
+def place(heads: Heads, trace: str, span: str, parent: str | None = None) -> Position | None:
     """Return a position of ids in hex, None where the trace or the span is all zeros.
 
-    All must be digits: 16 or 32 of `trace`, which is padded on the left, 16 of the others. A
-    `parent` of "" or zeros is none.
+    All must be digits in lower case: 16 or 32 of `trace`, which is padded on the left, 16 of the
+    others. A `parent` of zeros is none.
     """
-    if not (trace.strip("0") and span.strip("0")):
+    if trace in ZEROS or span in ZEROS:
         return None
-    alone, below = (_RANDOM if random else _KNOWN)[decision]
-    if len(trace) != 2 * TRACE_BYTES:
-        trace = trace.zfill(2 * TRACE_BYTES)
-    if not parent.strip("0"):
-        return Position(alone + bytes.fromhex(trace + span))
-    return Position(below + bytes.fromhex(trace + span + parent))
+    if len(trace) == 2 * SPAN_BYTES:
+        trace = HALF + trace
+    if parent is None or parent in ZEROS:
+        return Position(heads.alone + bytes.fromhex(trace + span))
+    return Position(heads.below + bytes.fromhex(trace + span + parent))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from metaapps.tracing.formats import tracestate
-from metaapps.tracing.formats.format import Decision, Extracted, place
+from metaapps.tracing.formats.format import Decision, Extracted, heads, place
 from metaapps.tracing.span import Position
 
 TRACEPARENT: Final = "traceparent"
@@ -24,6 +24,14 @@ _THIS: Final = "00"
 _FORBIDDEN: Final = "ff"
 _SAMPLED: Final = 0x01
 _RANDOM: Final = 0x02
+_KNOWN: Final = {
+    flags: heads(
+        Decision.ACCEPT if flags & _SAMPLED else Decision.DENY, random=bool(flags & _RANDOM)
+    )
+    for flags in range((_SAMPLED | _RANDOM) + 1)
+}
+# Of the bits that mean nothing yet, any may be set.
+_FLAGS: Final = {f"{flags:02x}": _KNOWN[flags & (_SAMPLED | _RANDOM)] for flags in range(256)}
 
 
 class TraceContext:
@@ -53,12 +61,11 @@ def read(value: str, state: str | None) -> Extracted | None:
     match = _VALUE.fullmatch(value.strip(" \t"))
     if match is None:
         return None
-    version, trace, span, digits, more = match.groups()
+    version, trace, span, flags, more = match.groups()
     if version == _FORBIDDEN or (version == _THIS and more is not None):
         return None
-    flags = int(digits, 16)
-    decision = Decision.ACCEPT if flags & _SAMPLED else Decision.DENY
-    position = place(decision, trace, span, random=bool(flags & _RANDOM))
+    found = _FLAGS[flags]
+    position = place(found, trace, span)
     if position is None:
         return None
-    return Extracted(position, decision, tracestate.read(state) if state else "")
+    return Extracted(position, found.decision, tracestate.read(state) if state else "")
