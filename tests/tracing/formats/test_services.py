@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from baggage.boundary import Call
+from baggage.boundary import Call, Kind
 from metaapps.tracing.app import Tracing
 from metaapps.tracing.formats import FORMATS
 from metaapps.tracing.span import Span
@@ -289,3 +289,59 @@ def test_a_server_shares_the_id_that_b3_brought_and_no_other(world: World, libra
     world.relayed(library, [("traceparent", PARENTS)])
     (server,) = (span for span in world.spans if span.position.parent_id == SPAN)
     assert not server.shared
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    ("kept", "state"),
+    [
+        # with all headers; without our own; with our own alone
+        (("baggage", "b3", "x-b3-", "traceparent", "tracestate"), "foo=1"),
+        (("b3", "x-b3-"), ""),
+        (("traceparent", "tracestate"), "foo=1"),
+        (("baggage",), "foo=1"),
+    ],
+)
+def test_a_service_of_ours_goes_on_whatever_headers_are_left(
+    world: World, library: str, kept: tuple[str, ...], state: str
+) -> None:
+    other = LIBRARIES[1 - LIBRARIES.index(library)]
+    sent = [("traceparent", PARENTS), ("tracestate", "foo=1")]
+    (onward,) = world.relayed(other, sent)
+    _, caller, _ = parts(onward)
+    left = [(name, text) for name, text in onward if name.startswith(kept)]
+    (headers,) = world.relayed(library, left)
+    trace, _, flags = parts(headers)
+    assert (trace, flags) == (TRACE, "01")
+    assert value(headers, "tracestate") == state
+    (server,) = (span for span in world.spans if span.kind is Kind.SERVER)
+    if kept == ("traceparent", "tracestate"):
+        assert (server.position.parent_id, server.shared) == (caller, False)
+    else:
+        assert (server.position.span_id, server.shared) == (caller, True)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_who_passed_our_baggage_on_and_traces_by_itself_is_the_caller(
+    world: World, library: str
+) -> None:
+    (onward,) = world.relayed(library, [("traceparent", f"00-{LOW * 2}-{SPAN}-01")])
+    baggage = value(onward, "baggage")
+    world.relayed(library, [("baggage", baggage), ("b3", f"{TRACE}-{SPAN}-1")])
+    (server,) = (span for span in world.spans if span.kind is Kind.SERVER)
+    assert (server.position.trace_id, server.position.span_id) == (TRACE, SPAN)
+    (headers,) = world.relayed(library, [("baggage", baggage), ("b3", f"{TRACE}-{SPAN}-0")])
+    assert value(headers, "b3") == f"{TRACE}-{SPAN}-0"
+    assert world.spans == []
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_nothing_of_a_request_is_left_for_the_next(world: World, library: str) -> None:
+    sent = [("traceparent", f"00-{TRACE}-{SPAN}-00"), ("tracestate", "foo=1")]
+    for _ in range(3):
+        world.relayed(library, sent)
+        (headers,) = world.relayed(library, [])
+        trace, _, flags = parts(headers)
+        assert trace != TRACE
+        assert flags == "03"
+        assert value(headers, "tracestate") == ""
