@@ -6,7 +6,7 @@ use them, whoever imports those.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, TypeVar, overload
 
 from baggage.boundary import Kind
@@ -16,7 +16,7 @@ from metaapps.tracing.bound import Bound
 from metaapps.tracing.decorator import decorated
 from metaapps.tracing.handle import Handle
 from metaapps.tracing.span import Position
-from metaapps.tracing.tracer import HERE, Here, Tracer
+from metaapps.tracing.tracer import HERE, Headers, Here, Tracer
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def trace_id() -> str:
     return current().trace_id
 
 
-def join(carrier: Mapping[str, str], name: str = "", *, at: int = 0) -> Handle:
+def join(carrier: Headers, name: str = "", *, at: int = 0) -> Handle:
     """Start the server's span of a request with these headers, where nothing instruments it.
 
     It has the id of the client's span if the headers allow that and `TRACING_SHARE` isn't 0; else

@@ -93,6 +93,10 @@ class Handle:
         """Say that it failed, and how."""
         return self
 
+    def answered(self) -> Self:
+        """Say that the callee's answer came: its work is done by the end of this span."""
+        return self
+
     def finish(self, *, at: int = 0, duration: int = 0) -> None:
         """End the span: now, or `at`, or so that it took `duration`. Only the first time counts."""
 
@@ -248,10 +252,10 @@ class Recording(Placed):
         if self._error is None:
             self._error = error
 
-    def answered(self) -> None:
-        """Note that the callee had answered by the end."""
+    def answered(self) -> Self:
         if self._waited is not None:
             self._waited.answered = True
+        return self
 
     def cross(self, tags: dict[str, str], local: Peer, remote: Peer, *, seen: bool) -> None:
         """End the span of a crossing with what is known of that; what was said before counts more.

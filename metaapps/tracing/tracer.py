@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from baggage.boundary import Call, Kind, read_header, write_header
 from baggage.context import Branch, branch
@@ -26,6 +26,14 @@ from metaapps.tracing.span import NOBODY, SPAN, SPAN_BYTES, TRACE_BYTES, Peer, P
 
 Report = Callable[[Span], None]
 """Takes a span that ended; called from any thread or task. Must not block."""
+
+
+class Headers(Protocol):
+    """Headers that came: a mapping, or an `email.message.Message` as `http.server` has them."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Return names, of any case, with their values."""
+
 
 STATE: Final = Key("tracing.state", direction=Direction.DOWN, priority=150)
 """What other tracers say of the trace: W3C's `tracestate`, to be passed on."""
@@ -145,11 +153,14 @@ class Tracer:
             return NONE
         return self.live.get(position.raw) or Placed(self, position)
 
-    def join(self, carrier: Mapping[str, str], name: str = "", *, at: int = 0) -> Handle:
+    def join(self, carrier: Headers, name: str = "", *, at: int = 0) -> Handle:
         """Start the server's span of a request that brought these headers, of any case."""
         if self._report is None:
             return NONE
-        headers = {key.lower(): value for key, value in carrier.items()}
+        headers: dict[str, str] = {}
+        for key, value in carrier.items():
+            lower = key.lower()
+            headers[lower] = f"{headers[lower]},{value}" if lower in headers else value
         carried = read_header(headers.get("baggage", ""))
         came = self.came(headers, _position(carried), None)
         if not came.position.sampled:
