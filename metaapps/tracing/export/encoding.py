@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from metaapps.tracing.export import zipkin
+from metaapps.tracing.export import zipkin, zipkin_proto
 from metaapps.tracing.span import Span
 
 
@@ -38,4 +38,14 @@ class Encoding:
 
 ZIPKIN_JSON: Final = Encoding(
     "application/json", "/api/v2/spans", zipkin.encode, zipkin.encode_list, frame=2, seam=1
+)
+
+# Each span has a key and its length, of up to 4 bytes below 256 MiB.
+ZIPKIN_PROTO3: Final = Encoding(
+    "application/x-protobuf",
+    "/api/v2/spans",
+    zipkin_proto.encode,
+    zipkin_proto.encode_list,
+    frame=0,
+    seam=5,
 )

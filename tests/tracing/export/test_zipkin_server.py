@@ -7,8 +7,9 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaapps.tracing.export.encoding import ZIPKIN_JSON, Encoding
+from metaapps.tracing.export.encoding import ZIPKIN_JSON, ZIPKIN_PROTO3, Encoding
 from metaapps.tracing.export.zipkin import encode
+from metaapps.tracing.export.zipkin_proto import decode
 from metaapps.tracing.span import Position, Span
 from tests.tracing.export.spans import spans
 from tests.tracing.zipkin_server import Zipkin
@@ -28,11 +29,11 @@ def _renewed(span: Span) -> Span:
     return span._replace(position=Position(raw[:1] + half + os.urandom(8) + raw[17:]))
 
 
-def check(zipkin: Zipkin, encoding: Encoding, sent: list[Span]) -> None:
+def check(zipkin: Zipkin, encoding: Encoding, sent: list[Span], expected: list[Span]) -> None:
     body = encoding.message([encoding.span(span) for span in sent])
     answer = zipkin.post(body, encoding.content_type, path=encoding.path)
     assert answer.status == 202, answer.text
-    for span in sent:
+    for span in expected:
         stored = zipkin.trace(span.position.trace_id)
         assert stored == b"[" + encode(span).replace(ESCAPED, RAW) + b"]"
 
@@ -41,4 +42,10 @@ def check(zipkin: Zipkin, encoding: Encoding, sent: list[Span]) -> None:
 def test_what_is_sent_as_json_is_in_the_servers_normal_form(
     zipkin: Zipkin, sent: list[Span]
 ) -> None:
-    check(zipkin, ZIPKIN_JSON, sent)
+    check(zipkin, ZIPKIN_JSON, sent, sent)
+
+
+@given(sent=traces())
+def test_the_server_reads_protobuf_as_we_do(zipkin: Zipkin, sent: list[Span]) -> None:
+    expected = [decode(ZIPKIN_PROTO3.span(span)) for span in sent]
+    check(zipkin, ZIPKIN_PROTO3, sent, expected)
