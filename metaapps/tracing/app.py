@@ -119,7 +119,9 @@ class Tracing:
             known = ours is not None and ours.address == position.address
             yield PROCEED if known else Proceed(down=_stood(came, None, running))
             return None
-        waited = frontier.arrived(position, running)
+        # By hand baggage may have been sent at any time since our position's span began.
+        sent = ours is not None and (ours.sent or call.kind is Kind.CONSUMER)
+        waited = frontier.arrived(position, running, ours if sent else None)
         handle = tracer.record(position, _name(call), call.kind, waited=waited, shared=came.shared)
         handle.lives(current=True)
         outcome: Outcome | None = None

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from baggage.clock import Event
+from baggage.clock.event import halves, lowest
 from baggage.context import Branch
 from baggage.values import EMPTY, Baggage, Direction, Key, Type, Value
 from baggage.values.known import Known
@@ -54,7 +55,9 @@ class Waited:
     implies, as `behind` says it. It holds on to what the branch knew, for whoever asks for tags.
     """
 
-    __slots__ = ("answered", "before", "ended", "implied", "joined", "position", "seen")
+    __slots__ = (
+        *("answered", "answers", "before", "ended", "implied", "joined", "position", "seen"),
+    )
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class Waited:
         self.position, self.before, self.seen, self.implied = position, before, seen, implied
         self.joined: Frontier = NOTHING
         self.ended: Known | None = None
-        self.answered = False
+        self.answered = self.answers = False
 
     def tags(self) -> Mapping[str, str]:
         """Return what was waited for as tags, and the names of those that were cut."""
@@ -139,22 +142,24 @@ def began(position: Position, running: Branch | None) -> Waited:
     return waited
 
 
-def arrived(position: Position, running: Branch) -> Waited:
-    """Note what came with a request: all of it had ended before the caller called."""
-    before = running.baggage.siblings(DONE)
-    return Waited(position, before, running.baggage.history.known, behind(before))
+def arrived(position: Position, running: Branch, sender: Position | None) -> Waited:
+    """Note what came with a request; with a `sender` all of it had ended before that span began.
 
-
-def ended(waited: Waited, running: Branch, *, tell: bool = True) -> None:
-    """Note that a span ends in a branch: what comes after it there waited for it.
-
-    Without `tell` nothing can come after it that doesn't know: then it is left out, where nothing
-    else is to be superseded.
+    Who called knows of this span's end by the answer. Without one nobody knows when it was sent.
     """
+    before = running.baggage.siblings(DONE)
+    implied = None if sender is None else behind(before)
+    waited = Waited(position, before, running.baggage.history.known, implied)
+    waited.answers = sender is not None and sender.sent
+    return waited
+
+
+def ended(waited: Waited, running: Branch) -> None:
+    """Note that a span ends in a branch: what comes after it there waited for it."""
     carried = running.baggage
     if carried.history.known is not waited.seen:
         waited.joined = _frontier(running, carried)
-    if not (tell or waited.joined or waited.before):
+    if waited.answers:
         return
     address = waited.position.address
     running.pack(DONE, address)
@@ -211,7 +216,10 @@ def _stamp(known: Known) -> tuple[str, bool]:
 
 
 def _written(event: Event) -> str:
-    return str(event) if isinstance(event, int) else str(event).replace(" ", "")
+    if isinstance(event, int):
+        return str(event)
+    left, right = halves(event)
+    return f"({lowest(event)},{_written(left)},{_written(right)})"
 
 
 def _dot(known: Known, address: bytes) -> str | None:

@@ -294,8 +294,7 @@ class Recording(Placed):
     def _end(self, duration: int) -> None:
         tracer, waited = self._tracer, self._waited
         if waited is not None:
-            # Who answers a call is known to have ended by whoever made it.
-            tracer.ending(self.place, waited, tell=self.kind is not Kind.SERVER)
+            tracer.ending(self.place, waited)
         tracer.report(
             Span(
                 self.place,

@@ -127,6 +127,8 @@ class Tracer:
             return Placed(self, position)
         within = stands is not None and (inside is stands or stands.trace == position.trace)
         waited = frontier.began(position, running if within else None)
+        if waited.implied and not _same(inside, stands):
+            waited.implied = None  # by the beginning of the current span, which is not the parent
         return self.record(position, name, kind, at=at, waited=waited)
 
     def record(
@@ -223,7 +225,7 @@ class Tracer:
         running = branch()
         return _peer((running.service if running is not None else "") or self.service)
 
-    def ending(self, position: Position, waited: Waited, *, tell: bool = True) -> None:
+    def ending(self, position: Position, waited: Waited) -> None:
         """Note that a span ends here, for what comes after it in this branch."""
         running = branch()
         stands = None if running is None else frontier.down(running.baggage, SPAN)
@@ -235,7 +237,7 @@ class Tracer:
             waited.joined = running.baggage.siblings(frontier.DONE)
             frontier.forget(running)
         else:
-            frontier.ended(waited, running, tell=tell)
+            frontier.ended(waited, running)
 
     def report(self, span: Span) -> None:
         """Hand a span on that ended."""
@@ -287,6 +289,10 @@ class Tracer:
 def standing(running: Branch | None) -> Position | None:
     """Return where a branch stands; what came and makes no sense counts as nowhere."""
     return None if running is None else _position(running.baggage)
+
+
+def _same(one: Position | None, other: Position | None) -> bool:
+    return one is other or (one is not None and other is not None and one.address == other.address)
 
 
 def _position(carried: Baggage) -> Position | None:
