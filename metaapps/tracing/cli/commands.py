@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from metaapps.tracing.cli.collect import collect
 from metaapps.tracing.cli.show import show
 from metaapps.tracing.cli.view import view
 
@@ -23,5 +24,6 @@ def main() -> None:
     """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
 
 
+main.add_command(collect)
 main.add_command(show)
 main.add_command(view)

@@ -1,0 +1,138 @@
+"""`tracing collect`: a Zipkin server for development."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from metaapps.tracing.cli.refusal import Refused
+from metaapps.tracing.cli.source import plain
+from metaapps.tracing.errors import SpanError
+
+if TYPE_CHECKING:
+    from metaapps.tracing.collector import Store
+    from metaapps.tracing.collector.store import Kept, Trace
+
+_MILLISECOND = 1_000
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=9411,
+    show_default=True,
+    help="Listen there; 0 takes a free port.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen at this address.")
+@click.option(
+    "--file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the spans in this file too, one JSON object a line, and begin with what it holds.",
+)
+def collect(port: int, host: str, file: Path | None) -> None:
+    """Take spans as a Zipkin server does, and show them in a browser.
+
+    It takes Zipkin's v2 JSON and proto3, and refuses what the real server refuses. Traces are kept
+    in memory, 128 MiB of them; then the oldest are dropped.
+
+    \b
+    Example:
+      tracing collect &
+      TRACING_URL=http://127.0.0.1:9411 python shop.py
+      then open http://127.0.0.1:9411
+    """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
+    from metaapps.tracing.collector import Collector, Store
+
+    store = Store()
+    with _kept(file, store) as lines:
+        telling = _Telling(store, lines)
+        try:
+            collector = Collector(store, host=host, port=port, grown=telling.grown)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise Refused(f"can't listen at {plain(host)}:{port}: {reason}") from error
+        with collector:
+            telling.begin(collector.url)
+            try:
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                click.echo("stopped")
+
+
+class _Telling:
+    """Says what came, and writes it to the file; requests in any thread wait for that."""
+
+    def __init__(self, store: Store, lines: BinaryIO | None) -> None:
+        self._store = store
+        self._lines = lines
+        self._lock = threading.Lock()
+        self._url = ""
+        self._dropped = 0
+
+    def begin(self, url: str) -> None:
+        with self._lock:
+            self._url = url
+            click.echo(f"collecting at {url}: open it in a browser, and set TRACING_URL={url}")
+
+    def grown(self, kept: Kept) -> None:
+        with self._lock:
+            if self._lines is not None:
+                self._lines.write(b"".join(line + b"\n" for line in kept.written))
+                self._lines.flush()
+            for trace in kept.traces:
+                click.echo(f"{_line(trace)}  {self._url}/zipkin/traces/{trace[0].trace_id}")
+            if (dropped := self._store.dropped) > self._dropped:
+                self._dropped = dropped
+                click.echo(f"memory is full: {_count(dropped, 'trace')} dropped so far, the oldest")
+
+
+@contextlib.contextmanager
+def _kept(file: Path | None, store: Store) -> Generator[BinaryIO | None]:
+    """Open a file of spans at its end, after the store has what it holds. Raises Refused."""
+    if file is None:
+        yield None
+        return
+    from metaapps.tracing.collector.json_v2 import decode, encode_list
+
+    try:
+        lines = file.open("a+b")
+    except OSError as error:
+        raise Refused(f"can't keep spans in {plain(str(file))}: {error.strerror}") from error
+    with lines:
+        lines.seek(0)
+        try:
+            store.add(decode(encode_list(filter(bytes.strip, lines.read().splitlines()))))
+        except SpanError as error:
+            reason = plain(str(error))
+            raise Refused(f"{plain(str(file))} holds no spans, one a line: {reason}") from error
+        yield lines
+
+
+def _line(trace: Trace) -> str:
+    services = {span.local.service for span in trace} - {""}
+    parts = [
+        f"trace {trace[0].trace_id}",
+        f"{_count(len(trace), 'span')}, {_count(len(services), 'service')}, {_lasted(trace)}",
+    ]
+    if errors := sum(span.failed for span in trace):
+        parts.append(_count(errors, "error"))
+    return "  ".join(parts)
+
+
+def _lasted(trace: Trace) -> str:
+    begun = [span for span in trace if span.timestamp]
+    if not begun:
+        return "no times"
+    first = min(span.timestamp for span in begun)
+    last = max(span.timestamp + span.duration for span in begun)
+    return f"{(last - first) / _MILLISECOND:.1f} ms"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
