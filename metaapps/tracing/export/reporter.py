@@ -91,9 +91,7 @@ class Reporter:
 
         `timeout` is in seconds. Not for signal handlers.
         """
-        if self._closed or (self._worker is None and not self._queue):
-            return True
-        return self._flush(timeout)
+        return self._closed or self._flush(timeout)
 
     def close(self, timeout: float = PATIENCE) -> bool:
         """Flush, and let the thread end; False if spans were dropped for want of time.
@@ -188,6 +186,8 @@ class Reporter:
         )
 
     def _flush(self, timeout: float) -> bool:
+        if self._worker is None and not self._queue:
+            return True
         bell = Bell()
         self._queue.append(bell)
         self._wake()

@@ -92,9 +92,12 @@ class Worker:
     def run(self) -> None:
         """Send what is in the queue, each time the interval is over or the bell rings."""
         with suppressed():
+            if any(isinstance(item, Bell) for item in self._queue.copy()):
+                self.bell.ring()  # Who waits may have come too early to ring it.
             while not self._ended:
                 self.bell.wait(self._interval)
                 self.work()
+            self.work()
             if not self._deserted:
                 self._sink.close()
 
@@ -156,11 +159,11 @@ class Worker:
         try:
             encoded = self._encoding.span(span)
         except Exception as error:  # noqa: BLE001 - counted, and the other spans go on
-            self.losses.add(UNENCODABLE, 1, f"span {span.name!r}: {error!r}")
+            self.losses.add(UNENCODABLE, 1, f"span {span.name!r:.60}: {error!r:.200}")
             return None
         size = self._encoding.size(len(encoded), 1)
         if size > self._limit:
-            reason = f"span {span.name!r} takes {size} bytes, messages have at most {self._limit}"
+            reason = f"span {span.name!r:.60} of {size} bytes, in messages of {self._limit} at most"
             self.losses.add(TOO_LARGE, 1, reason)
             return None
         return encoded
