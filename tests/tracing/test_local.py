@@ -107,9 +107,13 @@ def test_what_a_span_of_a_thread_fails_with_is_its_error() -> None:
     def fails() -> None:
         raise ValueError("no such item")
 
-    with traced({EVERYTHING}) as (memory, tracing), tracing.tracer.start("request"):
-        with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="no such item"):
-            pool.submit(fails).result()
+    with (
+        traced({EVERYTHING}) as (memory, tracing),
+        tracing.tracer.start("request"),
+        ThreadPoolExecutor(1) as pool,
+        pytest.raises(ValueError, match="no such item"),
+    ):
+        pool.submit(fails).result()
     (failed,) = [s for s in memory.spans if s.error]
     assert failed.error == "ValueError: no such item"
 
@@ -126,7 +130,7 @@ class Flaky(BaseHTTPRequestHandler):
         self.send_header("content-length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 
@@ -146,9 +150,13 @@ def flaky() -> Iterator[str]:
 
 def test_each_attempt_has_a_span_of_its_own_after_the_one_before() -> None:
     retries = urllib3.Retry(total=4, status_forcelist=[503], backoff_factor=0)
-    with flaky() as url, traced() as (memory, tracing), tracing.tracer.start("request") as request:
-        with urllib3.PoolManager() as pool:
-            assert pool.request("GET", url, retries=retries).status == 200
+    with (
+        flaky() as url,
+        traced() as (memory, tracing),
+        tracing.tracer.start("request") as request,
+        urllib3.PoolManager() as pool,
+    ):
+        assert pool.request("GET", url, retries=retries).status == 200
     attempts = [s for s in memory.spans if s.kind is Kind.CLIENT]
     assert [s.tags["status"] for s in attempts] == ["503", "503", "200"]
     assert [s.error for s in attempts] == ["503", "503", None]
