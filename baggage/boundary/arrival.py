@@ -92,10 +92,11 @@ class Arrival(Crossing):
         """End the scope: flows that have not ended, and `home` values that came too late."""
         super().close()
         self.branch.close()
-        try:
-            self._leave()
-        except Exception as error:  # noqa: BLE001 - kept from the application
-            self._boundary.failed(error)
+        if not self.branch.alone:
+            try:
+                self._leave()
+            except Exception as error:  # noqa: BLE001 - kept from the application
+                self._boundary.failed(error)
 
     @property
     def unheard(self) -> bool:
@@ -116,18 +117,20 @@ class Arrival(Crossing):
         if carrier is None or not self._aware:
             self._leave()
             return
-        collect(self.branch)
-        whole = self.branch.baggage
-        self.branch.take_home()
-        budget = self._boundary.policy.budget
+        running, policy = self.branch, self.policy or self._boundary.policy
+        if running.alone and running.baggage.history is self._came.history:
+            # Nothing was packed or removed, as is usual.
+            transport.sign(carrier, origin=self.target, budget=policy.budget)
+            return
+        collect(running)
+        whole = running.baggage
+        running.take_home()
         back = whole.returning(since=self._came)
-        left = transport.write(carrier, back, origin=self.target, budget=budget)
+        left = transport.write(carrier, back, origin=self.target, budget=policy.budget)
         self._boundary.overflow(left)
 
     def _leave(self) -> None:
         """Hand all `home` values to their owners."""
-        if self.branch.alone:
-            return
         collect(self.branch)
         left = take_home(self.branch)
         if left:

@@ -6,6 +6,7 @@ What a directive means is in `metaapp`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
@@ -45,9 +46,14 @@ def is_outcome(value: object) -> bool:
 def _check(proceed: Proceed) -> None:
     for key, value in proceed.down.items():
         check_down(key, value)
-    for name, value in proceed.headers.items():
+    if proceed.headers:
+        _check_headers(proceed.headers)
+    delay = proceed.delay
+    if delay != 0 and not (isfinite(delay) and delay > 0):
+        raise MetaAppError(f"a delay is some seconds from 0, not {delay!r}")
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
         if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
             raise MetaAppError(f"no request can carry the header {name!r}: {value!r}")
-    delay = proceed.delay
-    if not (delay == 0 or (isfinite(delay) and delay > 0)):
-        raise MetaAppError(f"a delay is some seconds from 0, not {delay!r}")

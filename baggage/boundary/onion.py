@@ -44,13 +44,22 @@ class Onion:
         Asked again, after a fault that could not be enacted, those that are left.
         """
         for app in self._waiting:
-            directive = self._start(app, call)
-            if isinstance(directive, Proceed):
+            flow: Flow | None = None
+            try:
+                flow = app.around(call)
+                directive = next(flow)
                 if directive is not PROCEED:
-                    self._merge(directive)
-            elif directive is not None:
+                    directive = checked(directive)
+            except BaseException as error:  # noqa: BLE001 - isolates what others wrote
+                self._not_started(app, flow, error)
+                continue
+            self.flows.append((app, flow))
+            if isinstance(directive, Proceed):
+                merged = self._merged
+                self._merged = directive if merged is PROCEED else _merge(merged, directive)
+            else:
                 if isinstance(directive, Inject):
-                    self._merge(directive.otherwise)
+                    self._merged = _merge(self._merged, directive.otherwise)
                 return directive
         return self._merged
 
@@ -78,19 +87,16 @@ class Onion:
             if self.flows:
                 self.close()
 
-    def _start(self, app: MetaApp, call: Call) -> Directive | None:
+    def _not_started(self, app: MetaApp, flow: Flow | None, error: BaseException) -> None:
+        """End a flow that broke the protocol before it said anything; log or raise the error."""
         try:
-            flow = app.around(call)
-            try:
-                directive = checked(next(flow))
-            except BaseException:
+            if flow is not None:
                 flow.close()
-                raise
-        except Exception as error:  # noqa: BLE001 - isolates what others wrote
-            self._failed(app, error)
-            return None
-        self.flows.append((app, flow))
-        return directive
+        except Exception as another:  # noqa: BLE001 - isolates what others wrote
+            error = another
+        if not isinstance(error, Exception):
+            raise error
+        self._failed(app, error)
 
     def _finish(self, app: MetaApp, flow: Flow, outcome: Outcome) -> Outcome | Fault | None:
         try:
@@ -111,14 +117,11 @@ class Onion:
             raise error
         _log.error("meta-application failed", exc_info=error, extra={"metaapp": app.name})
 
-    def _merge(self, inner: Proceed) -> None:
-        """Ask for what this asks for as well; who is asked later has the last word."""
-        outer = self._merged
-        if outer is PROCEED:
-            self._merged = inner
-        elif inner is not PROCEED:
-            self._merged = Proceed(
-                {**outer.down, **inner.down},
-                {**outer.headers, **inner.headers},
-                outer.delay + inner.delay,
-            )
+
+def _merge(outer: Proceed, inner: Proceed) -> Proceed:
+    """Return what both ask for; the inner one, who is asked later, has the last word."""
+    if inner is PROCEED:
+        return outer
+    return Proceed(
+        {**outer.down, **inner.down}, {**outer.headers, **inner.headers}, outer.delay + inner.delay
+    )

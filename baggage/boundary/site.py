@@ -32,9 +32,16 @@ _SCRIPT: Final = frozenset({"__main__", "__mp_main__"})
 
 
 class _Owner(Enum):
+    """Whose a frame is. Nobody's are ours, those of the standard library, and those to skip."""
+
     APPLICATION = 0
     INSTALLED = 1
-    STANDARD = 2
+    LOOP = 2
+    NOBODY = 3
+
+
+# A member of an enumeration is looked up in its class, at each frame.
+_APPLICATION, _INSTALLED, _LOOP = _Owner.APPLICATION, _Owner.INSTALLED, _Owner.LOOP
 
 
 def call_site(library: AbstractSet[str] = frozenset(), *, beyond: int = 0) -> CallSite:
@@ -51,19 +58,17 @@ def call_site(library: AbstractSet[str] = frozenset(), *, beyond: int = 0) -> Ca
     for _ in range(_DEEPEST):
         if frame is None:
             break
-        name = str(frame.f_globals.get("__name__", "?"))
-        if name in _LOOPS and (installed is not None or _forked_at() is not None):
+        owner = _owner(frame.f_globals.get("__name__"), frame.f_code.co_filename, library)
+        if owner is _APPLICATION:
+            return _site(frame)
+        if owner is _INSTALLED:
+            installed = installed or frame
+        elif owner is _LOOP and (installed is not None or _forked_at() is not None):
             break
-        if not _skipped(name, library):
-            owner = _owner(frame.f_code.co_filename)
-            if owner is _Owner.APPLICATION:
-                return _site(frame, name)
-            if owner is _Owner.INSTALLED and installed is None:
-                installed = frame
         frame = frame.f_back
     if installed is None:
         return _forked_at() or UNKNOWN_SITE
-    return _site(installed, str(installed.f_globals.get("__name__", "?")))
+    return _site(installed)
 
 
 def _forked_at() -> CallSite | None:
@@ -72,7 +77,8 @@ def _forked_at() -> CallSite | None:
     return place
 
 
-def _site(frame: FrameType, name: str) -> CallSite:
+def _site(frame: FrameType) -> CallSite:
+    name = str(frame.f_globals.get("__name__", "?"))
     if name in _SCRIPT:
         spec = frame.f_globals.get("__spec__")
         name = spec.name if spec is not None else _stem(frame.f_code.co_filename)
@@ -86,25 +92,22 @@ def _place(module: str, function: str, line: int, file: str) -> CallSite:
 
 
 @lru_cache(maxsize=4096)
-def _skipped(module: str, library: AbstractSet[str]) -> bool:
-    package = module.partition(".")[0]
-    return package in _OURS or package in library
-
-
-@lru_cache(maxsize=4096)
 def _stem(filename: str) -> str:
     return Path(filename).stem
 
 
 @lru_cache(maxsize=4096)
-def _owner(filename: str) -> _Owner:
-    if filename.startswith("<frozen"):
-        return _Owner.STANDARD
+def _owner(module: object, filename: str, library: AbstractSet[str]) -> _Owner:
+    if module in _LOOPS:
+        return _Owner.LOOP
+    package = str(module).partition(".")[0]
+    if package in _OURS or package in library or filename.startswith("<frozen"):
+        return _Owner.NOBODY
     path = filename.replace("\\", "/")
     if "/site-packages/" in path or "/dist-packages/" in path:
         return _Owner.INSTALLED
     if any(path.startswith(prefix) for prefix in _STANDARD_PREFIXES):
-        return _Owner.STANDARD
+        return _Owner.NOBODY
     return _Owner.APPLICATION
 
 

@@ -26,7 +26,7 @@ from baggage.wire import (
 )
 
 # Where there is nothing to say, a service's name is the only field; it alone begins so.
-_SIGNATURE: Final = armour(sealed(b"", "?"))[0]
+_SIGNED: Final = compose(armour(sealed(b"", "?")), ())[:-3]
 _SHORT: Final = 128
 _MAX_UTF8: Final = 4
 _log = logging.getLogger("baggage.boundary")
@@ -43,14 +43,17 @@ def read_header(header: str) -> Baggage:
 
     Nobody sends more than fits a safe header, so more than that isn't read.
     """
+    if len(header) <= _SHORT and header.startswith(_SIGNED):
+        signed = _signed(header)
+        if signed is not None:
+            return signed
     ours, foreign = split_members(header)
     if ours is None:
         return Baggage(foreign=foreign) if foreign else EMPTY
     try:
         if len(ours) > SAFE_HEADER:
             raise WireError(f"a member of {len(ours)} bytes; at most {SAFE_HEADER} are read")
-        signed = _signed(ours) if ours.startswith(_SIGNATURE) and len(ours) <= _SHORT else None
-        received = receive(unarmour(ours)) if signed is None else signed
+        received = receive(unarmour(ours))
         return received.within(foreign) if foreign else received
     except (BaggageError, WireError) as error:
         _log.warning("baggage dropped", extra={"reason": str(error), "size": len(header)})
@@ -72,7 +75,7 @@ def write(
     if room is not None:
         budget = min(budget, room - sum([len(member) + 1 for member in foreign]))
     bytes_left = room_for(foreign, budget)
-    if not foreign and bytes_left > _SHORT > len(origin) * _MAX_UTF8 + 2 and baggage.bare:
+    if not foreign and baggage.bare and bytes_left > _SHORT > len(origin) * _MAX_UTF8 + 2:
         if origin:
             carrier.set(NAME, _signature(origin))
         return NOTHING
@@ -88,6 +91,16 @@ def write(
     return home
 
 
+def sign(carrier: Carrier, *, origin: str, budget: int) -> None:
+    """Set the header of who has nothing to say but a name: the same as to `write` no baggage."""
+    room: int = getattr(carrier, "room", budget)
+    short = len(origin) * _MAX_UTF8 + 2 < _SHORT < room_for((), min(room, budget))
+    if short and origin and not carrier.get(NAME):
+        carrier.set(NAME, _signature(origin))
+    else:
+        write(carrier, EMPTY, origin=origin, budget=budget)
+
+
 @lru_cache(maxsize=256)
 def _signature(origin: str) -> str:
     """Return the header of who has nothing to say but a name: most responses have this one."""
@@ -95,10 +108,14 @@ def _signature(origin: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _signed(ours: str) -> Baggage | None:
-    """Return the baggage in our member if there is but a name in it, None otherwise."""
-    received = receive(unarmour(ours))
-    return received if received.bare else None
+def _signed(header: str) -> Baggage | None:
+    """Return the baggage in a header if there is but a name in it, None otherwise."""
+    ours, foreign = split_members(header)
+    try:
+        received = EMPTY if ours is None or foreign else receive(unarmour(ours))
+    except (BaggageError, WireError):
+        return None
+    return received if received.bare and received.origin else None
 
 
 def write_header(baggage: Baggage, *, origin: str = "", budget: int = SAFE_HEADER) -> str:

@@ -30,11 +30,14 @@ class Branch:
     known.
     """
 
-    __slots__ = (
-        *("_baggage", "_closed", "_family", "_idle", "_lock", "_scope"),
-        *("_lender", "_lent", "_share"),
-        *("muted", "notes", "place", "service"),
-    )
+    # What most branches never have, in the class: each is made in half the time. For loans, see
+    # `fork`; what concerns them is read and written under the lender's lock.
+    _family: Family | None = None
+    _closed = False
+    _lender: Branch | None = None
+    _lent: set[Branch] | None = None
+    _share: Baggage | None = None
+    place: Any = None
 
     def __init__(
         self,
@@ -52,18 +55,11 @@ class Branch:
         """
         self._baggage = baggage
         self._lock = RLock()
-        self._family: Family | None = None
         self._scope = scope  # None for its own: a reference to itself would be for the collector.
-        self._closed = False
         self._idle = idle
-        # See `fork`. What concerns a loan is read and written under the lender's lock.
-        self._lender: Branch | None = None
-        self._lent: set[Branch] | None = None
-        self._share: Baggage | None = None
         self.service = service
         self.muted = muted
         self.notes: dict[str, Any] = {}
-        self.place: Any = None
 
     @property
     def baggage(self) -> Baggage:

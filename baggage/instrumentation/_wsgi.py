@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -209,6 +210,10 @@ class _Arrived(Mapping[str, str]):
         value: str = self._environ[_variable(name)]
         return value
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a header's value; quicker than a mapping does."""
+        return self._environ.get(_variable(name), default)
+
     def __iter__(self) -> Iterator[str]:
         for variable in self._environ:
             if variable.startswith("HTTP_"):
@@ -218,6 +223,7 @@ class _Arrived(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
+@lru_cache(maxsize=256)
 def _variable(name: str) -> str:
     return "HTTP_" + name.upper().replace("-", "_")
 

@@ -22,6 +22,7 @@ from baggage.clock import (
 )
 from baggage.values.errors import BaggageError
 from baggage.values.keys import Value
+from baggage.values.known import NOTHING as NOTHING_KNOWN
 from baggage.values.known import (
     Contribution,
     Dot,
@@ -149,7 +150,7 @@ def body_of(known: Known, down: Down, home: Home) -> bytes:
 
     Equal baggage that was made here has equal bytes.
     """
-    body = form_of(known)
+    body = b"" if known is NOTHING_KNOWN else form_of(known)
     if down:
         body += descending(sorted(down.items()))
     return body + homeward(home_entries(home)) if home else body

@@ -21,6 +21,9 @@ _KEY, _RAW, _HEIGHT, _POINT, _TYPE, _PRIORITY = b"\x0a", b"\x12", b"\x18", b"\x2
 _TEXT, _INTEGER, _REAL, _TRUE, _FALSE = b"\x42", b"\x48", b"\x51", b"\x58\x01", b"\x58\x00"
 _MARKER_PRIORITY, _MARKER_KEY = b"\x08", b"\x12"
 
+_BRIEF: Final = 64
+"""Values of so many bytes have frames that are kept, in all lengths."""
+
 _SHORT: Final = tuple(bytes([number]) for number in range(128))
 _fixed: Final = Struct("<Q").pack
 _double: Final = Struct("<d").pack
@@ -60,14 +63,22 @@ def downward(entries: Iterable[WireEntry]) -> bytes:
 
 def descending(carried: Iterable[tuple[str, Carried]]) -> bytes:
     """Return the same for values by key, in their order; short bytes are written at once."""
-    parts = []
+    parts: list[bytes] = []
     for key, (value, priority) in carried:
-        if type(value) is bytes and len(value) < 128:
-            part = _named(key) + _RAW + _SHORT[len(value)] + value + _placed(priority)
+        if type(value) is bytes and len(value) <= _BRIEF:
+            before, after = _frame(key, len(value), priority)
+            parts += before, value, after
         else:
-            part = entry(WireEntry(key, value, priority=priority))
-        parts.append(_DOWN + _long(part))
+            parts.append(_DOWN + _long(entry(WireEntry(key, value, priority=priority))))
     return b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _frame(key: str, size: int, priority: int) -> tuple[bytes, bytes]:
+    """Return what stands around so many bytes that go down."""
+    whole = _DOWN + _long(entry(WireEntry(key, bytes(size), priority=priority)))
+    after = _placed(priority)
+    return whole[: len(whole) - len(after) - size], after
 
 
 def homeward(entries: Iterable[WireEntry]) -> bytes:

@@ -405,5 +405,7 @@ def test_metadata_is_kept_below_what_peers_take_in_all() -> None:
 
 def test_metadata_that_came_is_shown_as_text() -> None:
     came = Arrived((("a", "1"), ("a", "2"), ("b-bin", b"\0")))
-    assert dict(came) == {"a": "1"}
+    assert dict(came) == {"a": "1,2"}
+    assert came.get("a") == "1,2"
+    assert came.get("b-bin") is None
     assert len(came) == 1

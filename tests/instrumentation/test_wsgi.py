@@ -428,7 +428,7 @@ class TestWsgi(InstrumentationSuite):
             raise ValueError("too long")
 
         self.boundary.configure(Policy(service=HERE))
-        monkeypatch.setattr("baggage.boundary.transport.write", failing)
+        monkeypatch.setattr("baggage.boundary.transport.sign", failing)
         _, status, headers = self.ask(self.application())
         assert (status, "baggage" in headers) == ("200 OK", False)
         assert Arrival.respond is not None

@@ -18,6 +18,7 @@ _LIMIT: Final = 7168
 _OVERHEAD: Final = 32  # of each item; RFC 7541, 4.1
 _NAME: Final = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 _MEMBERS: Final = "baggage"
+_ROOM: Final = _LIMIT - _OVERHEAD - len(_MEMBERS)
 
 
 class Metadata:
@@ -47,26 +48,27 @@ class Metadata:
     @property
     def room(self) -> int:
         """How many bytes are left for the value of `baggage`."""
-        others = [item for item in self.items if item[0] != _MEMBERS]
-        return _LIMIT - _size([*others, (_MEMBERS, "")])
+        items = self._given if self._items is None else self._items
+        return _ROOM - _size(items) if items else _ROOM
 
     def get(self, name: str) -> str | None:
         """Return a value, several joined by commas; None without any."""
         items = self._given if self._items is None else self._items
-        if not items:
-            return None
-        found = [_text(value) for key, value in items if key == name]
-        return ",".join(found) if found else None
+        return _joined(items, name) if items else None
 
     def set(self, name: str, value: str) -> None:
         """Replace a value; what gRPC would refuse the whole call for is left out."""
-        name, value = name.lower(), value.replace("\t", " ").strip()
+        items = self._given if self._items is None else self._items
         if name == _MEMBERS:
-            value = _fitting(value, self.room)
-        if not (value and _NAME.fullmatch(name)):
+            if items or len(value) > _ROOM or "\t" in value:
+                value = _fitting(value.replace("\t", " ").strip(), self.room)
+        else:
+            name, value = name.lower(), value.replace("\t", " ").strip()
+            value = value if _NAME.fullmatch(name) else ""
+        if not value:
             _log.warning("metadata left out", extra={"key": name, "size": len(value)})
             return
-        kept = [item for item in self.items if item[0] != name]
+        kept = [item for item in items if item[0] != name] if items else ()
         self._items = (*kept, (name, value))
         if self._changed is not None:
             self._changed(self._items)
@@ -82,10 +84,15 @@ class Arrived(Mapping[str, str]):
         self._items = came or ()
 
     def __getitem__(self, name: str) -> str:
-        for key, value in self._items:
-            if key == name and isinstance(value, str):
-                return value
-        raise KeyError(name)
+        found = _joined(self._items, name, text_only=True)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value, several joined by commas; quicker than a mapping does."""
+        found = _joined(self._items, name, text_only=True)
+        return default if found is None else found
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(key for key, value in self._items if isinstance(value, str)))
@@ -94,12 +101,24 @@ class Arrived(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value
+def _joined(
+    items: Sequence[tuple[str, str | bytes]], name: str, *, text_only: bool = False
+) -> str | None:
+    found: str | None = None
+    for key, value in items:
+        if key == name and not (text_only and isinstance(value, bytes)):
+            text = value if isinstance(value, str) else value.decode("latin-1")
+            found = text if found is None else f"{found},{text}"
+    return found
 
 
 def _size(items: Sequence[tuple[str, str | bytes]]) -> int:
-    return sum(len(key) + len(value) + _OVERHEAD for key, value in items)
+    """Return how many bytes metadata takes, but for `baggage`."""
+    size = 0
+    for key, value in items:
+        if key != _MEMBERS:
+            size += len(key) + len(value) + _OVERHEAD
+    return size
 
 
 def _fitting(members: str, room: int) -> str:

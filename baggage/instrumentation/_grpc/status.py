@@ -36,7 +36,7 @@ UNREADABLE: Final = Status(StatusCode.INTERNAL, "Exception deserializing respons
 
 def number_of(code: object) -> int | None:
     """Return the number of a status code, None for what is none."""
-    return code.value[0] if isinstance(code, StatusCode) else None
+    return code._value_[0] if isinstance(code, StatusCode) else None
 
 
 def status_of(fault: Fault, endpoint: Endpoint, exceptions: AbstractSet[str]) -> Status:
