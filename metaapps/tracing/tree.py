@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from metaapps.tracing.skew import Placed, placed
 from metaapps.tracing.span import Span
 
 
@@ -37,13 +38,18 @@ class Trace:
         return frozenset(row.span.local.service for row in self.rows)
 
     @property
+    def placed(self) -> tuple[Placed, ...]:
+        """When each row's span began, as the clock of its caller would have it."""
+        return placed([row.span for row in self.rows], [row.depth for row in self.rows])
+
+    @property
     def duration(self) -> int:
         """µs from the first beginning to the last end that is known."""
-        spans = [row.span for row in self.rows if row.span.timestamp]
-        if not spans:
-            return 0
-        last = max(span.timestamp + span.duration for span in spans)
-        return last - min(span.timestamp for span in spans)
+        places = self.placed
+        ends = (
+            place.begin + row.span.duration for place, row in zip(places, self.rows, strict=True)
+        )
+        return max(ends) - min((place.begin for place in places if place.begin), default=0)
 
 
 def traces(spans: Iterable[Span]) -> tuple[Trace, ...]:

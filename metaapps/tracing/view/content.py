@@ -11,9 +11,9 @@ from typing import Final
 
 from metaapps.tracing.app import FAULT
 from metaapps.tracing.causality import Causality
+from metaapps.tracing.skew import Placed
 from metaapps.tracing.span import ERROR, Peer, Span
 from metaapps.tracing.tree import Row, Trace, traces
-from metaapps.tracing.view.skew import Placed, placed
 
 _EXACT: Final = 2**53 - 1  # what the script's numbers hold
 _CAUSAL: Final = "causal."
@@ -21,7 +21,7 @@ _CAUSAL: Final = "causal."
 
 def content(spans: Iterable[Span]) -> dict[str, object]:
     """Return what the script draws. Services are named once; a row has its service's place."""
-    found = traces(spans)
+    found = traces(map(_within_reason, spans))
     names = dict.fromkeys(row.span.local.service for trace in found for row in trace.rows)
     services = {name: place for place, name in enumerate(names)}
     return {
@@ -30,16 +30,23 @@ def content(spans: Iterable[Span]) -> dict[str, object]:
     }
 
 
+def _within_reason(span: Span) -> Span:
+    """Return a span whose times are none that only a broken or hostile reporter can have."""
+    timestamp, duration = _exact(max(0, span.timestamp)), _exact(max(0, span.duration))
+    if (timestamp, duration) == (span.timestamp, span.duration):
+        return span
+    return span._replace(timestamp=timestamp, duration=duration)
+
+
 def _trace(trace: Trace, services: dict[str, int]) -> dict[str, object]:
-    rows, places = trace.rows, placed(trace.rows)
+    rows, places = trace.rows, trace.placed
     begin = min((place.begin for place in places if place.begin), default=0)
-    end = max(place.begin + row.span.duration for place, row in zip(places, rows, strict=True))
     causality = Causality.of(row.span for row in rows)
     numbers = {id(row.span): number for number, row in reversed(list(enumerate(rows)))}
     return {
         "id": trace.trace_id,
         "begin": _exact(begin),
-        "duration": _exact(end - begin),
+        "duration": _exact(trace.duration),
         "rows": [
             _row(row, place, begin, services) for row, place in zip(rows, places, strict=True)
         ],

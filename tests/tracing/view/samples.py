@@ -11,6 +11,8 @@ from baggage.boundary import Kind
 from metaapps.tracing.span import NO_TAGS, Annotation, Peer, Position, Span
 
 BEGIN: Final = 1_790_000_000_000_000
+_ACT: Final = "document.title='owned'"
+EVIL: Final = f'</script><img src=x onerror="{_ACT}"><script>{_ACT}</script>'
 TRACE: Final = bytes.fromhex("0af7651916cd43dd8448eb211c80319c")
 
 
@@ -297,18 +299,16 @@ def large(count: int = 1_000, services: int = 20, seed: int = 7) -> list[Span]:
 def hostile() -> list[Span]:
     """Strings that would run, end or reshape the page if anything but text were made of them."""
     sample = Sample()
-    act = "document.title='owned'"
-    evil = f'</script><img src=x onerror="{act}"><script>{act}</script>'
     sample.span(
         0,
         Kind.SERVER,
-        evil,
-        evil + "\u2028\u2029\x00\ud800",
+        EVIL,
+        f"{EVIL}\u2028\u2029\x00\ud800",
         0,
         1_000,
-        tags={evil: evil, "__proto__": "x", "style": "</style>"},
-        notes={10: evil},
-        error=evil,
-        to=evil,
+        to=EVIL,
+        tags={EVIL: EVIL, "__proto__": "x", "style": "</style>"},
+        notes={10: EVIL},
+        error=EVIL,
     )
     return sample.spans

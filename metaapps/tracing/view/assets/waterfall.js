@@ -55,6 +55,7 @@ class Waterfall {
     this.node = make("div", "view", this.tools(), this.map, this.table);
     this.lines[0].tabIndex = 0;
     this.body.addEventListener("click", (event) => this.clicked(event));
+    this.body.addEventListener("focusin", (event) => this.reached(event));
     this.body.addEventListener("keydown", (event) => this.pressed(event));
     this.drags(this.axis, () => [this.from, this.span]);
     this.drags(this.map, () => [0, this.total]);
@@ -272,17 +273,18 @@ class Waterfall {
     this.refresh();
   }
 
-  // Behind the bar if there is room, else before it, else upon it.
+  // Behind the bar if there is room, else before it, else upon it; at the edge beyond which it is.
   placeLabel(row, line) {
     const scale = this.width / this.span;
-    const begin = Math.max(0, (row.begin - this.from) * scale);
-    const end = Math.max(0, (row.begin + (row.duration ?? 0) - this.from) * scale);
+    const begin = (row.begin - this.from) * scale;
+    const end = begin + (row.duration ?? 0) * scale;
     const label = line.lastChild.lastChild;
     const room = label.textContent.length * 7 + 18 * label.childNodes.length;
-    const side = end + room < this.width + GUTTER ? "after" : begin > room ? "before" : "inside";
+    const side = end < 0 ? "left" : begin > this.width ? "right"
+      : end + room < this.width + GUTTER ? "after" : begin > room ? "before" : "inside";
     line.lastChild.dataset.side = side;
-    const at = side === "after" ? end : Math.min(begin, this.width);
-    line.style.setProperty("--label", `${side === "before" ? this.width - at : at}px`);
+    const at = side === "after" ? end : side === "before" ? this.width - begin : Math.max(0, begin);
+    line.style.setProperty("--label", `${at}px`);
   }
 
   zoom(from, span) {
@@ -356,10 +358,16 @@ class Waterfall {
   // What is chosen, and the keyboard.
 
   focus(place) {
-    this.lines[this.current].tabIndex = -1;
-    this.current = place;
-    this.lines[place].tabIndex = 0;
     this.lines[place].focus();
+  }
+
+  // The row in focus is the one that Tab comes back to, and that open details are of.
+  reached(event) {
+    const place = Number(event.target.dataset.place);
+    this.lines[this.current].tabIndex = -1;
+    this.lines[place].tabIndex = 0;
+    this.current = place;
+    if (this.page.details.isOpen && this.chosen !== place) this.page.open(this, place);
   }
 
   // Show a row, whatever hides it.
@@ -420,8 +428,8 @@ class Waterfall {
       End: () => this.focus(this.visible.lastIndexOf(true)),
       ArrowRight: () => (open || !this.parents.has(at) ? this.step(1) : this.setFold(at, false)),
       ArrowLeft: () => (open ? this.setFold(at, true) : this.callers[at] !== null && this.focus(this.callers[at])),
-      Enter: () => this.page.open(this, at, true),
-      " ": () => this.page.open(this, at, true),
+      Enter: () => this.page.open(this, at, this.chosen === at),
+      " ": () => this.page.open(this, at, this.chosen === at),
       "+": () => this.zoomBy(0.5),
       "=": () => this.zoomBy(0.5),
       "-": () => this.zoomBy(2),

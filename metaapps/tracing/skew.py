@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from baggage.boundary import Kind
 from metaapps.tracing.span import Span
-from metaapps.tracing.tree import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +23,25 @@ class Placed:
     shift: int = 0
 
 
-def placed(rows: Sequence[Row]) -> tuple[Placed, ...]:
-    """Place each row of a trace, callers before callees.
+def placed(spans: Sequence[Span], depths: Sequence[int]) -> tuple[Placed, ...]:
+    """Place the spans of a trace, callers before callees, `depths` callers below its roots.
 
     A callee on another clock that begins before its caller, or after the answer came, can't be as
     it says. It is put into the middle of the call, as Zipkin's and Jaeger's pages do; whatever
     else its clock timed below moves along.
     """
-    earliest = min((row.span.timestamp for row in rows if row.span.timestamp > 0), default=0)
+    earliest = min((span.timestamp for span in spans if span.timestamp > 0), default=0)
     callers: list[int] = []
     found: list[Placed] = []
-    for place, row in enumerate(rows):
-        del callers[row.depth :]
-        begin = row.span.timestamp
+    for place, (span, depth) in enumerate(zip(spans, depths, strict=True)):
+        del callers[depth:]
+        begin = span.timestamp
         if callers:
-            begin = _fitted(row.span, rows[callers[-1]].span, found[callers[-1]])
+            begin = _fitted(span, spans[callers[-1]], found[callers[-1]])
         elif begin <= 0:
             begin = earliest
         callers.append(place)
-        found.append(Placed(begin, begin - row.span.timestamp if row.span.timestamp > 0 else 0))
+        found.append(Placed(begin, begin - span.timestamp if span.timestamp > 0 else 0))
     return tuple(found)
 
 
