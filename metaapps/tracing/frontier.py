@@ -148,6 +148,8 @@ def arrived(position: Position, running: Branch, sender: Position | None) -> Wai
     Who called knows of this span's end by the answer. Without one nobody knows when it was sent.
     """
     before = running.baggage.siblings(DONE)
+    if sender is not None and sender.span_id not in {position.span_id, position.parent_id}:
+        sender = None  # Somebody in between traces by other means, and called.
     implied = None if sender is None else behind(before)
     waited = Waited(position, before, running.baggage.history.known, implied)
     waited.answers = sender is not None and sender.sent

@@ -1,0 +1,59 @@
+"""What the real core records is exactly what came before what, by edges and by stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+
+from metaapps.tracing.causality import Causality, Order
+from metaapps.tracing.span import Span
+from tests.tracing.causal_programs import Op, World, name_of, programs
+
+
+def told(world: World) -> str:
+    """Return what the spans say, for whoever reads about a failure."""
+    return "\n".join(
+        f"{name_of(span)} in {span.position.parent_id}: {dict(span.labels())}"
+        for span in world.spans
+    )
+
+
+def pairs(world: World) -> Iterator[tuple[Span, Span]]:
+    inside = [span for span in world.spans if span.name != "root"]
+    return permutations(inside, 2)
+
+
+@pytest.mark.parametrize("share", [True, False])
+@given(program=programs)
+def test_edges_say_exactly_what_came_before_what(share: bool, program: tuple[Op, ...]) -> None:
+    world = World(share)
+    world.run(program)
+    causality = Causality.of(world.spans)
+    for one, other in pairs(world):
+        came = name_of(one) in world.before[name_of(other)]
+        assert causality.happened_before(one, other) == came, told(world)
+
+
+@given(program=programs)
+def test_what_a_stamp_has_seen_edges_say_too(program: tuple[Op, ...]) -> None:
+    world = World()
+    world.run(program)
+    causality = Causality.of(world.spans)
+    for one, other in pairs(world):
+        if causality.stamp_order(one, other) is Order.BEFORE:
+            assert causality.happened_before(one, other), told(world)
+
+
+@given(program=programs)
+def test_where_no_handle_leaves_its_branch_stamps_say_what_edges_say(
+    program: tuple[Op, ...],
+) -> None:
+    world = World(roaming=False)
+    world.run(program)
+    causality = Causality.of(world.spans)
+    for one, other in pairs(world):
+        stamped = causality.stamp_order(one, other)
+        assert stamped in {None, causality.order(one, other)}, told(world)
