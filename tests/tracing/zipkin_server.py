@@ -115,6 +115,10 @@ def zipkin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zipkin]:
         if shutil.which(program) is None:
             pytest.skip(f"a real Zipkin server needs {package}: {program!r} is not installed")
     base = tmp_path_factory.getbasetemp()
+    try:
+        jar()
+    except RuntimeError as error:
+        pytest.skip(str(error))
     # Workers have directories of their own in the one of their run.
     home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "zipkin"
     home.mkdir(exist_ok=True)
