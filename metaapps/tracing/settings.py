@@ -13,6 +13,7 @@ from metaapps.tracing.formats import FORMATS, Format
 from metaapps.tracing.sampling import ALWAYS, Sampler, parse
 
 _YES: Final = frozenset({"1", "true", "yes", "on"})
+_LONGEST: Final = 3600
 _NO: Final = frozenset({"0", "false", "no", "off"})
 
 
@@ -21,7 +22,8 @@ class Settings:
     """How this process traces.
 
     `file`, `url` (a Zipkin server's) and `otlp` (a collector's) are where spans go; without any
-    nothing is traced. `encoding` is "json" or "proto3", `otlp_encoding` "json" or "protobuf". With
+    nothing is traced. `encoding` is "json" or "proto3", `otlp_encoding` "json" or "protobuf". Spans
+    wait `interval` seconds at most before they are sent to servers. With
     `share` a server's span has the id of the client's span that it answers; without, it is a child
     of that: the default where `otlp` is set, which knows no shared spans. `formats` are written
     beside the baggage, `local` names libraries whose threads and tasks get spans.
@@ -32,6 +34,7 @@ class Settings:
     encoding: str = "json"
     otlp: str = ""
     otlp_encoding: str = "protobuf"
+    interval: float = 1.0
     share: bool = True
     sampler: Sampler = ALWAYS
     formats: tuple[Format, ...] = (FORMATS["b3"],)
@@ -52,6 +55,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         encoding=_one_of(environ, "TRACING_ENCODING", "json", "proto3"),
         otlp=otlp,
         otlp_encoding=_one_of(environ, "TRACING_OTLP_ENCODING", "protobuf", "json"),
+        interval=_seconds(environ, "TRACING_INTERVAL", 1.0),
         share=_flag(environ, "TRACING_SHARE", default=not otlp),
         sampler=parse(environ.get("TRACING_SAMPLE") or "always"),
         formats=_formats(environ.get("TRACING_FORMATS") or "b3"),
@@ -64,6 +68,17 @@ def _url(environ: Mapping[str, str], name: str) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise SettingError(f"{name} is {url!r}; set it to a URL such as http://localhost:9411")
     return url
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name, "").strip()
+    try:
+        seconds = float(text) if text else default
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _LONGEST:  # nor NaN
+        raise SettingError(f"{name} is {text!r}; set it to seconds, above 0 and up to {_LONGEST}")
+    return seconds
 
 
 def _one_of(environ: Mapping[str, str], name: str, *known: str) -> str:

@@ -40,8 +40,10 @@ def test_spans_go_to_servers_by_their_urls() -> None:
             "TRACING_ENCODING": "proto3",
             "TRACING_OTLP": "https://collector:4318",
             "TRACING_OTLP_ENCODING": "JSON",
+            "TRACING_INTERVAL": "0.5",
         }
     )
+    assert settings.interval == 0.5
     assert (settings.url, settings.encoding) == ("http://zipkin:9411", "proto3")
     assert (settings.otlp, settings.otlp_encoding) == ("https://collector:4318", "json")
 
@@ -81,6 +83,9 @@ def test_libraries_whose_branches_get_spans_are_named() -> None:
         ("TRACING_OTLP_ENCODING", "grpc", "set it to one of protobuf, json"),
         ("TRACING_FORMATS", "b3,jaeger", "set it to none, or some of b3, b3multi, w3c"),
         ("TRACING_SAMPLE", "often", "'often'"),
+        ("TRACING_INTERVAL", "0", "set it to seconds, above 0 and up to 3600"),
+        ("TRACING_INTERVAL", "nan", "set it to seconds, above 0 and up to 3600"),
+        ("TRACING_INTERVAL", "soon", "set it to seconds, above 0 and up to 3600"),
     ],
 )
 def test_what_means_nothing_is_named(name: str, value: str, said: str) -> None:
