@@ -20,7 +20,7 @@ _OURS: Final = frozenset({SPAN.name, KNOWN.name, DONE.name})
 class Scope:
     """A block in which a span is the current one. Use it once; see `Handle.scope`."""
 
-    __slots__ = ("_before", "_branch", "_handle", "_known", "_token", "_waited")
+    __slots__ = ("_before", "_branch", "_handle", "_known", "_token", "_told", "_waited")
 
     def __init__(self, handle: Placed | None, waited: Waited | None) -> None:
         """Prepare; without a handle nothing changes."""
@@ -46,7 +46,13 @@ class Scope:
                 return handle
             self._known = down(running.baggage, KNOWN)
             self._token = None
-            stand(running, raw, self._waited)
+            changes: dict[Key, Value] = {SPAN: raw}
+            waited = self._waited
+            implied = behind(waited.before) if waited is not None and waited.before else b""
+            if implied or self._known:  # by the beginning of this span; not of that around it
+                changes[KNOWN] = implied
+            self._told = len(changes) > 1
+            running.update(lambda carried: carried.with_down(changes))
         self._branch = running
         handle.lives(current=True)
         return handle
@@ -60,7 +66,7 @@ class Scope:
         handle.lives(current=False)
         if self._before is not None:
             changes: dict[Key, Value] = {SPAN: self._before}
-            if self._waited is not None and self._waited.before:
+            if self._told:
                 changes[KNOWN] = b"" if self._known is None else self._known
             running.update(lambda carried: carried.with_down(changes))
             return
@@ -69,14 +75,6 @@ class Scope:
             leave(self._token)  # nobody else has any use for that branch
         else:
             running.update(_without)
-
-
-def stand(running: Branch, raw: bytes, waited: Waited | None) -> None:
-    """Let a branch stand in a span that waited for so much."""
-    changes: dict[Key, Value] = {SPAN: raw}
-    if waited is not None and waited.before:
-        changes[KNOWN] = behind(waited.before)
-    running.update(lambda carried: carried.with_down(changes))
 
 
 def _without(carried: Baggage) -> Baggage:
