@@ -5,12 +5,14 @@ How each looks is in a module of its own; posting is in `http`, batching in `rep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from metaapps.tracing.export import zipkin, zipkin_proto
-from metaapps.tracing.span import Span
+from metaapps.tracing.export import otlp_json, otlp_proto, zipkin, zipkin_proto
+from metaapps.tracing.export.normal import plain_text
+from metaapps.tracing.span import NO_TAGS, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +51,35 @@ ZIPKIN_PROTO3: Final = Encoding(
     frame=0,
     seam=5,
 )
+
+
+def otlp_as_json(resource: Mapping[str, str] = NO_TAGS) -> Encoding:
+    """Return OTLP's JSON. `resource` are attributes of the process that reports."""
+    return Encoding(
+        "application/json",
+        "/v1/traces",
+        partial(otlp_json.encode, resource=_attributes(resource)),
+        otlp_json.encode_list,
+        frame=otlp_json.FRAME,
+        seam=otlp_json.SEAM,
+    )
+
+
+def otlp_as_proto(resource: Mapping[str, str] = NO_TAGS) -> Encoding:
+    """Return OTLP's protobuf. `resource` are attributes of the process that reports."""
+    return Encoding(
+        "application/x-protobuf",
+        "/v1/traces",
+        partial(otlp_proto.encode, resource=_attributes(resource)),
+        otlp_proto.encode_list,
+        frame=0,
+        seam=otlp_proto.SEAM,
+    )
+
+
+def _attributes(resource: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((plain_text(name), plain_text(value)) for name, value in resource.items())
+
+
+OTLP_JSON: Final = otlp_as_json()
+OTLP_PROTO: Final = otlp_as_proto()

@@ -64,10 +64,10 @@ def plain(span: Span) -> Span:
     Two halves of a character that stand together become one, a lone half becomes "?", which is
     what Zipkin makes of it. Tags and annotations are in the order of Java's strings, UTF-16.
     """
-    tags = {_plain(name): _plain(value) for name, value in span.labels().items()}
-    notes = {Annotation(at, _plain(value)) for at, value in ordered(span.annotations)}
+    tags = {plain_text(name): plain_text(value) for name, value in span.labels().items()}
+    notes = {Annotation(at, plain_text(value)) for at, value in ordered(span.annotations)}
     return span._replace(
-        name=_plain(span.name),
+        name=plain_text(span.name),
         local=_plain_peer(span.local),
         remote=_plain_peer(span.remote),
         tags={name: tags[name] for name in sorted(tags, key=_utf16)},
@@ -75,6 +75,12 @@ def plain(span: Span) -> Span:
         error=None,
         causes=None,
     )
+
+
+def plain_text(text: str) -> str:
+    """Return text that has a UTF-8 form; see `plain`."""
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return whole.encode("utf-8", "replace").decode()
 
 
 @lru_cache(maxsize=1024)
@@ -110,13 +116,8 @@ def _ipv6(ip: bytes) -> str:
     return ":".join(groups[:start]) + "::" + ":".join(groups[start + longest :])
 
 
-def _plain(text: str) -> str:
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    return whole.encode("utf-8", "replace").decode()
-
-
 def _plain_peer(peer: Peer) -> Peer:
-    return Peer(_plain(peer.service), _plain(peer.host), peer.port)
+    return Peer(plain_text(peer.service), plain_text(peer.host), peer.port)
 
 
 def _utf16(text: str) -> bytes:

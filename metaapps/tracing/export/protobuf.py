@@ -42,6 +42,12 @@ def delimited(key: bytes, content: bytes) -> bytes:
     return key + varint(len(content)) + content
 
 
+def leading(content: bytes) -> tuple[bytes, bytes]:
+    """Return the first field, whose key has one byte and which has bytes, and all others."""
+    size, at = _varint(content, 1)
+    return content[: at + size], content[at + size :]
+
+
 def fields(content: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Give each field of a message, in time linear in its length: key, number, bytes.
 
