@@ -61,8 +61,7 @@ class Graph:
         """The place of the span that each one began in, None if there is none."""
         self.waits: Final = [_waits(span, said) for span, said in zip(spans, labels, strict=True)]
         self.before: Final[list[list[int]]] = [[] for _ in range(2 * len(spans))]
-        """The events that each event waited for. Beyond those of spans there are some that stand
-        for several of them."""
+        """What each event waited for. After those of spans come some that stand for several."""
         self._several: Final[dict[tuple[str, Address], int]] = {}
         self._link()
         self._pasts: Final[dict[int, bytearray]] = {}
@@ -80,16 +79,6 @@ class Graph:
                 self._pasts.clear()
             self._pasts[later] = past
         return bool(past[earlier])
-
-    def span_events(self, event: int) -> Iterable[int]:
-        """Return the events of spans that an event waited for directly."""
-        pending = list(self.before[event])
-        while pending:
-            found = pending.pop()
-            if found < 2 * len(self.spans):
-                yield found
-            else:
-                pending.extend(self.before[found])  # which are events of spans
 
     def _past(self, event: int) -> bytearray:
         past = bytearray(len(self.before))

@@ -7,12 +7,12 @@ them, are other witnesses.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Final, Literal, NamedTuple, Self
 
 from metaapps.tracing.causality.graph import Graph, Place, begin, end
-from metaapps.tracing.causality.path import Step, critical_path
+from metaapps.tracing.causality.path import Step, begins, critical_path
 from metaapps.tracing.causality.tags import dot, seen
 from metaapps.tracing.errors import TracingError
 from metaapps.tracing.span import Span
@@ -56,6 +56,7 @@ class Causality:
         self._places: Final = places
         self._identities: Final = {id(span): place for place, span in enumerate(graph.spans)}
         self._groups: dict[object, list[Place]] | None = None
+        self._began: Sequence[int] | None = None
 
     @classmethod
     def of(cls, spans: Iterable[Span]) -> Self:
@@ -155,7 +156,9 @@ class Causality:
         waited for, its path has what came last; that alone is asked of clocks. A callee that
         another clock timed is moved to where it fits into its call.
         """
-        return critical_path(self._graph, self._place(root))
+        if self._began is None:
+            self._began = begins(self._graph)
+        return critical_path(self._graph, self._place(root), self._began)
 
     def _place(self, span: Span) -> Place:
         place = self._identities.get(id(span))
