@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, final
 
 from baggage.context import suppressed
 from metaapps.tracing.export.delivery import Delivery, Losses, Retry
@@ -26,6 +26,7 @@ QUEUE_FULL: Final = "queue full"
 _TURN: Final = 150
 
 
+@final
 class Bell:
     """Wakes whoever waits for it, now or later, once.
 
@@ -77,6 +78,9 @@ class Worker:
         self._encoding: Final = encoding
         self._interval: Final = interval
         self._limit: Final = message_bytes
+        # `Encoding.size` in parts: it is linear, and this is done for every span.
+        self._room: Final = message_bytes - encoding.frame
+        self._seam: Final = encoding.seam
         self._delivery: Final = Delivery(sink, encoding, retry, self.losses, self._pause)
         self._overflow: Final = overflow
         self._hurry: Final = Bell()
@@ -106,19 +110,19 @@ class Worker:
         spans: list[bytes] = []
         total = 0
         for item in self._taken():
-            if isinstance(item, Bell):
+            if type(item) is Bell:
                 self._send(spans)
                 spans, total = [], 0
                 item.ring()
                 continue
             span = self._encoded(item)
-            if span is None:
-                continue
-            if spans and self._encoding.size(total + len(span), len(spans) + 1) > self._limit:
+            size = len(span) + self._seam
+            if total + size > self._room and spans:
                 self._send(spans)
                 spans, total = [], 0
-            spans.append(span)
-            total += len(span)
+            if span:
+                spans.append(span)
+                total += size
         self._send(spans)
         if self._overflow():
             self.losses.tell(QUEUE_FULL, "spans end faster than they are sent")
@@ -154,18 +158,18 @@ class Worker:
                 turn = 0
                 time.sleep(0)
 
-    def _encoded(self, span: Span) -> bytes | None:
-        """Return a span as bytes; None if that can't be, or nobody would take it."""
+    def _encoded(self, span: Span) -> bytes:
+        """Return a span as bytes; none if that can't be, or nobody would take it."""
         try:
             encoded = self._encoding.span(span)
         except Exception as error:  # noqa: BLE001 - counted, and the other spans go on
             self.losses.add(UNENCODABLE, 1, f"span {span.name!r:.60}: {error!r:.200}")
-            return None
-        size = self._encoding.size(len(encoded), 1)
-        if size > self._limit:
-            reason = f"span {span.name!r:.60} of {size} bytes, in messages of {self._limit} at most"
+            return b""
+        if len(encoded) + self._seam > self._room:
+            size, limit = self._encoding.size(len(encoded), 1), self._limit
+            reason = f"span {span.name!r:.60} of {size} bytes, in messages of {limit} at most"
             self.losses.add(TOO_LARGE, 1, reason)
-            return None
+            return b""
         return encoded
 
     def _send(self, spans: list[bytes]) -> None:
