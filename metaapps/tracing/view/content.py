@@ -88,6 +88,7 @@ def _row(row: Row, place: Placed, begin: int, services: dict[str, int]) -> dict[
         error=None if span.error is None else span.error or "error",
         local=_address(span.local),
         remote=_peer(span.remote),
+        to=_called(span),
         notes=[
             [_exact(note.timestamp + place.shift - begin), note.value]
             for note in sorted(span.annotations)
@@ -105,6 +106,13 @@ def _shown(tag: str) -> bool:
 def _peer(peer: Peer) -> str:
     address = _address(peer)
     return f"{peer.service} ({address})" if peer.service and address else peer.service or address
+
+
+def _called(span: Span) -> str:
+    """Name whom a span called, or sent a message to; "" for one that did neither."""
+    if span.kind is None or not span.kind.departs:
+        return ""
+    return span.remote.service or _address(span.remote)
 
 
 def _address(peer: Peer) -> str:

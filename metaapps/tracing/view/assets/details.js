@@ -58,7 +58,7 @@ class Details {
     dot.style.setProperty("--tint", colour(row.service));
     return make("header", "", close,
       make("h2", "", dot, this.page.services[row.service]),
-      make("p", "operation", row.name || "?"));
+      make("p", "operation", row.to ? `${row.name || "?"} → ${row.to}` : row.name || "?"));
   }
 
   wrong(row) {
@@ -92,7 +92,7 @@ class Details {
   causes(view, place) {
     const edges = view.trace.edges;
     const list = (title, found) => (found.length
-      ? make("div", "links", make("h4", "", title), ...found.map((other) => this.link(view, other)))
+      ? make("div", "links", make("h4", "", title), ...found.map((other) => this.link(view, place, other)))
       : null);
     const parts = [
       view.onPath.has(place) ? make("p", "", "On the critical path.") : null,
@@ -104,7 +104,7 @@ class Details {
     return parts.length ? make("section", "causes", make("h3", "", "Causes"), ...parts) : null;
   }
 
-  link(view, place) {
+  link(view, from, place) {
     const row = view.rows[place];
     const node = button("link", "", () => {
       view.reveal(place);
@@ -112,8 +112,10 @@ class Details {
     });
     const dot = make("i", "dot");
     dot.style.setProperty("--tint", colour(row.service));
-    node.append(dot, make("b", "", this.page.services[row.service]), ` ${row.name || "?"} `,
-      make("small", "", row.duration ? `${signed(row.begin)} – ${signed(row.begin + row.duration)}` : signed(row.begin)));
+    node.append(dot, make("span", "",
+      row.service === view.rows[from].service ? null : make("b", "", `${this.page.services[row.service]} `),
+      row.name || "?", row.to ? ` → ${row.to}` : ""),
+    make("small", "", range(row.begin, row.begin + (row.duration ?? 0))));
     return node;
   }
 

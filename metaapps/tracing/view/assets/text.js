@@ -40,6 +40,14 @@ function signed(us) {
   return us < 0 ? `−${time(-us)}` : `+${time(us)}`;
 }
 
+// From one moment to another, the unit said once if it is the same.
+function range(from, to) {
+  const [begin, unit] = time(from).split(" ");
+  const end = time(to);
+  if (from === to) return end;
+  return end.endsWith(` ${unit}`) ? `${begin} – ${end}` : `${begin} ${unit} – ${end}`;
+}
+
 function count(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }

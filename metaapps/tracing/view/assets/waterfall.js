@@ -45,21 +45,22 @@ class Waterfall {
     this.lines = this.rows.map((row, place) => this.line(row, place));
     this.body = make("div", "lines", ...this.lines);
     this.body.setAttribute("role", "rowgroup");
-    this.table = make("div", "waterfall", this.head(), make("div", "lanes", this.grid, this.under),
-      this.body, make("div", "lanes", this.over));
+    this.table = make("div", "table", this.head(), this.body);
     this.table.setAttribute("role", "treegrid");
     this.table.setAttribute("aria-label", `Spans of trace ${this.trace.id}`);
     this.table.setAttribute("aria-readonly", "true");
     this.map = make("canvas", "map");
     this.map.hidden = this.rows.length < 30;
-    this.node = make("div", "view", this.tools(), this.map, this.table);
+    this.field = make("div", "waterfall", make("div", "lanes", this.grid, this.under), this.table,
+      make("div", "lanes", this.over), this.splitter());
+    this.node = make("div", "view", this.tools(), this.map, this.field);
     this.lines[0].tabIndex = 0;
     this.body.addEventListener("click", (event) => this.clicked(event));
     this.body.addEventListener("focusin", (event) => this.reached(event));
     this.body.addEventListener("keydown", (event) => this.pressed(event));
     this.drags(this.axis, () => [this.from, this.span]);
     this.drags(this.map, () => [0, this.total]);
-    new ResizeObserver(() => this.refresh()).observe(this.table);
+    new ResizeObserver(() => this.refresh()).observe(this.field);
     this.place();
     this.filter();
   }
@@ -69,7 +70,7 @@ class Waterfall {
     const lane = make("div", "", this.axis);
     for (const cell of [names, lane]) cell.setAttribute("role", "columnheader");
     lane.setAttribute("aria-label", "Time");
-    const row = make("div", "head-row", names, this.splitter(), lane);
+    const row = make("div", "head-row", names, lane);
     row.setAttribute("role", "row");
     return row;
   }
@@ -78,7 +79,7 @@ class Waterfall {
     const node = make("div", "splitter");
     const set = (share) => {
       const now = Math.round(Math.max(12, Math.min(75, share)));
-      this.table.style.setProperty("--names", `${now}%`);
+      this.field.style.setProperty("--names", `${now}%`);
       node.setAttribute("aria-valuenow", now);
       this.refresh();
     };
@@ -90,7 +91,7 @@ class Waterfall {
     node.addEventListener("pointerdown", (event) => node.setPointerCapture(event.pointerId));
     node.addEventListener("pointermove", (event) => {
       if (!node.hasPointerCapture(event.pointerId)) return;
-      const box = this.table.getBoundingClientRect();
+      const box = this.field.getBoundingClientRect();
       set(((event.clientX - box.left) / box.width) * 100);
     });
     node.addEventListener("keydown", (event) => {
@@ -141,7 +142,8 @@ class Waterfall {
     const service = this.page.services[row.service];
     const fold = this.parents.has(place) ? make("i", "fold") : make("i", "leaf");
     const name = make("div", "name", fold, make("i", "dot"),
-      make("b", "", service), make("span", "operation", row.name || "?"), this.badges(row, place));
+      make("b", "", service), make("span", "operation", row.name || "?"),
+      row.to && !this.isAnswered(place) ? make("span", "to", `→ ${row.to}`) : null, this.badges(row));
     const bar = make("div", barClass(row));
     bar.style.setProperty("--at", row.begin);
     bar.style.setProperty("--long", row.duration ?? 0);
@@ -158,13 +160,18 @@ class Waterfall {
     line.dataset.place = place;
     if (this.parents.has(place)) line.setAttribute("aria-expanded", "true");
     if (row.half) line.classList.add("half");
-    if (this.rows[place + 1]?.half && this.callers[place + 1] === place) line.classList.add("whole");
+    if (this.isAnswered(place)) line.classList.add("whole");
     if (this.onPath.has(place)) line.classList.add("on-path");
     if (row.error) line.classList.add("failed");
     return line;
   }
 
-  badges(row, place) {
+  // Whether the request that answers a call is below it, which shows where the call went.
+  isAnswered(place) {
+    return this.rows[place + 1]?.half && this.callers[place + 1] === place;
+  }
+
+  badges(row) {
     const node = make("span", "badges");
     if (row.fault) node.append(make("span", "badge fault", "fault"));
     if (row.error) node.append(make("span", "badge error", "error"));
@@ -190,7 +197,8 @@ class Waterfall {
 
   spoken(row, place) {
     return [
-      `${this.page.services[row.service]} ${row.name || "?"}`, role(row),
+      `${this.page.services[row.service]} ${row.name || "?"}`,
+      row.to ? `${role(row)} to ${row.to}` : role(row),
       `begins at ${time(row.begin)}`,
       row.duration ? `takes ${time(row.duration)}` : "unfinished",
       row.fault ? `fault injected: ${row.fault}` : "", row.error ? `error: ${brief(row.error)}` : "",
@@ -267,8 +275,8 @@ class Waterfall {
   // Where it stands.
 
   place() {
-    this.table.style.setProperty("--from", this.from);
-    this.table.style.setProperty("--scale", 100 / this.span);
+    this.field.style.setProperty("--from", this.from);
+    this.field.style.setProperty("--scale", 100 / this.span);
     this.whole.hidden = this.span >= this.total;
     this.refresh();
   }
@@ -336,7 +344,7 @@ class Waterfall {
       this.waiting = false;
       this.width = this.under.clientWidth;
       if (!this.width) return;
-      const style = getComputedStyle(this.table);
+      const style = getComputedStyle(this.field);
       const pixels = (name) => parseFloat(style.getPropertyValue(name));
       const size = pixels("--row");
       const middle = pixels("--lane-top") + pixels("--lane") / 2;
