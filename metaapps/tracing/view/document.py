@@ -20,7 +20,15 @@ from metaapps.tracing.view.content import content
 
 _ASSETS: Final = files("metaapps.tracing.view") / "assets"
 _STYLES: Final = ("page.css", "waterfall.css", "details.css")
-_SCRIPTS: Final = ("text.js", "drawing.js", "waterfall.js", "details.js", "page.js")
+_SCRIPTS: Final = (
+    "text.js",
+    "drawing.js",
+    "rows.js",
+    "controls.js",
+    "waterfall.js",
+    "details.js",
+    "page.js",
+)
 
 # JSON has no other place for these than its strings, where an escape means the same letter. They
 # could end the element that holds it, or, in older browsers, a line of script.

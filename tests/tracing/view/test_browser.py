@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from selenium.webdriver import ActionChains
 
 from baggage.boundary import Kind
 from tests.tracing.view import samples
@@ -214,6 +215,31 @@ def test_zooming_widens_bars_and_escape_ends_it(browser: Browser) -> None:
     assert after[1] - after[0] == pytest.approx(2 * (before[1] - before[0]), abs=1)
     browser.press("ESCAPE")
     assert browser.run(BARS)[2] == before
+
+
+def test_dragging_over_the_axis_zooms_into_that_time(browser: Browser) -> None:
+    browser.show(samples.proxy())
+    axis = browser.one(".axis")
+    quarter = axis.size["width"] // 4
+    chain = ActionChains(browser.driver)
+    chain.move_to_element_with_offset(axis, -quarter, 0).click_and_hold()
+    chain.move_by_offset(quarter, 0).release().perform()
+    browser.drawn()
+    left, right, width, _ = browser.run(BARS)[0]
+    assert right - left == pytest.approx(4 * width, rel=0.02)
+    assert left == pytest.approx(-width, rel=0.02)
+    browser.all(".actions button:not([hidden])")[-1].click()
+    browser.drawn()
+    assert browser.run(BARS)[0][0] == 0
+
+
+def test_tab_comes_to_a_row_that_is_shown(browser: Browser) -> None:
+    browser.show(samples.checkout())
+    browser.rows()[9].click()
+    browser.press("ESCAPE")
+    browser.all(".chip")[1].click()
+    (row,) = browser.all(".row[tabindex='0']")
+    assert row.get_attribute("data-place") == "0"
 
 
 @pytest.mark.parametrize("width", [400, 1400])

@@ -42,7 +42,7 @@ class Waterfall {
     this.grid = make("div", "grid");
     const drawing = () => draw("svg", { class: "drawing", "aria-hidden": "true" });
     [this.under, this.over] = [drawing(), drawing()];
-    this.lines = this.rows.map((row, place) => this.line(row, place));
+    this.lines = this.rows.map((row, place) => makeRow(this, row, place));
     this.body = make("div", "lines", ...this.lines);
     this.body.setAttribute("role", "rowgroup");
     this.table = make("div", "table", this.head(), this.body);
@@ -52,14 +52,14 @@ class Waterfall {
     this.map = make("canvas", "map");
     this.map.hidden = this.rows.length < 30;
     this.field = make("div", "waterfall", make("div", "lanes", this.grid, this.under), this.table,
-      make("div", "lanes", this.over), this.splitter());
-    this.node = make("div", "view", this.tools(), this.map, this.field);
-    this.lines[0].tabIndex = 0;
+      make("div", "lanes", this.over), splitter(this));
+    this.node = make("div", "view", tools(this), this.map, this.field);
+    this.rest(0);
     this.body.addEventListener("click", (event) => this.clicked(event));
     this.body.addEventListener("focusin", (event) => this.reached(event));
     this.body.addEventListener("keydown", (event) => this.pressed(event));
-    this.drags(this.axis, () => [this.from, this.span]);
-    this.drags(this.map, () => [0, this.total]);
+    drags(this, this.axis, () => [this.from, this.span]);
+    drags(this, this.map, () => [0, this.total]);
     new ResizeObserver(() => this.refresh()).observe(this.field);
     this.place();
     this.filter();
@@ -75,135 +75,9 @@ class Waterfall {
     return row;
   }
 
-  splitter() {
-    const node = make("div", "splitter");
-    const set = (share) => {
-      const now = Math.round(Math.max(12, Math.min(75, share)));
-      this.field.style.setProperty("--names", `${now}%`);
-      node.setAttribute("aria-valuenow", now);
-      this.refresh();
-    };
-    node.tabIndex = 0;
-    node.setAttribute("role", "separator");
-    node.setAttribute("aria-orientation", "vertical");
-    node.setAttribute("aria-label", "Width of names");
-    node.setAttribute("aria-valuenow", 36);
-    node.addEventListener("pointerdown", (event) => node.setPointerCapture(event.pointerId));
-    node.addEventListener("pointermove", (event) => {
-      if (!node.hasPointerCapture(event.pointerId)) return;
-      const box = this.field.getBoundingClientRect();
-      set(((event.clientX - box.left) / box.width) * 100);
-    });
-    node.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -2, ArrowRight: 2 }[event.key];
-      if (step) set(Number(node.getAttribute("aria-valuenow")) + step);
-    });
-    return node;
-  }
-
-  tools() {
-    this.chips = make("div", "chips");
-    const counts = new Map();
-    for (const row of this.rows) counts.set(row.service, (counts.get(row.service) ?? 0) + 1);
-    for (const [service, spans] of counts) {
-      const name = this.page.services[service];
-      const chip = button("chip", name, () => this.toggleService(service, chip));
-      chip.style.setProperty("--tint", colour(service));
-      chip.append(make("small", "", `${spans}`));
-      chip.setAttribute("aria-pressed", "false");
-      chip.title = `Show only ${name} (${count(spans, "span")})`;
-      this.chips.append(chip);
-    }
-    const toggle = (className, label, value, act) => {
-      const node = button(`toggle ${className}`, label, () => {
-        const now = node.getAttribute("aria-pressed") !== "true";
-        node.setAttribute("aria-pressed", now);
-        act(now);
-      });
-      node.setAttribute("aria-pressed", value);
-      return node;
-    };
-    const edges = this.trace.edges.length
-      ? toggle("", "Causal edges", this.edged, (now) => { this.edged = now; this.refresh(); }) : null;
-    const path = this.critical.length
-      ? toggle("narrow", "Critical path only", false, (now) => { this.narrowed = now; this.filter(); }) : null;
-    const deep = this.parents.size > 0;
-    const group = make("div", "actions", edges, path,
-      deep ? button("", "Collapse all", () => this.foldAll(true)) : null,
-      deep ? button("", "Expand all", () => this.foldAll(false)) : null,
-    );
-    this.whole = button("", "Whole time", () => this.zoom(0, this.total));
-    this.whole.hidden = true;
-    group.append(this.whole);
-    return make("div", "tools", this.chips, group);
-  }
-
-  line(row, place) {
-    const service = this.page.services[row.service];
-    const fold = this.parents.has(place) ? make("i", "fold") : make("i", "leaf");
-    const name = make("div", "name", fold, make("i", "dot"),
-      make("b", "", service), make("span", "operation", row.name || "?"),
-      row.to && !this.isAnswered(place) ? make("span", "to", `→ ${row.to}`) : null, this.badges(row));
-    const bar = make("div", barClass(row));
-    bar.style.setProperty("--at", row.begin);
-    bar.style.setProperty("--long", row.duration ?? 0);
-    const lane = make("div", "lane", bar, ...this.notes(row), this.label(row));
-    name.setAttribute("role", "gridcell");
-    lane.setAttribute("role", "gridcell");
-    const line = make("div", "row", name, lane);
-    line.setAttribute("role", "row");
-    line.setAttribute("aria-level", row.depth + 1);
-    line.setAttribute("aria-label", this.spoken(row, place));
-    line.tabIndex = -1;
-    line.style.setProperty("--depth", row.depth);
-    line.style.setProperty("--tint", colour(row.service));
-    line.dataset.place = place;
-    if (this.parents.has(place)) line.setAttribute("aria-expanded", "true");
-    if (row.half) line.classList.add("half");
-    if (this.isAnswered(place)) line.classList.add("whole");
-    if (this.onPath.has(place)) line.classList.add("on-path");
-    if (row.error) line.classList.add("failed");
-    return line;
-  }
-
   // Whether the request that answers a call is below it, which shows where the call went.
   isAnswered(place) {
     return this.rows[place + 1]?.half && this.callers[place + 1] === place;
-  }
-
-  badges(row) {
-    const node = make("span", "badges");
-    if (row.fault) node.append(make("span", "badge fault", "fault"));
-    if (row.error) node.append(make("span", "badge error", "error"));
-    if (row.lost) node.append(make("span", "badge", "caller missing"));
-    return node;
-  }
-
-  notes(row) {
-    return (row.notes ?? []).filter(([at]) => at >= 0 && at <= this.total).map(([at, value]) => {
-      const note = make("i", "note");
-      note.style.setProperty("--at", at);
-      note.title = `${value} (${signed(at - row.begin)})`;
-      return note;
-    });
-  }
-
-  label(row) {
-    const node = make("span", "label", row.duration ? time(row.duration) : "unfinished");
-    if (row.fault) node.append(make("em", "fault", row.fault));
-    if (row.error) node.append(make("em", "error", brief(row.error)));
-    return node;
-  }
-
-  spoken(row, place) {
-    return [
-      `${this.page.services[row.service]} ${row.name || "?"}`,
-      row.to ? `${role(row)} to ${row.to}` : role(row),
-      `begins at ${time(row.begin)}`,
-      row.duration ? `takes ${time(row.duration)}` : "unfinished",
-      row.fault ? `fault injected: ${row.fault}` : "", row.error ? `error: ${brief(row.error)}` : "",
-      row.lost ? "caller missing" : "", this.onPath.has(place) ? "on the critical path" : "",
-    ].filter(Boolean).join(", ");
   }
 
   // What shows: rows that match, with their callers, where nothing above is folded.
@@ -229,7 +103,6 @@ class Waterfall {
     }
     for (const [place, line] of this.lines.entries()) line.classList.toggle("dim", dim.has(place));
     this.kept = kept;
-    this.found = found;
     this.fold();
     return found;
   }
@@ -243,6 +116,7 @@ class Waterfall {
       line.hidden = !this.visible[place];
       if (this.parents.has(place)) line.setAttribute("aria-expanded", !this.folded.has(place));
     }
+    if (!this.visible[this.current]) this.rest(Math.max(0, this.visible.indexOf(true)));
     this.refresh();
   }
 
@@ -308,35 +182,6 @@ class Waterfall {
     this.zoom(centre - span / 2, span);
   }
 
-  drags(node, domain) {
-    let start = null;
-    const at = (event) => {
-      const box = node.getBoundingClientRect();
-      const [from, span] = domain();
-      return from + Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)) * span;
-    };
-    const mark = make("i", "drag");
-    node.addEventListener("pointerdown", (event) => {
-      start = at(event);
-      node.setPointerCapture(event.pointerId);
-    });
-    node.addEventListener("pointermove", (event) => {
-      if (start === null) return;
-      const [from, span] = domain();
-      const ends = [start, at(event)].sort((a, b) => a - b);
-      mark.style.left = `${((ends[0] - from) / span) * 100}%`;
-      mark.style.width = `${((ends[1] - ends[0]) / span) * 100}%`;
-      if (node.matches(".axis")) node.append(mark);
-    });
-    node.addEventListener("pointerup", (event) => {
-      const ends = [start, at(event)].sort((a, b) => a - b);
-      start = null;
-      mark.remove();
-      if (ends[1] - ends[0] > domain()[1] * 0.005) this.zoom(ends[0], ends[1] - ends[0]);
-    });
-    node.addEventListener("dblclick", () => this.zoom(0, this.total));
-  }
-
   refresh() {
     if (this.waiting) return;
     this.waiting = true;
@@ -369,12 +214,17 @@ class Waterfall {
     this.lines[place].focus();
   }
 
-  // The row in focus is the one that Tab comes back to, and that open details are of.
-  reached(event) {
-    const place = Number(event.target.dataset.place);
+  // The one row that Tab comes to.
+  rest(place) {
     this.lines[this.current].tabIndex = -1;
     this.lines[place].tabIndex = 0;
     this.current = place;
+  }
+
+  // Open details are of the row in focus.
+  reached(event) {
+    const place = Number(event.target.dataset.place);
+    this.rest(place);
     if (this.page.details.isOpen && this.chosen !== place) this.page.open(this, place);
   }
 
@@ -389,7 +239,9 @@ class Waterfall {
   clear() {
     this.services.clear();
     this.narrowed = false;
-    for (const node of this.node.querySelectorAll(".chip, .narrow")) node.setAttribute("aria-pressed", "false");
+    for (const node of this.node.querySelectorAll(".chip, .narrow")) {
+      node.setAttribute("aria-pressed", "false");
+    }
     this.page.clearSearch();
     this.filter();
   }
@@ -435,7 +287,7 @@ class Waterfall {
       Home: () => this.focus(this.visible.indexOf(true)),
       End: () => this.focus(this.visible.lastIndexOf(true)),
       ArrowRight: () => (open || !this.parents.has(at) ? this.step(1) : this.setFold(at, false)),
-      ArrowLeft: () => (open ? this.setFold(at, true) : this.callers[at] !== null && this.focus(this.callers[at])),
+      ArrowLeft: () => (open ? this.setFold(at, true) : this.focus(this.callers[at] ?? at)),
       Enter: () => this.page.open(this, at, this.chosen === at),
       " ": () => this.page.open(this, at, this.chosen === at),
       "+": () => this.zoomBy(0.5),
@@ -448,14 +300,4 @@ class Waterfall {
     event.preventDefault();
     keys[event.key]();
   }
-}
-
-function barClass(row) {
-  const kinds = ["bar"];
-  if (row.kind === "client" || row.kind === "producer") kinds.push("departs");
-  if (row.kind === "producer" || row.kind === "consumer") kinds.push("async");
-  if (!row.duration) kinds.push("unfinished");
-  if (row.error) kinds.push("wrong");
-  if (row.fault) kinds.push("injected");
-  return kinds.join(" ");
 }
