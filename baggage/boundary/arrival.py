@@ -57,7 +57,7 @@ class Arrival(Crossing):
         """Show the `down` keys of the flows to what runs in the scope."""
         down = directive.down
         if down:
-            self.branch.update(lambda carried: carried.with_down(down))
+            self.branch.update(lambda carried: carried.lowered(down))
 
     def drive(self, handle: Callable[[], T]) -> T | Delivered:
         """Take all steps around `handle`, which makes the whole response, in this thread."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
-from baggage.boundary.metaapp import PROCEED, Answer, Directive, Inject, Proceed
+from baggage.boundary.metaapp import Answer, Directive, Inject, Proceed
 from baggage.boundary.outcome import Fault, Raised, Returned
 from baggage.values import check_down
 
@@ -23,15 +23,25 @@ class MetaAppError(RuntimeError):
     """A meta-application broke the protocol of flows."""
 
 
-def checked(directive: Any) -> Directive:
-    """Return a directive that can be followed; raise MetaAppError or BaggageError otherwise."""
+def check(directive: Any) -> None:
+    """Raise MetaAppError or BaggageError unless a directive can be followed."""
     if isinstance(directive, Proceed):
-        if directive is not PROCEED:
-            _check(directive)
+        for key, value in directive.down.items():
+            check_down(key, value)
+        if directive.headers:
+            _check_headers(directive.headers)
+        delay = directive.delay
+        if delay != 0 and not (isfinite(delay) and delay > 0):
+            raise MetaAppError(f"a delay is some seconds from 0, not {delay!r}")
     elif isinstance(directive, Inject) and isinstance(directive.fault, Fault):
-        _check(directive.otherwise)
+        check(directive.otherwise)
     elif not (isinstance(directive, Answer) and is_outcome(directive.outcome)):
         raise MetaAppError(f"yielded {directive!r}, not a directive")
+
+
+def checked(directive: Any) -> Directive:
+    """Return a directive that can be followed; raise as `check` does otherwise."""
+    check(directive)
     followed: Directive = directive
     return followed
 
@@ -41,16 +51,6 @@ def is_outcome(value: object) -> bool:
     if isinstance(value, Raised):
         return isinstance(value.error, BaseException)
     return isinstance(value, Returned)
-
-
-def _check(proceed: Proceed) -> None:
-    for key, value in proceed.down.items():
-        check_down(key, value)
-    if proceed.headers:
-        _check_headers(proceed.headers)
-    delay = proceed.delay
-    if delay != 0 and not (isfinite(delay) and delay > 0):
-        raise MetaAppError(f"a delay is some seconds from 0, not {delay!r}")
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

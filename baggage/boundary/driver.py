@@ -148,7 +148,7 @@ class Boundary:
         policy = self._policy.in_session()
         service = service or policy.service
         wanted = self.interested(adapter.kind, adapter.library)
-        call = self._describe(adapter, request, service) if wanted else None
+        call = self._describe_arrival(adapter, request, service) if wanted else None
         make = Receipting if policy.receipts else Arrival
         arrival = make(self, adapter, request, call, Branch(received, service))
         arrival.policy = policy
@@ -305,6 +305,14 @@ class Boundary:
                 # Beyond this, and the method that is preparing: to look at a frame costs.
                 site = call_site(adapter.packages, beyond=2)
             return call.placed(service, target, site)
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self.failed(error)
+            return None
+
+    def _describe_arrival(self, adapter: Adapter, request: Any, service: str) -> Call | None:
+        try:
+            call = adapter.describe(request)
+            return call.placed(service, call.target, call.site)
         except Exception as error:  # noqa: BLE001 - kept from the application
             self.failed(error)
             return None

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from baggage.boundary.call import Call
-from baggage.boundary.directive import MetaAppError, checked, is_outcome
+from baggage.boundary.directive import MetaAppError, check, is_outcome
 from baggage.boundary.metaapp import (
     PROCEED,
     Directive,
@@ -49,7 +50,7 @@ class Onion:
                 flow = app.around(call)
                 directive = next(flow)
                 if directive is not PROCEED:
-                    directive = checked(directive)
+                    check(directive)
             except BaseException as error:  # noqa: BLE001 - isolates what others wrote
                 self._not_started(app, flow, error)
                 continue
@@ -65,13 +66,19 @@ class Onion:
 
     def end(self, outcome: Outcome, enact: Enact) -> Outcome:
         """Send the outcome to each flow, which may replace it for those outside of it."""
-        while self.flows:
-            app, flow = self.flows.pop()
-            replaced = self._finish(app, flow, outcome)
-            if isinstance(replaced, Fault):
-                replaced = enact(replaced, outcome)
-            if replaced is not None:
-                outcome = replaced
+        flows = self.flows
+        while flows:
+            app, flow = flows.pop()
+            returned = None
+            try:
+                flow.send(outcome)
+                self._failed(app, _twice(flow))
+            except StopIteration as end:
+                returned = end.value
+            except Exception as error:  # noqa: BLE001 - isolates what others wrote
+                self._failed(app, error)
+            if returned is not None:  # Not in the block above: an exception would tell of it.
+                outcome = self._replaced(app, returned, outcome, enact)
         return outcome
 
     def close(self) -> None:
@@ -98,24 +105,30 @@ class Onion:
             raise error
         self._failed(app, error)
 
-    def _finish(self, app: MetaApp, flow: Flow, outcome: Outcome) -> Outcome | Fault | None:
-        try:
-            flow.send(outcome)
-            flow.close()
-            raise MetaAppError("yielded a second directive")
-        except StopIteration as end:
-            result: Outcome | Fault | None = end.value
-            if result is None or isinstance(result, Fault) or is_outcome(result):
-                return result
-            self._failed(app, MetaAppError(f"returned {result!r}, not an outcome"))
-        except Exception as error:  # noqa: BLE001 - isolates what others wrote
-            self._failed(app, error)
-        return None
+    def _replaced(self, app: MetaApp, result: Any, outcome: Outcome, enact: Enact) -> Outcome:
+        """Return the outcome for those outside of a flow that returned something."""
+        if isinstance(result, Fault):
+            result = enact(result, outcome)
+            return outcome if result is None else result
+        if is_outcome(result):
+            replaced: Outcome = result
+            return replaced
+        self._failed(app, MetaAppError(f"returned {result!r}, not an outcome"))
+        return outcome
 
     def _failed(self, app: MetaApp, error: Exception) -> None:
         if self._strict:
             raise error
         _log.error("meta-application failed", exc_info=error, extra={"metaapp": app.name})
+
+
+def _twice(flow: Flow) -> Exception:
+    """Return what is wrong with a flow that goes on after its outcome, and end it."""
+    try:
+        flow.close()
+    except Exception as error:  # noqa: BLE001 - isolates what others wrote
+        return error
+    return MetaAppError("yielded a second directive")
 
 
 def _merge(outer: Proceed, inner: Proceed) -> Proceed:

@@ -32,12 +32,9 @@ _SCRIPT: Final = frozenset({"__main__", "__mp_main__"})
 
 
 class _Owner(Enum):
-    """Whose a frame is. Nobody's are ours, those of the standard library, and those to skip."""
-
     APPLICATION = 0
     INSTALLED = 1
     LOOP = 2
-    NOBODY = 3
 
 
 # A member of an enumeration is looked up in its class, at each frame.
@@ -59,12 +56,13 @@ def call_site(library: AbstractSet[str] = frozenset(), *, beyond: int = 0) -> Ca
         if frame is None:
             break
         owner = _owner(frame.f_globals.get("__name__"), frame.f_code.co_filename, library)
-        if owner is _APPLICATION:
-            return _site(frame)
-        if owner is _INSTALLED:
-            installed = installed or frame
-        elif owner is _LOOP and (installed is not None or _forked_at() is not None):
-            break
+        if owner is not None:
+            if owner is _APPLICATION:
+                return _site(frame)
+            if owner is _INSTALLED:
+                installed = installed or frame
+            elif installed is not None or _forked_at() is not None:
+                break
         frame = frame.f_back
     if installed is None:
         return _forked_at() or UNKNOWN_SITE
@@ -97,17 +95,18 @@ def _stem(filename: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _owner(module: object, filename: str, library: AbstractSet[str]) -> _Owner:
+def _owner(module: object, filename: str, library: AbstractSet[str]) -> _Owner | None:
+    """Say whose a frame is; nobody's are ours, the standard library's, and those to skip."""
     if module in _LOOPS:
         return _Owner.LOOP
     package = str(module).partition(".")[0]
     if package in _OURS or package in library or filename.startswith("<frozen"):
-        return _Owner.NOBODY
+        return None
     path = filename.replace("\\", "/")
     if "/site-packages/" in path or "/dist-packages/" in path:
         return _Owner.INSTALLED
     if any(path.startswith(prefix) for prefix in _STANDARD_PREFIXES):
-        return _Owner.NOBODY
+        return None
     return _Owner.APPLICATION
 
 

@@ -70,8 +70,8 @@ class Sending:
     def set(self, name: str, value: str) -> None:
         """Replace a header to send, not the application's own."""
         if self._headers is self.request.headers:
-            self.outgoing = copy(self.request)
-            self.outgoing.headers = self._headers = self.request.headers.copy()
+            self.outgoing = _copied(self.request)
+            self.outgoing.headers = self._headers = _headers(self.request.headers)
         self._changed.add(name)
         self._headers[name] = value
 
@@ -111,6 +111,25 @@ class Sending:
         if response.request is self.outgoing:
             response.request = self.request
         return response
+
+
+def _copied(request: PreparedRequest) -> PreparedRequest:
+    """Return what `copy` does, at a fraction of the cost."""
+    if type(request) is not PreparedRequest:
+        return copy(request)
+    copied = PreparedRequest.__new__(PreparedRequest)
+    vars(copied).update(vars(request))
+    return copied
+
+
+def _headers(headers: Any) -> Any:
+    """Return a copy of headers: of those that requests makes, without asking for each of them."""
+    store = getattr(headers, "_store", None)
+    if type(headers) is not CaseInsensitiveDict or store is None:
+        return headers.copy()
+    copied: Any = CaseInsensitiveDict.__new__(CaseInsensitiveDict)
+    copied._store = store.copy()
+    return copied
 
 
 def _read(response: Response) -> None:

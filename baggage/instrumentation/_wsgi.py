@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,9 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 EXTENSION: Final = "baggage"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~/-]+")
+"""A path in which nothing is quoted."""
+
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - not to be bound
 _WHOLE: Final = 1 << 20
 """Bodies of at most so many bytes are taken whole, where somebody asks for a digest."""
@@ -151,7 +155,9 @@ class WsgiAdapter(ServerAdapter):
         """Describe the request by method and raw path."""
         told = request.get
         method = told("REQUEST_METHOD", "GET")
-        path = quote(told("SCRIPT_NAME", "") + told("PATH_INFO", "")) or "/"
+        path = told("SCRIPT_NAME", "") + told("PATH_INFO", "") or "/"
+        if not _PLAIN.fullmatch(path):
+            path = quote(path)
         # All of these middleware may change, for what it is around.
         peer = told("REMOTE_ADDR"), told("REMOTE_PORT")
         local = told("SERVER_NAME"), told("SERVER_PORT")

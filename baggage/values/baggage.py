@@ -7,13 +7,12 @@ that only go down and those that only come home.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from baggage.values.codec import Came, body_of, untouched
 from baggage.values.errors import BaggageError
 from baggage.values.history import Contribution, History, priority_of, type_of
-from baggage.values.keys import Direction, Key, Type, Value, check_down, check_value
+from baggage.values.keys import Direction, Key, Type, Value, bag, check_down, check_value
 from baggage.values.known import Known
 from baggage.values.oneway import NOTHING, Down, Gathered, Home, digest_of, united, without
 from baggage.wire import brief
@@ -73,18 +72,17 @@ class Baggage:
     @property
     def bare(self) -> bool:
         """Whether there is surely nothing of ours to carry; what came is not read for that."""
-        known, base = self.history.known, self._base
-        if known is _NO_HISTORY.known:
-            return not self.home and not self.down
-        came = base.source if base is known else None
+        if self.history is _NO_HISTORY:
+            return not (self.down or self.home)
+        base = self._base
+        came = base.source if base is self.history.known else None
         return isinstance(came, Came) and not came.body
 
     @property
     def returns(self) -> bool:
         """Whether a join of this may change anything: nothing goes down with an answer."""
-        history = self.history
-        merges = history is not _NO_HISTORY and (history.over is not None or not history.empty)
-        return merges or bool(self.home)
+        merges = self.history is not _NO_HISTORY
+        return bool(self.home) or (merges and not (self.history.empty and not self.history.over))
 
     def keys(self) -> tuple[str, ...]:
         """Return the names of all keys with a value, sorted."""
@@ -118,8 +116,6 @@ class Baggage:
         entry = self.history.known.entry(key.name if isinstance(key, Key) else key)
         if entry is None:
             return ()
-        if len(entry) == 1:
-            return tuple([only.value for only in entry.values()])
         return tuple([entry[dot].value for dot in sorted(entry)])
 
     def complete(self, key: Key | str) -> bool:
@@ -195,10 +191,15 @@ class Baggage:
         """Return baggage with other values of these `down` keys; raises as `pack` does."""
         if not changes:
             return self
+        for key, value in changes.items():
+            check_down(key, value)
+        return self.lowered(changes)
+
+    def lowered(self, changes: Mapping[Key, Value]) -> Baggage:
+        """Return the same of changes that `check_down` was asked about."""
         held = self.down
         down = dict(held) if held else {}
         for key, value in changes.items():
-            check_down(key, value)
             down[key.name] = (value, key.priority)
         return Baggage(self.history, down, self.home, self.origin, self.foreign)
 
@@ -207,12 +208,15 @@ class Baggage:
         return self._with(self.history.peek()) if self.history.own else self
 
     def departing(self, changes: Mapping[Key, Value] | None = None) -> Baggage:
-        """Return what a callee gets: no ids, no `home` values, `down` keys as changed."""
+        """Return what a callee gets: no ids, no `home` values, `down` keys as changed.
+
+        The changes are ones that `check_down` was asked about.
+        """
         departing = self
         if self.home or self.history.own:
             history = self.history.peek()
             departing = Baggage(history, self._down, NOTHING, self.origin, self.foreign, self._base)
-        return departing.with_down(changes) if changes else departing
+        return departing.lowered(changes) if changes else departing
 
     def returning(self, since: Baggage | None = None) -> Baggage:
         """Return what a caller gets back: no ids, no `down` keys, no foreign members.
@@ -305,14 +309,14 @@ class Baggage:
         if isinstance(key, Key):
             return key
         if self._lacks(key):
-            return _bag(key)
+            return bag(key)
         if key in self.down:
             return Key(key, direction=Direction.DOWN, priority=self.down[key][1])
         if key in self.home:
             return Key(key, direction=Direction.HOME, priority=self.home[key].priority)
         entry = self.history.entries.get(key)
         if entry is None:
-            return _bag(key)
+            return bag(key)
         return Key(key, _KNOWN_TYPES.get(type_of(entry), Type.BAG), priority=priority_of(entry))
 
 
@@ -336,11 +340,6 @@ def receive(blob: bytes) -> Baggage:
     if came.has_home:
         return Baggage(History(known), came.down(), came.home(), came.origin)
     return Baggage(History(known), None, NOTHING, came.origin, (), known)
-
-
-@lru_cache(maxsize=1024)
-def _bag(name: str) -> Key:
-    return Key(name)
 
 
 def _restored(blob: bytes, origin: str, foreign: tuple[str, ...]) -> Baggage:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from baggage.values.errors import BaggageError
@@ -52,6 +53,10 @@ class Key:
     direction: Direction = Direction.BOTH
     priority: int = DEFAULT_PRIORITY
 
+    def __hash__(self) -> int:
+        """Tell keys apart by their names, which is all that differs in most cases, and quick."""
+        return hash(self.name)
+
     def __post_init__(self) -> None:
         """Refuse names and priorities that the wire can't carry."""
         if not self.name or len(encoded(self.name)) > MAX_NAME:
@@ -76,6 +81,12 @@ def key(
             raise BaggageError(f"a key goes 'both' ways, 'down' or 'home', not {direction!r}")
         direction = Direction[direction.upper()]
     return Key(name, type, direction, priority)
+
+
+@lru_cache(maxsize=1024)
+def bag(name: str) -> Key:
+    """Return what a name stands for where nothing is known of it."""
+    return Key(name)
 
 
 def encoded(text: str) -> bytes:
