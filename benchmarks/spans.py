@@ -36,9 +36,8 @@ def ours(*, sampled: bool, write: Callable[[Any], object] | None = None) -> Run:
     from metaapps.tracing.sampling import ALWAYS, NEVER
 
     ended: list[tracing.Span] = []
-    written: list[Any] = []
-    report = ended.append if write is None else lambda span: written.append(write(span))
-    baggage.register(tracing.Tracing(report, sampler=ALWAYS if sampled else NEVER, service="shop"))
+    sampler = ALWAYS if sampled else NEVER
+    baggage.register(tracing.Tracing(ended.append, sampler=sampler, service="shop"))
     tracing.start("request").__enter__()
 
     def once() -> None:
@@ -46,7 +45,14 @@ def ours(*, sampled: bool, write: Callable[[Any], object] | None = None) -> Run:
             if span.recording:
                 _tell_ours(span)
 
-    return _repeat(once, lambda: (ended.clear(), written.clear()))
+    def after() -> None:
+        # As the reporter's thread does, some time later.
+        if write is not None:
+            for span in ended:
+                write(span)
+        ended.clear()
+
+    return _repeat(once, after)
 
 
 def ours_untraced() -> Run:

@@ -39,6 +39,8 @@ MAX_EVENT: Final = 200
 Frontier = tuple[Value, ...]
 NOTHING: Final[Frontier] = ()
 UNSEEN: Final = EMPTY.history.known
+Stamp = Known | tuple[int, int]
+"""What was seen; of one root that is nobody else's its number and height."""
 _BEGAN: Final = b"^"
 _NOTE: Final = "tracing.frontier"
 _NO_NOTE: Final = (None, ())
@@ -63,13 +65,13 @@ class Waited:
         self,
         position: Position,
         before: Frontier = NOTHING,
-        seen: Known = UNSEEN,
+        seen: Stamp = UNSEEN,
         implied: Value | None = None,
     ) -> None:
         """Note what had ended, and was seen, where a span begins."""
         self.position, self.before, self.seen, self.implied = position, before, seen, implied
         self.joined: Frontier = NOTHING
-        self.ended: Known | None = None
+        self.ended: Stamp | None = None
         self.answered = self.answers = False
 
     def tags(self) -> Mapping[str, str]:
@@ -82,7 +84,7 @@ class Waited:
                 if len(references) > MAX_REFERENCES:
                     cut.append(name)
         if self.seen is not UNSEEN:
-            stamp, whole = _stamp(self.seen)
+            stamp, whole = _told(self.seen)
             if stamp:
                 tags[SEEN] = stamp
             if not whole:
@@ -96,11 +98,10 @@ class Waited:
 
     def _after(self) -> list[str]:
         before = self.before
-        if not before:
-            return []
-        raw, implied = self.position.raw, _addresses(self.implied)
-        parent = _BEGAN + raw[1 : 1 + TRACE_BYTES] + raw[_ADDRESS + 1 :]
-        return self._references([each for each in before if each not in implied and each != parent])
+        if self.implied is not None:
+            implied = _addresses(self.implied)
+            before = tuple(each for each in before if each not in implied)
+        return self._references(before) if before else []
 
     def _joined(self) -> list[str]:
         before = self.before
@@ -111,8 +112,13 @@ class Waited:
         return references
 
     def _references(self, ended: Iterable[Value]) -> list[str]:
-        """Return references to these: ids, with that of the trace where it's another."""
-        trace, address = self.position.trace, self.position.address
+        """Return references to these: ids, with that of the trace where it's another.
+
+        That the parent began goes without saying.
+        """
+        raw = self.position.raw
+        trace, address = raw[1 : 1 + TRACE_BYTES], raw[1 : 1 + _ADDRESS]
+        parent = trace + raw[1 + _ADDRESS :]
         references = []
         for each in ended:
             # What arrives comes from strangers.
@@ -123,7 +129,10 @@ class Waited:
                 span = f"{where.hex()}-{span}"
             elif each.endswith(address):
                 continue
-            references.append(span if len(each) == _ADDRESS else f"^{span}")
+            if len(each) == _ADDRESS:
+                references.append(span)
+            elif each[1:] != parent:
+                references.append(f"^{span}")
         return references
 
 
@@ -134,8 +143,8 @@ def began(position: Position, running: Branch | None) -> Waited:
     carried = running.baggage
     before = _frontier(running, carried)
     if not before:
-        return Waited(position, NOTHING, carried.history.known)
-    waited = Waited(position, before, carried.history.known, down(carried, KNOWN))
+        return Waited(position, NOTHING, _stamp(carried))
+    waited = Waited(position, before, _stamp(carried), down(carried, KNOWN))
     if len(before) > _WIDE:
         # All of that is behind this beginning, for whoever comes after it.
         running.pack(DONE, _BEGAN + position.address)
@@ -151,7 +160,7 @@ def arrived(position: Position, running: Branch, sender: Position | None) -> Wai
     if sender is not None and sender.span_id not in {position.span_id, position.parent_id}:
         sender = None  # Somebody in between traces by other means, and called.
     implied = None if sender is None else behind(before)
-    waited = Waited(position, before, running.baggage.history.known, implied)
+    waited = Waited(position, before, _stamp(running.baggage), implied)
     waited.answers = sender is not None and sender.sent
     return waited
 
@@ -159,14 +168,15 @@ def arrived(position: Position, running: Branch, sender: Position | None) -> Wai
 def ended(waited: Waited, running: Branch) -> None:
     """Note that a span ends in a branch: what comes after it there waited for it."""
     carried = running.baggage
-    if carried.history.known is not waited.seen:
+    if _stamp(carried) != waited.seen:
         waited.joined = _frontier(running, carried)
     if waited.answers:
         return
     address = waited.position.address
     running.pack(DONE, address)
-    waited.ended = known = running.baggage.history.known
-    running.notes[_NOTE] = (known, (address,))
+    carried = running.baggage
+    waited.ended = _stamp(carried)
+    running.notes[_NOTE] = (carried.history.known, (address,))
 
 
 def _frontier(running: Branch, carried: Baggage) -> Frontier:
@@ -199,13 +209,22 @@ def _addresses(known: Value | None) -> Collection[bytes]:
     return frozenset(known[at : at + _ADDRESS] for at in range(0, len(known), _ADDRESS))
 
 
-def _stamp(known: Known) -> tuple[str, bool]:
-    """Return what was seen of each root as text, and whether that is all."""
+def _stamp(carried: Baggage) -> Stamp:
+    """Return what was seen, in little where that is so: what waits to be written holds on to it."""
+    known = carried.history.known
     layer = known.layer
-    if layer is not None and layer.base is UNSEEN:
-        return f"{layer.root:016x}:{layer.height}", True
+    if layer is None or layer.base is not UNSEEN:
+        return known
+    return layer.root, layer.height
+
+
+def _told(stamp: Stamp) -> tuple[str, bool]:
+    """Return what was seen of each root as text, and whether that is all."""
+    if isinstance(stamp, tuple):
+        return f"{stamp[0]:016x}:{stamp[1]}", True
+    layer = stamp.layer
     # To find out all that is known would cost more than the rest.
-    seen = known.seen if layer is None else {**layer.base.seen, layer.root: layer.height}
+    seen = stamp.seen if layer is None else {**layer.base.seen, layer.root: layer.height}
     whole = len(seen) <= MAX_ROOTS
     told = []
     for root, event in sorted(seen.items())[:MAX_ROOTS]:
@@ -224,12 +243,13 @@ def _written(event: Event) -> str:
     return f"({lowest(event)},{_written(left)},{_written(right)})"
 
 
-def _dot(known: Known, address: bytes) -> str | None:
-    """Return the dot under which the end of a span was packed."""
-    layer = known.layer
-    if layer is not None:
-        return f"{layer.root:016x}::{layer.height}"  # nothing was packed since
-    for dot, contribution in known.entries.get(DONE.name, {}).items():
+def _dot(stamp: Stamp, address: bytes) -> str | None:
+    """Return the dot under which the end of a span was packed, the last that was."""
+    if isinstance(stamp, tuple):
+        return f"{stamp[0]:016x}::{stamp[1]}"
+    if stamp.layer is not None:
+        return f"{stamp.layer.root:016x}::{stamp.layer.height}"
+    for dot, contribution in stamp.entries.get(DONE.name, {}).items():
         if contribution.value == address:
             return f"{dot.root:016x}:{dot.point}:{dot.height}"
     return None
