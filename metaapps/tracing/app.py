@@ -28,8 +28,9 @@ from baggage.values import Key, Value
 from metaapps.tracing import frontier, settings
 from metaapps.tracing.export.file import TraceFile
 from metaapps.tracing.frontier import KNOWN, Waited, behind
-from metaapps.tracing.handle import Recording, failure
+from metaapps.tracing.handle import Recording
 from metaapps.tracing.span import NOBODY, SPAN, Peer, Position
+from metaapps.tracing.text import failure
 from metaapps.tracing.tracer import STATE, Came, Report, Tracer, standing
 
 NAME: Final = "tracing"

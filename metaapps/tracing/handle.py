@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from baggage.boundary import Kind, exception_name
+from baggage.boundary import Kind
 from metaapps.tracing.frontier import Waited
 from metaapps.tracing.scope import Scope
 from metaapps.tracing.sockets import ends
 from metaapps.tracing.span import NOBODY, Annotation, Peer, Position, Span
+from metaapps.tracing.text import failure, text
 
 if TYPE_CHECKING:
     from metaapps.tracing.tracer import Tracer
 
 Carrier = MutableMapping[str, str] | Callable[[str, str], object]
 """Headers of a request, or what adds one to them."""
-
-_MAX_MESSAGE: Final = 300
 
 
 class Handle:
@@ -33,12 +32,11 @@ class Handle:
     open across a `yield` see `traced`. Times are µs since 1970, durations µs.
     """
 
-    __slots__ = ("_scope", "position")
+    __slots__ = ("position",)
 
     def __init__(self, position: Position | None = None) -> None:
         """Stand for the span at `position`, None for no trace at all."""
         self.position = position
-        self._scope: Scope | None = None
 
     @property
     def trace_id(self) -> str:
@@ -123,8 +121,6 @@ class Handle:
 
     def __enter__(self) -> Self:
         """Make this the current span."""
-        self._scope = scope = self.scope()
-        scope.__enter__()
         return self
 
     def __exit__(
@@ -134,12 +130,6 @@ class Handle:
         trace: TracebackType | None,
     ) -> None:
         """End the span, with the block's error if it is no plain exit."""
-        if error is not None and not isinstance(error, GeneratorExit):
-            self.error(error)
-        self.finish()
-        scope, self._scope = self._scope, None
-        if scope is not None:
-            scope.__exit__(kind, error, trace)
 
 
 NONE: Final = Handle()
@@ -149,13 +139,33 @@ NONE: Final = Handle()
 class Placed(Handle):
     """A span that isn't recorded here: of a trace that nobody keeps, or under way elsewhere."""
 
-    __slots__ = ("_tracer", "place")
+    __slots__ = ("_scope", "_tracer", "place")
 
     def __init__(self, tracer: Tracer, position: Position) -> None:
         """Stand at `position`."""
         self.position = self.place = position
-        self._scope = None
+        self._scope: Scope | None = None
         self._tracer = tracer
+
+    def __enter__(self) -> Self:
+        scope = self.scope()
+        scope.around, self._scope = self._scope, scope
+        scope.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and not isinstance(error, GeneratorExit):
+            self.error(error)
+        self.finish()
+        scope = self._scope
+        if scope is not None:
+            self._scope = scope.around
+            scope.__exit__(kind, error, trace)
 
     def child(self, name: str, *, kind: Kind | None = None, at: int = 0) -> Handle:
         return self._tracer.start(name, kind=kind, parent=self.place, at=at)
@@ -179,8 +189,8 @@ class Recording(Placed):
     """A span that is reported when it ends."""
 
     __slots__ = (
-        *("_annotations", "_begin", "_error", "_local", "_name", "_open", "_remote", "_tags"),
-        *("_timestamp", "_waited", "kind", "shared"),
+        *("_annotations", "_begin", "_error", "_local", "_name", "_open", "_others", "_remote"),
+        *("_tags", "_timestamp", "_waited", "kind", "shared"),
     )
 
     def __init__(
@@ -193,19 +203,21 @@ class Recording(Placed):
         at: int = 0,
         waited: Waited | None = None,
         shared: bool = False,
+        local: Peer = NOBODY,
     ) -> None:
         """Begin now, or `at`."""
         self.position = self.place = position
         self._scope = None
         self.kind, self.shared = kind, shared
         self._tracer, self._name, self._waited = tracer, name, waited
-        self._local = self._remote = NOBODY
+        self._local, self._remote = local, NOBODY
         self._tags: dict[str, str] = {}
         self._annotations: list[Annotation] = []
         self._error: str | None = None
         self._timestamp = at or tracer.now()
         self._begin = 0 if at else tracer.ticks()
         self._open = [True]  # whoever takes it ends the span
+        self._others: list[Placed | None] = []  # that were current, one for each block of this one
 
     @property
     def recording(self) -> bool:
@@ -213,12 +225,12 @@ class Recording(Placed):
 
     def annotate(self, value: str, *, at: int = 0) -> Self:
         if self._open:
-            self._annotations.append(Annotation(at or self._tracer.now(), _text(value)))
+            self._annotations.append(Annotation(at or self._tracer.now(), text(value)))
         return self
 
     def tag(self, name: str, value: object) -> Self:
         if self._open:  # else the tags are the reporter's
-            self._tags[name] = value if type(value) is str else _text(value)
+            self._tags[name] = value if type(value) is str else text(value)
         return self
 
     def rename(self, name: str) -> Self:
@@ -280,10 +292,20 @@ class Recording(Placed):
         return Scope(self, self._waited)
 
     def lives(self, *, current: bool) -> None:
+        live, raw, others = self._tracer.live, self.place.raw, self._others
         if current:
-            self._tracer.live[self.place.raw] = self
-        else:
-            self._tracer.live.pop(self.place.raw, None)
+            others.append(live.get(raw))
+            live[raw] = self
+            return
+        other = others.pop()
+        if not others:
+            # The other half of a call, where both are in this process.
+            if other is not None and other.recording:
+                live[raw] = other
+            else:
+                live.pop(raw, None)
+        if others:  # in another thread, meanwhile
+            live[raw] = self
 
     def _taken(self) -> bool:
         try:
@@ -316,24 +338,3 @@ class Recording(Placed):
         if self._begin:
             return (self._tracer.ticks() - self._begin) // 1000
         return self._tracer.now() - self._timestamp
-
-
-def failure(error: BaseException) -> str:
-    """Return what an error is called and what it says, for a tag."""
-    name = exception_name(type(error))
-    try:
-        message = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - an application's own error must not fail it
-        return name
-    return f"{name}: {message[:_MAX_MESSAGE]}" if message else name
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - an application's own value must not fail it
-        return f"<{type(value).__name__}>"

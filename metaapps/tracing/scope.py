@@ -20,13 +20,15 @@ _OURS: Final = frozenset({SPAN.name, KNOWN.name, DONE.name})
 class Scope:
     """A block in which a span is the current one. Use it once; see `Handle.scope`."""
 
-    __slots__ = ("_before", "_branch", "_handle", "_known", "_token", "_told", "_waited")
+    __slots__ = ("_before", "_branch", "_handle", "_known", "_token", "_told", "_waited", "around")
 
     def __init__(self, handle: Placed | None, waited: Waited | None) -> None:
         """Prepare; without a handle nothing changes."""
         self._handle = handle
         self._waited = waited
         self._branch: Branch | None = None
+        self.around: Scope | None = None
+        """The one that this one is nested in, where it is of the same span."""
 
     def __enter__(self) -> Handle | None:
         """Make it the current span."""

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 from baggage.boundary import Call, Kind, read_header, write_header
 from baggage.context import Branch, branch
-from baggage.values import EMPTY, Baggage, Direction, Key, Value
+from baggage.values import Baggage, Direction, Key, Value
 from baggage.values.pen import new_root
 from metaapps.tracing import formats, frontier
 from metaapps.tracing.formats import Decision, Extracted, Format
@@ -115,6 +115,8 @@ class Tracer:
         if self._report is None:
             return NONE
         running = branch()
+        if running is not None and running.muted:
+            return NONE
         stands = self._stands(running)
         inside = stands if parent is HERE else parent
         if inside is None:
@@ -129,7 +131,8 @@ class Tracer:
         waited = frontier.began(position, running if within else None)
         if waited.implied and not _same(inside, stands):
             waited.implied = None  # by the beginning of the current span, which is not the parent
-        return self.record(position, name, kind, at=at, waited=waited)
+        local = self._local(running)
+        return self.record(position, name, kind, at=at, waited=waited, local=local)
 
     def record(
         self,
@@ -140,9 +143,12 @@ class Tracer:
         at: int = 0,
         waited: Waited | None = None,
         shared: bool = False,
+        local: Peer = NOBODY,
     ) -> Recording:
         """Begin to record a span at a position of its own."""
-        handle = Recording(self, position, name, kind, at=at, waited=waited, shared=shared)
+        handle = Recording(
+            self, position, name, kind, at=at, waited=waited, shared=shared, local=local
+        )
         if self._started is not None:
             self._started(handle)
         return handle
@@ -157,7 +163,8 @@ class Tracer:
 
     def join(self, carrier: Headers, name: str = "", *, at: int = 0) -> Handle:
         """Start the server's span of a request that brought these headers, of any case."""
-        if self._report is None:
+        running = branch()
+        if self._report is None or (running is not None and running.muted):
             return NONE
         headers: dict[str, str] = {}
         for key, value in carrier.items():
@@ -167,21 +174,22 @@ class Tracer:
         came = self.came(headers, _position(carried), None)
         if not came.position.sampled:
             return Placed(self, came.position)
-        waited = Waited(came.position)
         handle = self.record(
-            came.position, name, Kind.SERVER, at=at, waited=waited, shared=came.shared
+            came.position,
+            name,
+            Kind.SERVER,
+            at=at,
+            waited=Waited(came.position),
+            shared=came.shared,
+            local=self._local(running),
         )
         return handle.remote(carried.origin) if carried.origin else handle
 
     def inject(self, position: Position, carrier: MutableMapping[str, str]) -> None:
         """Write where a span stands on a request's headers: the configured formats, and ours."""
         carrier.update(self.headers(position, branch()))
-        carried = EMPTY.with_down({SPAN: position.sending().raw})
-        if present := carrier.get("baggage"):
-            carried = carried.within(read_header(present).foreign)
-        running = branch()
-        service = (running.service if running is not None else "") or self.service
-        carrier["baggage"] = write_header(carried, origin=service)
+        carried = read_header(carrier.get("baggage", "")).with_down({SPAN: position.sending().raw})
+        carrier["baggage"] = write_header(carried, origin=self.here().service)
 
     def headers(self, position: Position, running: Branch | None) -> Mapping[str, str]:
         """Return the headers that tell others of a span, in the configured formats."""
@@ -222,8 +230,7 @@ class Tracer:
 
     def here(self) -> Peer:
         """Return who runs here."""
-        running = branch()
-        return _peer((running.service if running is not None else "") or self.service)
+        return self._local(branch())
 
     def ending(self, position: Position, waited: Waited) -> None:
         """Note that a span ends here, for what comes after it in this branch."""
@@ -234,8 +241,7 @@ class Tracer:
         if stands[1 : 1 + TRACE_BYTES] != position.trace:
             return  # somebody ends it who does something else
         if position.parent_id is None:
-            waited.joined = running.baggage.siblings(frontier.DONE)
-            frontier.forget(running)
+            waited.joined = running.baggage.siblings(frontier.DONE)  # nothing comes after it
         else:
             frontier.ended(waited, running)
 
@@ -247,6 +253,9 @@ class Tracer:
             self._report(span)
         except Exception as error:  # noqa: BLE001 - kept from the application
             _log.error("a span is lost: it could not be reported", exc_info=error)
+
+    def _local(self, running: Branch | None) -> Peer:
+        return _peer((running.service if running is not None else "") or self.service)
 
     def _stands(self, running: Branch | None) -> Position | None:
         """Return where a branch stands, as `standing` does; sooner where that is a span of ours."""
