@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from baggage.boundary import (
     NO_FACTS,
@@ -26,7 +26,7 @@ from baggage.boundary import (
 from baggage.context import Branch, branch
 from baggage.values import Key, Value
 from metaapps.tracing import frontier, settings
-from metaapps.tracing.export.file import TraceFile
+from metaapps.tracing.export.opening import Export, reporters
 from metaapps.tracing.frontier import KNOWN, Waited, behind
 from metaapps.tracing.handle import Recording
 from metaapps.tracing.span import NOBODY, SPAN, Peer, Position
@@ -39,16 +39,6 @@ EVERYTHING: Final = "*"
 
 _DEPARTURES: Final = frozenset({Kind.CLIENT, Kind.PRODUCER})
 _ARRIVALS: Final = frozenset({Kind.SERVER, Kind.CONSUMER})
-
-
-class Exporting(Protocol):
-    """Where spans go, and wait to be sent."""
-
-    def flush(self, timeout: float) -> bool:
-        """Wait until all that was reported before is sent or given up; False if it takes longer."""
-
-    def close(self, timeout: float) -> None:
-        """Do so, and take no more."""
 
 
 class Tracing:
@@ -65,7 +55,7 @@ class Tracing:
         report: Report | None,
         *,
         local: Collection[str] = (),
-        export: Exporting | None = None,
+        export: Export | None = None,
         **options: Any,
     ) -> None:
         self.tracer: Final = Tracer(report, **options)
@@ -215,10 +205,18 @@ def create() -> Tracing:
     Raises SettingError.
     """
     chosen = settings.from_environment()
-    report = TraceFile(chosen.file).report if chosen.file else None
+    export = reporters(
+        file=chosen.file,
+        url=chosen.url,
+        encoding=chosen.encoding,
+        otlp=chosen.otlp,
+        otlp_encoding=chosen.otlp_encoding,
+        interval=chosen.interval,
+    )
     return Tracing(
-        report,
+        None if export is None else export.report,
         local=chosen.local,
+        export=export,
         share=chosen.share,
         sampler=chosen.sampler,
         formats=chosen.formats,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from metaapps.tracing.errors import SettingError
+from metaapps.tracing.export.reporter import INTERVAL
 from metaapps.tracing.formats import FORMATS, Format
 from metaapps.tracing.sampling import ALWAYS, Sampler, parse
 
@@ -34,7 +35,7 @@ class Settings:
     encoding: str = "json"
     otlp: str = ""
     otlp_encoding: str = "protobuf"
-    interval: float = 1.0
+    interval: float = INTERVAL
     share: bool = True
     sampler: Sampler = ALWAYS
     formats: tuple[Format, ...] = (FORMATS["b3"],)
@@ -55,7 +56,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         encoding=_one_of(environ, "TRACING_ENCODING", "json", "proto3"),
         otlp=otlp,
         otlp_encoding=_one_of(environ, "TRACING_OTLP_ENCODING", "protobuf", "json"),
-        interval=_seconds(environ, "TRACING_INTERVAL", 1.0),
+        interval=_seconds(environ, "TRACING_INTERVAL", INTERVAL),
         share=_flag(environ, "TRACING_SHARE", default=not otlp),
         sampler=parse(environ.get("TRACING_SAMPLE") or "always"),
         formats=_formats(environ.get("TRACING_FORMATS") or "b3"),

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
+from click.core import ParameterSource
 
+from metaapps.tracing.cli.alongside import run
 from metaapps.tracing.cli.refusal import Refused
 from metaapps.tracing.cli.source import plain
 from metaapps.tracing.errors import SpanError
@@ -35,8 +37,27 @@ _MILLISECOND = 1_000
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep the spans in this file too, one JSON object a line, and begin with what it holds.",
 )
-def collect(port: int, host: str, file: Path | None) -> None:
+@click.option(
+    "--page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("trace.html"),
+    show_default=True,
+    help="Where the page goes when COMMAND has ended.",
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def collect(
+    context: click.Context,
+    port: int,
+    host: str,
+    file: Path | None,
+    page: Path,
+    command: tuple[str, ...],
+) -> None:
     """Take spans as a Zipkin server does, and show them in a browser.
+
+    With a COMMAND it runs that with TRACING_URL set, on a free port if none is given, writes a page
+    of the traces when it has ended, and ends as it did.
 
     It takes Zipkin's v2 JSON and proto3, and refuses what the real server refuses. Traces are kept
     in memory, 128 MiB of them; then the oldest are dropped.
@@ -46,18 +67,23 @@ def collect(port: int, host: str, file: Path | None) -> None:
       tracing collect &
       TRACING_URL=http://127.0.0.1:9411 python shop.py
       then open http://127.0.0.1:9411
+      tracing collect -- filibuster run --services services.toml ./test_shop.py
     """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
     from metaapps.tracing.collector import Collector, Store
 
+    if command and context.get_parameter_source("port") is ParameterSource.DEFAULT:
+        port = 0
     store = Store()
     with _kept(file, store) as lines:
-        telling = _Telling(store, lines)
+        telling = _Telling(store, lines, quiet=bool(command))
         try:
             collector = Collector(store, host=host, port=port, grown=telling.grown)
         except OSError as error:
             reason = error.strerror or str(error)
             raise Refused(f"can't listen at {plain(host)}:{port}: {reason}") from error
         with collector:
+            if command:
+                context.exit(run(command, collector.url, page))
             telling.begin(collector.url)
             try:
                 threading.Event().wait()
@@ -68,8 +94,9 @@ def collect(port: int, host: str, file: Path | None) -> None:
 class _Telling:
     """Says what came, and writes it to the file; requests in any thread wait for that."""
 
-    def __init__(self, store: Store, lines: BinaryIO | None) -> None:
+    def __init__(self, store: Store, lines: BinaryIO | None, *, quiet: bool) -> None:
         self._store = store
+        self._quiet = quiet
         self._lines = lines
         self._lock = threading.Lock()
         self._url = ""
@@ -85,6 +112,8 @@ class _Telling:
             if self._lines is not None:
                 self._lines.write(b"".join(line + b"\n" for line in kept.written))
                 self._lines.flush()
+            if self._quiet:
+                return
             for trace in kept.traces:
                 click.echo(f"{_line(trace)}  {self._url}/zipkin/traces/{trace[0].trace_id}")
             if (dropped := self._store.dropped) > self._dropped:

@@ -22,7 +22,7 @@ from metaapps.tracing.export.encoding import (
 )
 from metaapps.tracing.export.file import TraceFile
 from metaapps.tracing.export.lines import JSON_LINES, LinesSink
-from metaapps.tracing.export.reporter import PATIENCE, Reporter
+from metaapps.tracing.export.reporter import INTERVAL, PATIENCE, Reporter
 from metaapps.tracing.span import Span
 
 LINES: Final = ".jsonl"
@@ -89,11 +89,13 @@ def reporters(
     encoding: str = "json",
     otlp: str = "",
     otlp_encoding: str = "protobuf",
+    interval: float = INTERVAL,
 ) -> Export | None:
     """Open what is named; None where nothing is. Raises SettingError.
 
     `url` is a Zipkin server's, which gets `encoding`: "json" or "proto3". `otlp` is the URL of an
-    OpenTelemetry collector, which gets `otlp_encoding`: "json" or "protobuf". A `file` that ends in
+    OpenTelemetry collector, which gets `otlp_encoding`: "json" or "protobuf". For both, spans wait
+    `interval` seconds at most. A `file` that ends in
     ".jsonl" gets lines in the background, of which a process that is killed loses the last 0.1 s.
     Any other has each span as soon as it ends, for which the application waits.
     """
@@ -101,9 +103,9 @@ def reporters(
     if file is not None:
         exports.append(_to_file(file))
     if url:
-        exports.append(_to_server(url, _named(_ZIPKIN, encoding)))
+        exports.append(_to_server(url, _named(_ZIPKIN, encoding), interval))
     if otlp:
-        exports.append(_to_server(otlp, _named(_OTLP, otlp_encoding)))
+        exports.append(_to_server(otlp, _named(_OTLP, otlp_encoding), interval))
     if len(exports) > 1:
         return Several(exports)
     return exports[0] if exports else None
@@ -115,11 +117,11 @@ def _to_file(file: Path) -> Export:
     return Reporter(LinesSink(file), JSON_LINES, interval=_LINES_INTERVAL)
 
 
-def _to_server(url: str, encoding: Encoding) -> Export:
+def _to_server(url: str, encoding: Encoding, interval: float) -> Export:
     # Clients and parsers of HTTP take longer to import than all of tracing.
     from metaapps.tracing.export.http import HttpSink
 
-    return Reporter(HttpSink(url, encoding), encoding)
+    return Reporter(HttpSink(url, encoding), encoding, interval=interval)
 
 
 def _named(encodings: Mapping[str, Encoding], name: str) -> Encoding:

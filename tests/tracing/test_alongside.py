@@ -1,0 +1,62 @@
+"""`tracing collect -- COMMAND`: a look at what a command did."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORK = """
+import sys
+import baggage
+from metaapps import tracing
+baggage.instrument(service="shop")
+with tracing.start("count the <b>stock</b>"):
+    pass
+sys.exit({code})
+"""
+
+
+def collect(where: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    tracing = [sys.executable, "-m", "metaapps.tracing.cli", "collect"]
+    return subprocess.run(
+        [*tracing, "--", *command], cwd=where, capture_output=True, text=True, check=False
+    )
+
+
+def python(code: str) -> tuple[str, ...]:
+    return sys.executable, "-c", code
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_command_ends_as_it_does_and_leaves_a_page(tmp_path: Path, code: int) -> None:
+    ran = collect(tmp_path, *python(WORK.format(code=code)))
+    assert (ran.returncode, ran.stderr) == (code, "")
+    assert ran.stdout == "traces: trace.html\n"
+    page = (tmp_path / "trace.html").read_text()
+    assert "count the" in page
+    assert "<b>stock</b>" not in page, "names are text"
+
+
+def test_a_command_that_traced_nothing_fails(tmp_path: Path) -> None:
+    ran = collect(tmp_path, *python("print('done')"))
+    assert (ran.returncode, ran.stdout) == (2, "done\n")
+    assert ran.stderr == "no spans came: do the services call baggage.instrument()?\n"
+    assert not (tmp_path / "trace.html").exists()
+
+
+def test_a_command_that_fails_untraced_ends_as_it_does(tmp_path: Path) -> None:
+    assert collect(tmp_path, *python("raise SystemExit(7)")).returncode == 7
+
+
+def test_a_signal_is_told_as_a_shell_tells_it(tmp_path: Path) -> None:
+    killed = python("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert collect(tmp_path, *killed).returncode == 137
+
+
+def test_a_command_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    ran = collect(tmp_path, "./no-such-command")
+    assert ran.returncode == 2
+    assert ran.stderr == "Error: can't run ./no-such-command: No such file or directory\n"
