@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, Self
 
 from metaapps.tracing.causality.graph import Graph, Place, begin, end
 from metaapps.tracing.causality.path import Step, begins, critical_path
-from metaapps.tracing.causality.tags import dot, seen
+from metaapps.tracing.causality.tags import Reference, dot, seen
 from metaapps.tracing.errors import TracingError
 from metaapps.tracing.span import Span
 
@@ -112,15 +112,16 @@ class Causality:
     def after(self, span: Span) -> tuple[Span, ...]:
         """Return the spans whose end this one directly waited for before it began.
 
-        What those waited for in turn is left out; so is what its caller had waited for.
+        What those waited for in turn is left out; so is what its caller had waited for. They are in
+        the order of their beginning.
         """
         waited = self._graph.waits[self._place(span)].after
-        return self._named(each.address for each in waited if not each.began)
+        return self._ended(waited)
 
     def joined(self, span: Span) -> tuple[Span, ...]:
         """Return the spans whose end this one waited for while it ran, and so before it ended."""
         waited = self._graph.waits[self._place(span)].joined
-        return self._named(each.address for each in waited if not each.began)
+        return self._ended(waited)
 
     def siblings(self, span: Span) -> tuple[Span, ...]:
         """Return the other spans that began in the same one, in the order of their beginning.
@@ -167,6 +168,10 @@ class Causality:
         if place is None:
             raise UnknownSpan(f"span {span.position.span_id} {span.name!r} is not among these")
         return place
+
+    def _ended(self, waited: Iterable[Reference]) -> tuple[Span, ...]:
+        named = self._named(each.address for each in waited if not each.began)
+        return tuple(sorted(named, key=lambda span: span.timestamp))
 
     def _named(self, addresses: Iterable[tuple[str, str]]) -> tuple[Span, ...]:
         """Return one span for each address that there is one of."""
