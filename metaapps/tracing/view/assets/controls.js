@@ -35,7 +35,7 @@ function tools(view) {
     group.append(button("", "Collapse all", () => view.foldAll(true)),
       button("", "Expand all", () => view.foldAll(false)));
   }
-  view.whole = button("", "Whole time", () => view.zoom(0, view.total));
+  view.whole = button("", "Reset zoom", () => view.zoom(0, view.total));
   view.whole.hidden = true;
   group.append(view.whole);
   return make("div", "tools", chips, group);
