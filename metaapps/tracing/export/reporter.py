@@ -10,6 +10,7 @@ import _thread
 import atexit
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -101,9 +102,12 @@ class Reporter:
         if self._closed:
             return True
         self._closed, self._room = True, 0
+        deadline = time.monotonic() + timeout
         done = self._flush(timeout)
         if self._worker is not None:
             self._worker.end()
+            if done and not self._unstarted:
+                self._worker.over.wait(deadline - time.monotonic())
         atexit.unregister(self._leave)
         return done
 
@@ -206,6 +210,7 @@ class Reporter:
                 self._worker.hurry()
                 with suppressed():
                     self._worker.work()
+                    self._sink.close()
         finally:
             self._unstarted.append(True)
 

@@ -72,6 +72,7 @@ class Worker:
     ) -> None:
         """Prepare. `overflow` says how many spans found the queue full by now."""
         self.bell: Final = Bell()
+        self.over: Final = Bell()
         self.losses: Final = Losses()
         self._queue: Final = queue
         self._sink: Final = sink
@@ -104,6 +105,7 @@ class Worker:
             self.work()
             if not self._deserted:
                 self._sink.close()
+        self.over.ring()
 
     def work(self) -> None:
         """Send all that is in the queue."""
