@@ -127,18 +127,23 @@ def zipkin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zipkin]:
         yield Zipkin(url)
 
 
+def cache() -> Path:
+    """Return a directory, outside of the tree, for what tests fetch."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "baggage-tests"
+    home.mkdir(parents=True, exist_ok=True)
+    return home
+
+
 def jar() -> Path:
     """Return the server's jar, which Maven fetches the first time into the user's cache.
 
     Raises RuntimeError with Maven's words if that fails.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "baggage-tests"
-    cache.mkdir(parents=True, exist_ok=True)
-    found = cache / _JAR
-    with _locked(cache / "zipkin.lock"):
+    found = cache() / _JAR
+    with _locked(cache() / "zipkin.lock"):
         if found.exists():
             return found
-        with tempfile.TemporaryDirectory(dir=cache) as fresh:
+        with tempfile.TemporaryDirectory(dir=cache()) as fresh:
             command = ["mvn", "-q", "-B", _COPY, f"-Dartifact={_ARTIFACT}"]
             command.append(f"-DoutputDirectory={fresh}")
             done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, check=False)
