@@ -12,6 +12,7 @@ from baggage.boundary import transport, underway
 from baggage.boundary.crossing import Crossing, drive
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Raised, Returned
+from baggage.boundary.policy import EVERYWHERE
 from baggage.context import branch, ensure
 from baggage.values import EMPTY
 
@@ -39,10 +40,12 @@ class Departure(Crossing):
             carrier.set(name, value)
         if running is None and not down:
             return
-        boundary, policy = self._boundary, self.policy or self._boundary.policy
-        if not boundary.may_receive(self._adapter, self._request, self.call):
+        policy = self.policy or self._boundary.policy
+        if policy.hosts != EVERYWHERE and not self._trusted():
             return
-        carried = (EMPTY if running is None else running.baggage).departing(down)
+        carried = EMPTY if running is None else running.baggage.departing()
+        if down:
+            carried = carried.lowered(down)
         source = (running.service if running is not None else "") or policy.service
         transport.write(carrier, carried, origin=source, budget=policy.budget)
 
@@ -70,7 +73,8 @@ class Departure(Crossing):
         target = self.target
         try:
             received = EMPTY
-            if self._boundary.may_receive(self._adapter, self._request, self.call):
+            hosts = (self.policy or self._boundary.policy).hosts
+            if hosts == EVERYWHERE or self._trusted():
                 received = transport.read(self._adapter.response_carrier(response))
             if received.origin:
                 target = received.origin
@@ -91,3 +95,7 @@ class Departure(Crossing):
                     error, answered.target, facts=answered.facts, receipt=answered.receipt
                 )
         return super().raised(error)
+
+    def _trusted(self) -> bool:
+        """Say whether the policy lets the callee have baggage, and so read its own."""
+        return self._boundary.may_receive(self._adapter, self._request, self.call)

@@ -14,6 +14,7 @@ from baggage.boundary.adapter import Carrier
 from baggage.boundary.homing import NOTHING
 from baggage.values import EMPTY, Baggage, BaggageError, Value, fit, in_full, receive
 from baggage.wire import (
+    MAX_BYTES,
     NAME,
     SAFE_HEADER,
     WireError,
@@ -28,7 +29,6 @@ from baggage.wire import (
 # Where there is nothing to say, a service's name is the only field; it alone begins so.
 _SIGNED: Final = compose(armour(sealed(b"", "?")), ())[:-3]
 _SHORT: Final = 128
-_MAX_UTF8: Final = 4
 _log = logging.getLogger("baggage.boundary")
 
 
@@ -71,34 +71,40 @@ def write(
     """
     present = carrier.get(NAME)
     foreign = split_members(present)[1] if present else baggage.foreign
-    room: int | None = getattr(carrier, "room", None)
-    if room is not None:
-        budget = min(budget, room - sum([len(member) + 1 for member in foreign]))
-    bytes_left = room_for(foreign, budget)
-    if not foreign and baggage.bare and bytes_left > _SHORT > len(origin) * _MAX_UTF8 + 2:
-        if origin:
-            carrier.set(NAME, _signature(origin))
-        return NOTHING
-    blob, home = in_full(baggage, bytes_left, origin), NOTHING
-    if blob is None:
-        fitted = fit(baggage, bytes_left, origin)
-        blob, home = fitted.blob, fitted.home
-        if fitted.dropped:  # `home` values are not: they go to their owners.
-            dropped = list(fitted.dropped)
-            _log.warning("baggage over budget", extra={"dropped": dropped, "budget": budget})
-    if blob or foreign:
-        carrier.set(NAME, compose(armour(blob) if blob else None, foreign))
-    return home
+    room: int = getattr(carrier, "room", SAFE_HEADER)
+    if not foreign:
+        header = _in_full(baggage, origin)
+        if header is not None and len(header) <= min(budget, room, SAFE_HEADER):
+            if header:
+                carrier.set(NAME, header)
+            return NOTHING
+    room -= sum([len(member) + 1 for member in foreign])
+    fitted = fit(baggage, room_for(foreign, min(budget, room)), origin)
+    if fitted.dropped:  # `home` values are not: they go to their owners.
+        dropped = list(fitted.dropped)
+        _log.warning("baggage over budget", extra={"dropped": dropped, "budget": budget})
+    if fitted.blob or foreign:
+        carrier.set(NAME, compose(armour(fitted.blob) if fitted.blob else None, foreign))
+    return fitted.home
+
+
+def _in_full(baggage: Baggage, origin: str) -> str | None:
+    """Return the header that says it all; "" where there is nothing to say, None if it can't."""
+    if origin and baggage.bare:
+        return _signature(origin)
+    blob = in_full(baggage, MAX_BYTES, origin)
+    if not blob:
+        return None if blob is None else ""
+    return compose(armour(blob), ())
 
 
 def sign(carrier: Carrier, *, origin: str, budget: int) -> None:
     """Set the header of who has nothing to say but a name: the same as to `write` no baggage."""
-    room: int = getattr(carrier, "room", budget)
-    short = len(origin) * _MAX_UTF8 + 2 < _SHORT < room_for((), min(room, budget))
-    if short and origin and not carrier.get(NAME):
-        carrier.set(NAME, _signature(origin))
-    else:
+    header = _signature(origin)
+    if carrier.get(NAME) or len(header) > min(budget, getattr(carrier, "room", budget)):
         write(carrier, EMPTY, origin=origin, budget=budget)
+    elif origin:
+        carrier.set(NAME, header)
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from baggage.values.history import Contribution, History, priority_of, type_of
 from baggage.values.keys import Direction, Key, Type, Value, bag, check_down, check_value
 from baggage.values.known import Known
 from baggage.values.oneway import NOTHING, Down, Gathered, Home, digest_of, united, without
-from baggage.wire import brief
+from baggage.wire import brief, descending
 
 _NO_HISTORY: Final = History()
 _DOWN, _BOTH = Direction.DOWN, Direction.BOTH
@@ -208,15 +208,12 @@ class Baggage:
         return self._with(self.history.peek()) if self.history.own else self
 
     def departing(self, changes: Mapping[Key, Value] | None = None) -> Baggage:
-        """Return what a callee gets: no ids, no `home` values, `down` keys as changed.
-
-        The changes are ones that `check_down` was asked about.
-        """
+        """Return what a callee gets: no ids, no `home` values, `down` keys as changed."""
         departing = self
         if self.home or self.history.own:
             history = self.history.peek()
             departing = Baggage(history, self._down, NOTHING, self.origin, self.foreign, self._base)
-        return departing.lowered(changes) if changes else departing
+        return departing.with_down(changes) if changes else departing
 
     def returning(self, since: Baggage | None = None) -> Baggage:
         """Return what a caller gets back: no ids, no `down` keys, no foreign members.
@@ -244,6 +241,8 @@ class Baggage:
         Bytes that came and were not touched are as they came. An origin within them can be replaced
         (`sealed`), but not taken out.
         """
+        if self.history is _NO_HISTORY and not self.home:
+            return descending(sorted(self.down.items()))
         base = self._base
         if base is not None and not self.home and (sealed or not self.origin):
             body = untouched(base, self.history.known)
