@@ -64,6 +64,11 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
+def for_child(**told: str) -> dict[str, str]:
+    """Return the environment of a child process: this one's, with what it is told besides."""
+    return {**os.environ, **told}
+
+
 def _url(environ: Mapping[str, str], name: str) -> str:
     url = environ.get(name, "").strip()
     if url and not url.startswith(("http://", "https://")):

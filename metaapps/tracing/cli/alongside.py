@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from metaapps.tracing import settings
 from metaapps.tracing.cli.refusal import Refused
 from metaapps.tracing.cli.source import plain, spans
 
@@ -29,8 +29,8 @@ def run(command: Sequence[str], url: str, where: Path) -> int:
     """
     try:
         # It gets the terminal's Ctrl-C itself, and the page is written after all.
-        told = {"TRACING_URL": url, "TRACING_INTERVAL": _HASTE}
-        status = _wait(subprocess.Popen(command, env={**os.environ, **told}))
+        environment = settings.for_child(TRACING_URL=url, TRACING_INTERVAL=_HASTE)
+        status = _wait(subprocess.Popen(command, env=environment))
     except OSError as error:
         raise Refused(f"can't run {plain(command[0])}: {error.strerror or error}") from error
     time.sleep(_LAST_WORDS)
