@@ -112,7 +112,8 @@ class Tracing:
             return None
         # By hand baggage may have been sent at any time since our position's span began.
         sent = ours is not None and (ours.sent or call.kind is Kind.CONSUMER)
-        waited = frontier.arrived(position, running, ours if sent else None)
+        sender = ours if sent else None
+        waited = frontier.arrived(position, running, sender, shared=came.shared)
         handle = tracer.record(position, _name(call), call.kind, waited=waited, shared=came.shared)
         handle.lives(current=True)
         outcome: Outcome | None = None

@@ -151,13 +151,16 @@ def began(position: Position, running: Branch | None) -> Waited:
     return waited
 
 
-def arrived(position: Position, running: Branch, sender: Position | None) -> Waited:
+def arrived(
+    position: Position, running: Branch, sender: Position | None, *, shared: bool
+) -> Waited:
     """Note what came with a request; with a `sender` all of it had ended before that span began.
 
     Who called knows of this span's end by the answer. Without one nobody knows when it was sent.
     """
     before = running.baggage.siblings(DONE)
-    if sender is not None and sender.span_id not in {position.span_id, position.parent_id}:
+    caller = position.span_id if shared else position.parent_id
+    if sender is not None and sender.span_id != caller:
         sender = None  # Somebody in between traces by other means, and called.
     implied = None if sender is None else behind(before)
     waited = Waited(position, before, _stamp(running.baggage), implied)
