@@ -22,7 +22,8 @@ def decorated(function: F, start: Start, name: str, hand_over: str) -> F:
 
     Each span is handed to the function under the name `hand_over`, if that isn't "".
     """
-    called = name or function.__qualname__.rpartition("<locals>.")[2]
+    qualified = getattr(function, "__qualname__", type(function).__name__)
+    called = name or qualified.rpartition("<locals>.")[2]
 
     def begin(arguments: dict[str, Any]) -> Handle:
         handle = start(called)
@@ -72,22 +73,20 @@ def _async_generator(function: Callable[..., Any], begin: Begin) -> Callable[...
         handle = begin(kwargs)
         steps = _AsyncSteps(function(*args, **kwargs), handle)
         step = steps.asend(None)
-        try:
-            while True:
-                try:
-                    value = await step
-                except StopAsyncIteration:
-                    return
-                try:
-                    sent = yield value
-                except GeneratorExit:
-                    raise
-                except BaseException as error:  # noqa: BLE001 - the function's to handle
-                    step = steps.athrow(error)
-                else:
-                    step = steps.asend(sent)
-        finally:
-            await steps.aclose()
+        while True:
+            try:
+                value = await step
+            except StopAsyncIteration:
+                return
+            try:
+                sent = yield value
+            except GeneratorExit:
+                await steps.aclose()
+                raise
+            except BaseException as error:  # noqa: BLE001 - the function's to handle
+                step = steps.athrow(error)
+            else:
+                step = steps.asend(sent)
 
     return wrapper
 
@@ -124,6 +123,10 @@ class _AsyncSteps(AsyncGenerator[Any, Any]):
 
     async def athrow(self, *thrown: Any) -> Any:
         return await self._step(self._inner.athrow, *thrown)
+
+    async def aclose(self) -> None:
+        await self._step(self._inner.aclose)
+        self._handle.finish()
 
     async def _step(self, step: Callable[..., Any], *args: Any) -> Any:
         with self._handle.scope():
