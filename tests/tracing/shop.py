@@ -1,8 +1,8 @@
 """Services of one shop, each a process of its own: `python -m tests.tracing.shop ROLE NAME URLS`.
 
 A customer asks the shop (Flask, requests), that asks the catalog (aiohttp on both sides), and that
-asks prices (aiohttp) and the stock (gRPC), which has no umbrellas. Each writes its port when it
-serves.
+asks prices (aiohttp) and at once the stock (gRPC), which has no umbrellas. Each writes its port
+when it serves.
 """
 
 from __future__ import annotations
@@ -37,16 +37,19 @@ def catalog(prices: str, stock: str) -> None:
     import grpc
     from aiohttp import web
 
-    async def umbrellas(request: web.Request) -> web.Response:
+    async def price() -> str:
         async with aiohttp.ClientSession() as session, session.get(f"{prices}/price") as answer:
-            price = await answer.text()
+            return await answer.text()
+
+    async def count() -> str:
         async with grpc.aio.insecure_channel(stock.removeprefix("http://")) as channel:
             try:
-                ask = channel.unary_unary(METHOD, _same, _same)
-                count = (await ask(b"umbrella")).decode()
+                return (await channel.unary_unary(METHOD, _same, _same)(b"umbrella")).decode()
             except grpc.aio.AioRpcError as error:
-                count = error.code().name
-        return web.Response(text=f"{price}, {count}")
+                return error.code().name
+
+    async def umbrellas(request: web.Request) -> web.Response:
+        return web.Response(text=", ".join(await asyncio.gather(price(), count())))
 
     _run([web.get("/umbrellas", umbrellas)])
 
@@ -54,10 +57,10 @@ def catalog(prices: str, stock: str) -> None:
 def prices() -> None:
     from aiohttp import web
 
-    async def price(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.Response:
         return web.Response(text="12 €")
 
-    _run([web.get("/price", price)])
+    _run([web.get("/price", answer)])
 
 
 def stock() -> None:
