@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from baggage.boundary.value import named
 
@@ -82,14 +82,8 @@ Tellers: TypeAlias = Mapping[str, Callable[[Any], Any]]
 """For fields of a call, what finds them out."""
 
 
-class _Told:
-    """What a call's fields are found out from, where they aren't known yet."""
-
-    __slots__ = ("_from", "_tellers")
-
-
 @named
-class Call(_Told):
+class Call:
     """One crossing that is about to happen.
 
     `operation` names what is asked without saying where ("GET /users", "/pkg.Service/Method"), so
@@ -133,26 +127,10 @@ class Call(_Told):
         """
         call: Any = cls.__new__(cls)
         call.kind, call.library, call.operation = kind, library, operation
-        call.target, call.site = "", site
-        call._from, call._tellers = asked, tellers
+        call.source, call.target, call.site = "", "", site
+        call._asked, call._tellers = asked, tellers
         told: Call = call
         return told
-
-    if not TYPE_CHECKING:  # else it would allow for any name
-
-        def __getattr__(self, name: str) -> Any:
-            """Find out a field that is not known yet."""
-            if name not in _DEFAULTS:
-                raise AttributeError(f"a call has no {name!r}")
-            found = _DEFAULTS[name]
-            tell = self._tellers.get(name)
-            if tell is not None:
-                try:
-                    found = tell(self._from)
-                except Exception:  # noqa: BLE001 - the flow that reads it is not to blame
-                    _log.exception("call not told", extra={"field": name})
-            setattr(self, name, found)
-            return found
 
     def placed(self, source: str, target: str, site: CallSite) -> Call:
         """Fill in what the driver knows of a call that nobody else has seen yet; return it."""
@@ -161,13 +139,41 @@ class Call(_Told):
         return self
 
 
-_DEFAULTS: Final[Mapping[str, Any]] = {
-    "method": "",
-    "arguments": _EMPTY,
-    "endpoint": None,
-    "timeout": None,
-    "payload": None,
-    "source": "",
-    "arrived": _EMPTY,
-    "local": None,
-}
+class _Told:
+    """A field of a call that is found out when it's first read, and is the call's own from then on.
+
+    Any other call has the field from the beginning, so that nobody gets here.
+    """
+
+    __slots__ = ("_default", "_name")
+
+    def __init__(self, name: str, default: object) -> None:
+        self._name, self._default = name, default
+
+    def __get__(self, call: Any, owner: type[Call]) -> Any:
+        if call is None:
+            return self._default
+        tell, found = call._tellers.get(self._name), self._default
+        if tell is not None:
+            try:
+                found = tell(call._asked)
+            except Exception:  # noqa: BLE001 - the flow that reads it is not to blame
+                _log.exception("call not told", extra={"field": self._name})
+        setattr(call, self._name, found)
+        return found
+
+
+def _tell_later(**defaults: object) -> None:
+    for name, default in defaults.items():
+        setattr(Call, name, _Told(name, default))
+
+
+_tell_later(
+    method="",
+    arguments=_EMPTY,
+    endpoint=None,
+    timeout=None,
+    payload=None,
+    arrived=_EMPTY,
+    local=None,
+)

@@ -20,5 +20,5 @@ def value(cls: type[T]) -> type[T]:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def named(cls: type[T]) -> type[T]:
-    """Make a class the same, with fields that are given by name alone."""
-    return dataclass(slots=True, unsafe_hash=True, kw_only=True)(cls)
+    """Make a class one whose fields are given by name; without slots, so that some come later."""
+    return dataclass(unsafe_hash=True, kw_only=True)(cls)
