@@ -8,11 +8,10 @@ break, and hexadecimal fractions.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NoReturn
 
 from metaapps.tracing.collector.zipkin_span import (
@@ -79,10 +78,12 @@ def decode(message: bytes) -> list[ZipkinSpan]:
         raise Refused("expected a JSON array of spans")
     if _too_deep(value):
         raise Refused(f"nested more than {_MAX_DEPTH} deep")
-    spans = []
-    for at, element in enumerate(value):
-        with _at(f"$[{at}]"):
-            spans.append(_span(element))
+    spans: list[ZipkinSpan] = []
+    try:
+        for element in value:
+            spans.append(_span(element))  # noqa: PERF401 - a refusal says where
+    except Refused as refusal:
+        raise _at(f"$[{len(spans)}]", refusal) from None
     return spans
 
 
@@ -139,12 +140,15 @@ def _too_deep(value: object) -> bool:
 
 def _span(value: object) -> ZipkinSpan:
     draft = Draft()
-    for name, member in _members(value):
-        read = _FIELDS.get(name)
-        # No id may be null. Anything else may, and then says nothing.
-        if read is not None and (member is not None or name in _IDS):
-            with _at(f".{name}"):
+    name, members = "", _members(value)
+    try:
+        for name, member in members:
+            read = _FIELDS.get(name)
+            # No id may be null. Anything else may, and then says nothing.
+            if read is not None and (member is not None or name in _IDS):
                 read(draft, member)
+    except Refused as refusal:
+        raise _at(f".{name}", refusal) from None
     return draft.build()
 
 
@@ -190,15 +194,22 @@ def _remote(draft: Draft, value: object) -> None:
 def _annotations(draft: Draft, value: object) -> None:
     if not isinstance(value, list):
         raise Refused(f"expected an array, not {_called(value)}")
-    for at, note in enumerate(value):
-        with _at(f"[{at}]"):
-            draft.annotations.append(_annotation(note))
+    notes: list[tuple[int, str]] = []
+    try:
+        for note in value:
+            notes.append(_annotation(note))  # noqa: PERF401 - a refusal says where
+    except Refused as refusal:
+        raise _at(f"[{len(notes)}]", refusal) from None
+    draft.annotations += notes
 
 
 def _tags(draft: Draft, value: object) -> None:
-    for name, tag in _members(value):
-        with _at(f".{name}"):
+    name, tags = "", _members(value)
+    try:
+        for name, tag in tags:
             draft.tags[name] = _text(tag)
+    except Refused as refusal:
+        raise _at(f".{name}", refusal) from None
 
 
 def _debug(draft: Draft, value: object) -> None:
@@ -228,29 +239,34 @@ _FIELDS: Final[Mapping[str, Callable[[Draft, object], None]]] = {
 
 
 def _endpoint(value: object) -> Endpoint:
-    side = NOWHERE
-    for name, member in _members(value):
-        if member is None:
-            continue
-        with _at(f".{name}"):
+    side, name, members = NOWHERE, "", _members(value)
+    try:
+        for name, member in members:
+            if member is None:
+                continue
             if name == "serviceName":
                 side = side._replace(service=_text(member).lower())
             elif name in {"ipv4", "ipv6"}:
                 side = ip_of_text(side, _text(member))
             elif name == "port":
                 side = side._replace(port=port(_integer(member, _INT)))
+    except Refused as refusal:
+        raise _at(f".{name}", refusal) from None
     return side
 
 
 def _annotation(value: object) -> tuple[int, str]:
     timestamp: int | None = None
     text: str | None = None
-    for name, member in _members(value):
-        with _at(f".{name}"):
+    name, members = "", _members(value)
+    try:
+        for name, member in members:
             if name == "timestamp":
                 timestamp = _integer(member, _LONG)
             elif name == "value":
                 text = _text(member)
+    except Refused as refusal:
+        raise _at(f".{name}", refusal) from None
     if timestamp is None or text is None:
         raise Refused("an annotation needs a timestamp and a value")
     return timestamp, text
@@ -298,11 +314,7 @@ def _called(value: object) -> str:
     return "a string"
 
 
-@contextlib.contextmanager
-def _at(where: str) -> Generator[None]:
+def _at(where: str, refusal: Refused) -> Refused:
     """Say in a refusal where it happened, seen from the whole message."""
-    try:
-        yield
-    except Refused as refusal:
-        inner = str(refusal)
-        raise Refused(f"{where}{'' if inner[0] in '.[' else ': '}{inner}") from None
+    inner = str(refusal)
+    return Refused(f"{where}{inner}" if inner[0] in ".[" else f"{where}: {inner}")

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET, AF_INET6
 from threading import Thread
 from types import TracebackType
 from typing import Final, Self
@@ -39,8 +40,7 @@ class Collector:
         port: int = 0,
         grown: Callable[[Kept], None] = _silent,
     ) -> None:
-        self._server: Final = _Server((host, port), _Handler)
-        self._server.answers = Answers(store, grown)
+        self._server: Final = _Server(host, port, Answers(store, grown))
         self._thread: Final = Thread(
             target=self._server.serve_forever, args=(0.1,), name="collector", daemon=True
         )
@@ -49,7 +49,7 @@ class Collector:
     def url(self) -> str:
         """Where it listens, without a slash at the end."""
         host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
 
     def __enter__(self) -> Self:
         # What it does is no part of a trace, whoever starts it.
@@ -75,7 +75,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     # All services may report at the same moment.
     request_queue_size = 1024
-    answers: Answers
+
+    def __init__(self, host: str, port: int, answers: Answers) -> None:
+        self.address_family = AF_INET6 if ":" in host else AF_INET
+        self.answers: Final = answers
+        super().__init__((host, port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say in the log, in one line, that a request failed: mostly its client went away."""
@@ -133,6 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
+        # What a sender wrote is told back to people in browsers: it is never to be taken for HTML.
+        self.send_header("X-Content-Type-Options", "nosniff")
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()

@@ -120,6 +120,28 @@ def test_a_real_server_drops_what_follows_an_unknown_field(zipkin: Zipkin) -> No
         assert _done(zipkin, row) == row.kept
 
 
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ('"timestamp":1.5', ".timestamp: 1.5 is no whole number of 64 bits"),
+        ('"tags":{"a":"","b.c":null}', ".tags.b.c: expected a string, not null"),
+        ('"tags":[]', ".tags: expected an object, not an array"),
+        ('"localEndpoint":{"port":65536}', ".localEndpoint.port: port 65536 is more than 65535"),
+        (
+            '"annotations":[{"timestamp":1,"value":"a"},{"timestamp":"x","value":"a"}]',
+            ".annotations[1].timestamp: x is no whole number of 64 bits",
+        ),
+        (
+            '"annotations":[{"timestamp":1}]',
+            ".annotations[0]: an annotation needs a timestamp and a value",
+        ),
+    ],
+)
+def test_a_refusal_says_where(fields: str, where: str, collector: Zipkin) -> None:
+    body = f'[{{"traceId":"1","id":"b"}},{{"traceId":"1","id":"b",{fields}}}]'.encode()
+    assert collector.post(body).text == f"$[1]{where}"
+
+
 def test_one_bad_span_refuses_the_whole_message(collector: Zipkin) -> None:
     body = b'[{"traceId":"TID","id":"b"},{"traceId":"TID","id":"c","kind":"x"}]'
     answer, trace_id = _post(collector, Row("", JSON, body, None))

@@ -251,6 +251,12 @@ def test_the_page_shows_the_traces(collector: Zipkin) -> None:
     assert collector.get("/zipkin/traces/x").status == 400
 
 
+def test_it_may_listen_at_an_address_of_ipv6(store: Store) -> None:
+    with Collector(store, host="::1") as collector:
+        assert collector.url.startswith("http://[::1]:")
+        assert Zipkin(collector.url).get("/health").status == 200
+
+
 def test_an_empty_page_is_a_page(collector: Zipkin) -> None:
     assert collector.get("/").status == 200
 
