@@ -51,13 +51,14 @@ def trace_id() -> str:
     return current().trace_id
 
 
-def join(carrier: Headers, name: str = "", *, at: int = 0) -> Handle:
+def join(carrier: Headers, name: str = "", *, kind: Kind = Kind.SERVER, at: int = 0) -> Handle:
     """Start the server's span of a request with these headers, where nothing instruments it.
 
     It has the id of the client's span if the headers allow that and `TRACING_SHARE` isn't 0; else
-    it's a child of that. Without any it begins a trace.
+    it's a child of that. Without any it begins a trace. The `kind` of whoever processes a message
+    with these headers is CONSUMER, and its span always a child.
     """
-    return tracer().join(carrier, name, at=at)
+    return tracer().join(carrier, name, kind=kind, at=at)
 
 
 def bind(something: T, handle: Handle) -> T:

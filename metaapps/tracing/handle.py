@@ -139,6 +139,8 @@ NONE: Final = Handle()
 class Placed(Handle):
     """A span that isn't recorded here: of a trace that nobody keeps, or under way elsewhere."""
 
+    kind: Kind | None = None
+
     __slots__ = ("_scope", "_tracer", "place")
 
     def __init__(self, tracer: Tracer, position: Position) -> None:
@@ -172,7 +174,7 @@ class Placed(Handle):
 
     def inject(self, carrier: Carrier) -> Self:
         headers = {} if callable(carrier) else carrier
-        self._tracer.inject(self.place, headers)
+        self._tracer.inject(self.place, headers, kind=self.kind)
         if callable(carrier):
             for name, value in headers.items():
                 carrier(name, value)

@@ -161,8 +161,10 @@ class Tracer:
             return NONE
         return self.live.get(position.raw) or Placed(self, position)
 
-    def join(self, carrier: Headers, name: str = "", *, at: int = 0) -> Handle:
-        """Start the server's span of a request that brought these headers, of any case."""
+    def join(
+        self, carrier: Headers, name: str = "", *, kind: Kind = Kind.SERVER, at: int = 0
+    ) -> Handle:
+        """Start the span of whoever got these headers, of any case: a server, or a consumer."""
         running = branch()
         if self._report is None or (running is not None and running.muted):
             return NONE
@@ -171,13 +173,13 @@ class Tracer:
             lower = key.lower()
             headers[lower] = f"{headers[lower]},{value}" if lower in headers else value
         carried = read_header(headers.get("baggage", ""))
-        came = self.came(headers, _position(carried), None)
+        came = self.came(headers, _position(carried), None, kind=kind)
         if not came.position.sampled:
             return Placed(self, came.position)
         handle = self.record(
             came.position,
             name,
-            Kind.SERVER,
+            kind,
             at=at,
             waited=Waited(came.position),
             shared=came.shared,
@@ -185,10 +187,16 @@ class Tracer:
         )
         return handle.remote(carried.origin) if carried.origin else handle
 
-    def inject(self, position: Position, carrier: MutableMapping[str, str]) -> None:
-        """Write where a span stands on a request's headers: the configured formats, and ours."""
+    def inject(
+        self, position: Position, carrier: MutableMapping[str, str], *, kind: Kind | None = None
+    ) -> None:
+        """Write where a span stands on a request's headers: the configured formats, and ours.
+
+        The span of a call is there to be shared; one of any other kind only to be the parent.
+        """
         carrier.update(self.headers(position, branch()))
-        carried = read_header(carrier.get("baggage", "")).with_down({SPAN: position.sending().raw})
+        told = position.sending() if kind is Kind.CLIENT else position
+        carried = read_header(carrier.get("baggage", "")).with_down({SPAN: told.raw})
         carrier["baggage"] = write_header(carried, origin=self.here().service)
 
     def headers(self, position: Position, running: Branch | None) -> Mapping[str, str]:
@@ -198,8 +206,19 @@ class Tracer:
         state = None if running is None else frontier.down(running.baggage, STATE)
         return formats.headers(position, self._formats, state if isinstance(state, str) else "")
 
-    def came(self, headers: Mapping[str, str], ours: Position | None, call: Call | None) -> Came:
-        """Say where a request stands that brought these headers, and our position `ours`."""
+    def came(
+        self,
+        headers: Mapping[str, str],
+        ours: Position | None,
+        call: Call | None,
+        *,
+        kind: Kind = Kind.SERVER,
+    ) -> Came:
+        """Say where a request stands that brought these headers, and our position `ours`.
+
+        `kind` is its own, where no `call` tells that.
+        """
+        shares = self._share and (kind if call is None else call.kind) is Kind.SERVER
         told = formats.extract(headers)
         caller = None if told is None else told.position
         # Whoever passes our baggage on, but traces by itself, is the nearer caller.
@@ -208,9 +227,9 @@ class Tracer:
             and caller is not None
             and not (ours and ours.address == caller.address)
         ):
-            return self._told(told, caller, call)
+            return self._told(told, caller, call, shares=shares)
         if ours is not None:
-            if ours.sent and self._shares(call):
+            if ours.sent and shares:
                 return Came(ours.standing(), shared=True)
             # What no call sent is the position of the caller itself, whose call nobody traced.
             return Came(ours.child(self._id(SPAN_BYTES)))
@@ -267,16 +286,15 @@ class Tracer:
         held = self.live.get(values[0])
         return Position.decode(values[0]) if held is None else held.place
 
-    def _told(self, told: Extracted, position: Position, call: Call | None) -> Came:
+    def _told(
+        self, told: Extracted, position: Position, call: Call | None, *, shares: bool
+    ) -> Came:
         if told.decision is Decision.DEFER:
             # Only who decides knows whether the ids stay as they are.
             position = position.kept(sampled=self._keeps(position.trace, call))
-        if told.shares and self._shares(call):
+        if told.shares and shares:
             return Came(position, shared=True, state=told.state)
         return Came(position.child(self._id(SPAN_BYTES)), state=told.state)
-
-    def _shares(self, call: Call | None) -> bool:
-        return self._share and (call is None or call.kind is Kind.SERVER)
 
     def _root(self, trace: bytes, *, sampled: bool, debug: bool = False) -> Position:
         span = self._id(SPAN_BYTES)

@@ -306,6 +306,22 @@ def test_a_span_that_is_current_in_two_threads_ends_being_so_in_one(traced: Trac
     assert not traced.tracer.live
 
 
+def test_a_call_is_current_again_when_its_other_half_in_this_process_ended(traced: Traced) -> None:
+    headers: dict[str, str] = {}
+    with traced.start("call", kind=Kind.CLIENT) as call:
+        call.inject(headers)
+
+        def serve() -> None:
+            with traced.tracer.join(headers, "served") as served:
+                assert traced.tracer.current() is served
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        thread.join()
+        assert traced.tracer.current() is call
+    assert not traced.tracer.live
+
+
 def test_a_span_may_be_in_another_than_the_current_one_or_in_none(traced: Traced) -> None:
     with traced.start("outer") as outer, traced.start("inner"):
         aside = traced.start("aside", parent=outer.position)

@@ -14,7 +14,7 @@ from baggage.boundary import read_header, write_header
 from baggage.context import Branch
 from baggage.values import EMPTY
 from metaapps.tracing import Handle, Kind, Peer, Position, Tracer
-from metaapps.tracing.formats import FORMATS
+from metaapps.tracing.formats import FORMATS, Format
 from metaapps.tracing.span import SPAN
 from tests.tracing.tracers import Traced
 
@@ -110,6 +110,31 @@ def test_a_server_shares_the_callers_span_or_is_in_it(share: bool) -> None:
     assert (span.shared, span.kind, span.remote) == (share, Kind.SERVER, Peer("shop"))
     assert (served.span_id == call.span_id) is share
     assert served.parent_id == (None if share else call.span_id)
+
+
+@pytest.mark.parametrize("kind", [None, Kind.SERVER, Kind.PRODUCER])
+@pytest.mark.parametrize("formats", [[], [FORMATS["b3"]]])
+def test_the_span_of_what_is_no_call_is_nobodys_to_share(
+    kind: Kind | None, formats: list[Format]
+) -> None:
+    traced, headers = Traced({"formats": formats}), dict[str, str]()
+    span = traced.start("work", kind=kind).inject(headers)
+    served = [traced.tracer.join(headers) for _ in range(2)]
+    assert [each.parent_id for each in served] == [span.span_id] * 2
+    assert len({span.span_id, *(each.span_id for each in served)}) == 3
+
+
+@pytest.mark.parametrize("sender", [Kind.CLIENT, Kind.PRODUCER])
+def test_whoever_processes_a_message_is_a_child_of_who_sent_it(sender: Kind) -> None:
+    traced, headers = Traced({"formats": [FORMATS["b3"]]}), dict[str, str]()
+    sent = traced.start("send", kind=sender).inject(headers)
+    traced.tracer.join(headers, "process", kind=Kind.CONSUMER).finish()
+    span = traced.named("process")
+    assert (span.kind, span.shared, span.position.parent_id) == (
+        Kind.CONSUMER,
+        False,
+        sent.span_id,
+    )
 
 
 def test_a_server_can_be_joined_in_any_format(traced: Traced) -> None:
