@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from baggage.boundary import Arrival, Boundary, Outcome, deliver
 from baggage.context import enter
 from baggage.instrumentation._wsgi import Application, Environ, Response, StartResponse, WsgiAdapter
-from baggage.instrumentation._wsgi_unheard import serve_unheard
+from baggage.instrumentation._wsgi_unheard import Rest, serve_unheard
 
 T = TypeVar("T")
 _SERVED: Final = "baggage.served"
@@ -153,7 +153,13 @@ class _Exchange:
         self._ended = True
         self._response = response = deliver(outcome)
         self.send_headers()
-        return (_Sized if isinstance(response.body, Sized) else _Body)(self, response.body)
+        body = response.body
+        if type(body) in (list, tuple):  # Nothing of the application runs after this.
+            self._arrival.close()
+            return body
+        if isinstance(body, Sized):
+            return _Sized(self, response.body)
+        return Rest(self._context, body, self._arrival.close)
 
     def _hold(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None

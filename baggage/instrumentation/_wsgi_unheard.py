@@ -33,15 +33,16 @@ def serve_unheard(
         return body
     # What was gathered for others so far is handed over before the response leaves.
     context.run(arrival.respond, None)
-    return _Body(context, body, arrival.close)
+    return Rest(context, body, arrival.close)
 
 
-class _Body:
-    """A response's body: each step runs in the request's scope, which ends with it."""
+class Rest:
+    """A body that nobody hears of: each step runs in the request's scope, which ends with it."""
 
     __slots__ = ("_body", "_chunks", "_context", "_leave")
 
     def __init__(self, context: Context, body: Iterable[bytes], leave: Callable[[], None]) -> None:
+        """Take the application's body, and what ends the scope."""
         self._context, self._body, self._leave = context, body, leave
         self._chunks: Iterator[bytes] | None = None
 
@@ -49,6 +50,7 @@ class _Body:
         return self
 
     def __next__(self) -> bytes:
+        """Take a step of the body."""
         if self._chunks is None:
             self._chunks = self._context.run(iter, self._body)
         try:
