@@ -32,7 +32,7 @@ class Retry:
     """How often to try, and how long to wait in between, in seconds.
 
     The wait doubles from `first` to `longest`, and each is cut at random, by half at most, so that
-    those who failed together don't come back together. A server that asks for another wait gets
+    those who failed together don't come back together. A server that asks for a longer wait gets
     it, up to `patience`.
     """
 
@@ -43,10 +43,8 @@ class Retry:
 
     def wait(self, failures: int, asked: float | None) -> float:
         """Return how long to wait after so many failures in a row, at least one."""
-        if asked is not None:
-            return min(max(asked, 0.0), self.patience)
         whole = min(self.first * 2.0 ** (failures - 1), self.longest)
-        return _chance(whole / 2, whole)
+        return max(_chance(whole / 2, whole), min(asked or 0.0, self.patience))
 
 
 class Losses:

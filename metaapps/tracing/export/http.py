@@ -6,6 +6,7 @@ used. What is posted again, and when, is in `delivery`.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
 import os
@@ -70,6 +71,9 @@ class HttpSink:
         near = self._host.startswith(_LOOPBACK)
         self._compress_above: Final = None if near else compress_above
         self._connection: HTTPConnection | None = None
+        # Imports what looks up hosts: a process that forks while a thread imports something has a
+        # child that waits for ever when it imports that, too.
+        codecs.lookup("idna")
 
     def send(self, message: bytes) -> None:
         """Post a message. Raises Refused, or Unavailable."""

@@ -223,6 +223,21 @@ def test_children_of_busy_threads_find_nothing_locked(tmp_path: Path) -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_the_thread_imports_nothing(tmp_path: Path) -> None:
+    """Forked meanwhile, a child would wait for ever for what the parent's thread was importing."""
+    script = """
+        reporter = make(interval=0.001)
+        before = set(sys.modules)
+        report(1)
+        assert reporter.flush(60)
+        report(2)
+        assert reporter.close(60)
+        assert reporter.sent == 2
+        assert set(sys.modules) == before, set(sys.modules) - before
+    """
+    assert run(tmp_path, script) == [1, 2]
+
+
 def test_a_reporter_that_was_closed_is_closed_in_children_too(tmp_path: Path) -> None:
     script = """
         reporter = make()
