@@ -151,12 +151,13 @@ class _Exchange:
     def _whole(self, outcome: Outcome) -> Iterable[bytes]:
         """Send the headers of a response whose body is known; return the body."""
         self._ended = True
-        self._response = response = deliver(outcome)
+        response: Response = deliver(outcome)
+        self._response = response
         self.send_headers()
         body = response.body
         if type(body) in (list, tuple):  # Nothing of the application runs after this.
             self._arrival.close()
-            return body
+            return response.body
         if isinstance(body, Sized):
             return _Sized(self, response.body)
         return Rest(self._context, body, self._arrival.close)

@@ -6,14 +6,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
 
 from flask import Flask
 
 from baggage.boundary import Boundary
-from baggage.instrumentation._patching import Switch, wrap
-from baggage.instrumentation._wsgi import EXTENSION, WsgiAdapter, service_of
+from baggage.instrumentation._patching import Function, Switch, replace
+from baggage.instrumentation._wsgi import (
+    EXTENSION,
+    Environ,
+    StartResponse,
+    WsgiAdapter,
+    service_of,
+)
 from baggage.instrumentation._wsgi_server import serve
 
 _ADAPTER: Final = WsgiAdapter("flask")
@@ -22,22 +29,18 @@ _ADAPTER: Final = WsgiAdapter("flask")
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap Flask, once."""
 
-    def call(
-        wrapped: Callable[..., Iterable[bytes]],
-        app: Flask,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Iterable[bytes]:
-        environ, start_response = _request(*args, **kwargs)
-        return serve(boundary, _ADAPTER, wrapped, environ, start_response, service_of(app))
+    def calling(original: Function) -> Function:
+        def call(self: Flask, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            bound = partial(original, self)
+            if not switch.on:
+                return bound(environ, start_response)  # type: ignore[no-any-return]
+            return serve(boundary, _ADAPTER, bound, environ, start_response, service_of(self))
 
-    wrap(Flask, "__call__", switch, call)
+        return call
+
+    replace(Flask, "__call__", calling)
 
 
 def name_service(app: Flask, service: str) -> None:
     """Give one application a service name of its own."""
     app.extensions[EXTENSION] = service
-
-
-def _request(environ: dict[str, Any], start_response: Callable[..., Any]) -> tuple[Any, Any]:
-    return environ, start_response

@@ -7,6 +7,7 @@ exceptions. Retries that urllib3 makes below it are told apart where it makes th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,10 +16,20 @@ from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 from urllib3.connectionpool import HTTPConnectionPool
 
-from baggage.boundary import Boundary, Call, Endpoint, Facts, Fault, FaultKind, Kind, Tellers
+from baggage.boundary import (
+    Boundary,
+    Call,
+    Departure,
+    Endpoint,
+    Facts,
+    Fault,
+    FaultKind,
+    Kind,
+    Tellers,
+)
 from baggage.context import suppressed
 from baggage.instrumentation._http import ResponseHeaders, digest, endpoint_of, payload
-from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._patching import Function, Switch, replace
 from baggage.instrumentation._requests_attempts import Arranged, Attempts, Sending
 from baggage.instrumentation._requests_faults import changed, dial, enact
 from baggage.instrumentation._urllib3 import Attempt, is_plain, seconds, sent_by
@@ -27,35 +38,42 @@ from baggage.instrumentation._urllib3 import Attempt, is_plain, seconds, sent_by
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap requests, once."""
 
-    def send(
-        wrapped: Callable[..., Response],
-        adapter: HTTPAdapter,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Response:
-        sending = Sending(adapter, *args, **kwargs)
-        departure = boundary.depart(_ADAPTER, sending)
-        if departure is None:
-            return wrapped(*args, **kwargs)
-        if sending.tried_once:
-            whole = departure.call is not None
-            return departure.drive(lambda: sending.through(wrapped, whole=whole))
-        response: Response = Attempts(boundary, _ADAPTER, sending).drive(departure, wrapped)
-        return response
+    def sending(original: Function) -> Function:
+        def send(self: HTTPAdapter, *args: Any, **kwargs: Any) -> Response:
+            if not switch.on:
+                return original(self, *args, **kwargs)  # type: ignore[no-any-return]
+            asked = Sending(self, *args, **kwargs)
+            departure = boundary.depart(_ADAPTER, asked)
+            if departure is None:
+                return original(self, *args, **kwargs)  # type: ignore[no-any-return]
+            return _sent(boundary, departure, asked, partial(original, self))
 
-    def make_request(
-        wrapped: Callable[..., Any],
-        pool: HTTPConnectionPool,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        attempts: Attempts | None = sent_by(kwargs)
-        if attempts is None or not is_plain(args):
-            return wrapped(*args, **kwargs)
-        return attempts.attempt(Attempt(pool, wrapped, args, kwargs))
+        return send
 
-    wrap(HTTPAdapter, "send", switch, send)
-    wrap(HTTPConnectionPool, "_make_request", switch, make_request)
+    def making(original: Function) -> Function:
+        def make_request(self: HTTPConnectionPool, *args: Any, **kwargs: Any) -> Any:
+            attempts: Attempts | None = sent_by(kwargs) if switch.on else None
+            if attempts is None or not is_plain(args):
+                return original(self, *args, **kwargs)
+            return attempts.attempt(Attempt(self, partial(original, self), args, kwargs))
+
+        return make_request
+
+    replace(HTTPAdapter, "send", sending)
+    replace(HTTPConnectionPool, "_make_request", making)
+
+
+def _sent(
+    boundary: Boundary, departure: Departure, asked: Sending, send: Callable[..., Response]
+) -> Response:
+    """Make one attempt, or as many as urllib3 was told to."""
+    response: Response
+    if asked.tried_once:
+        whole = departure.call is not None
+        response = departure.drive(lambda: asked.through(send, whole=whole))
+    else:
+        response = Attempts(boundary, _ADAPTER, asked).drive(departure, send)
+    return response
 
 
 class _ResponseFacts:
