@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Final, Literal, NamedTuple, Self
 
+from baggage.clock import covered
 from metaapps.tracing.causality.graph import Graph, Place, begin, end
 from metaapps.tracing.causality.path import Step, begins, critical_path
 from metaapps.tracing.causality.tags import Reference, dot, seen
@@ -98,16 +99,15 @@ class Causality:
         return self.order(one, other) is Order.CONCURRENT
 
     def stamp_order(self, one: Span, other: Span) -> Order | None:
-        """Tell the same by the logical clocks that spans carry, None where they don't say it.
+        """Tell what spans say of their order by logical clocks, None if nothing.
 
-        A second witness: stamps are made by other rules than what `order` reads.
+        A second witness, by other rules than what `order` reads. It affirms and never denies: a
+        branch forgets the clocks of services that have answered it, and no clock knows of a handle
+        that gets from one branch to another by the application's own means.
         """
-        before, after = _stamped_before(one, other), _stamped_before(other, one)
-        if before:
+        if _stamped_before(one, other):
             return Order.BEFORE
-        if after:
-            return Order.AFTER
-        return None if before is None or after is None else Order.CONCURRENT
+        return Order.AFTER if _stamped_before(other, one) else None
 
     def after(self, span: Span) -> tuple[Span, ...]:
         """Return the spans whose end this one directly waited for before it began.
@@ -192,6 +192,9 @@ def _content(span: Span, labels: Mapping[str, str]) -> object:
     return *span[:7], frozenset(labels.items()), span.annotations, span.shared
 
 
-def _stamped_before(one: Span, other: Span) -> bool | None:
-    ended, knew = dot(one.labels()), seen(other.labels())
-    return None if ended is None or knew is None else knew.covers(ended)
+def _stamped_before(one: Span, other: Span) -> bool:
+    ended = dot(one.labels())
+    if ended is None:
+        return False
+    event = seen(other.labels()).get(ended.root)
+    return event is not None and covered(event, ended.point, ended.height)

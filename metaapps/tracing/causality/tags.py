@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from baggage.clock import MAX_DEPTH, MAX_HEIGHT, MAX_NODES, Event, Point, covered
+from baggage.clock import MAX_DEPTH, MAX_HEIGHT, MAX_NODES, Event, Point
 from baggage.clock.event import node
-from metaapps.tracing.frontier import CUT, DOT, SEEN
+from metaapps.tracing.frontier import DOT, SEEN
 
 _REFERENCE: Final = re.compile(r"(\^?)(?:([0-9a-f]{32})-)?([0-9a-f]{16})")
 _DOT: Final = re.compile(r"([0-9a-f]{16}):([01]{0,64}):([0-9]{1,19})")
@@ -39,20 +39,6 @@ class Dot(NamedTuple):
     height: int
 
 
-class Seen(NamedTuple):
-    """What was known as a span began; if that was `cut`, not all of it."""
-
-    roots: Mapping[str, Event]
-    cut: bool = False
-
-    def covers(self, dot: Dot) -> bool | None:
-        """Tell whether that end was known, None if that isn't said."""
-        event = self.roots.get(dot.root)
-        if event is not None:
-            return covered(event, dot.point, dot.height)
-        return None if self.cut else False
-
-
 class _Malformed(ValueError):
     """The text is no stamp."""
 
@@ -76,16 +62,12 @@ def dot(labels: Mapping[str, str]) -> Dot | None:
     return Dot(match[1], match[2], int(match[3]))
 
 
-def seen(labels: Mapping[str, str]) -> Seen | None:
-    """Return what was known as a span with these tags began; None if that isn't said."""
-    cut = "seen" in labels.get(CUT, "").split(",")
-    text = labels.get(SEEN)
-    if text is None:
-        return None
+def seen(labels: Mapping[str, str]) -> Mapping[str, Event]:
+    """Return what was known as a span with these tags began, as far as that is said."""
     try:
-        return Seen(_Reader(text).roots() if text else {}, cut)
+        return _Reader(labels.get(SEEN, "")).roots()
     except _Malformed:
-        return None
+        return {}
 
 
 class _Reader:
