@@ -128,6 +128,19 @@ def test_any_proto3(collector: Zipkin, zipkin: Zipkin, message: bytes) -> None:
     _check(collector, zipkin, message, "application/x-protobuf")
 
 
+@given(st.one_of(json_messages, proto_messages))
+@example(b'[{"traceId":"TID","id":"0"}]')
+@example(b'[{"traceId":"TID","id":"b","timestamp":9223372036854775807,"duration":5}]')
+@example(b'[{"traceId":"TID","id":"b","annotations":[{"timestamp":-5,"value":""}]}]')
+def test_whatever_is_taken_can_be_looked_at(collector: Zipkin, message: bytes) -> None:
+    trace = (b"\x11" + secrets.token_bytes(7)).hex()
+    body = message.replace(b"TID", trace.encode()).replace(TRACE, bytes.fromhex(trace))
+    content_type = "application/json" if body.startswith(b"[") else "application/x-protobuf"
+    if collector.post(body, content_type).status == 202:
+        assert collector.get(f"/zipkin/traces/{trace}").status == 200
+        assert collector.get("/").status == 200
+
+
 def _check(collector: Zipkin, zipkin: Zipkin, message: bytes, content_type: str) -> None:
     trace = b"\x11" + secrets.token_bytes(7)
     body = message.replace(TRACE, trace).replace(b"TID", trace.hex().encode())
