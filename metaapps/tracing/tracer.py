@@ -173,15 +173,19 @@ class Tracer:
             lower = key.lower()
             headers[lower] = f"{headers[lower]},{value}" if lower in headers else value
         carried = read_header(headers.get("baggage", ""))
-        came = self.came(headers, _position(carried), None, kind=kind)
+        ours = _position(carried)
+        came = self.came(headers, ours, None, kind=kind)
         if not came.position.sampled:
             return Placed(self, came.position)
+        waited = Waited(came.position)
+        # Who called says so; to refer to an id that both halves have would mean the call.
+        waited.answers = came.shared or (ours is not None and ours.sent and kind is Kind.SERVER)
         handle = self.record(
             came.position,
             name,
             kind,
             at=at,
-            waited=Waited(came.position),
+            waited=waited,
             shared=came.shared,
             local=self._local(running),
         )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import baggage
 from baggage.context import Branch
 from baggage.values import Baggage
-from metaapps.tracing import Handle, Span
+from metaapps.tracing import Handle, Kind, Span
 from metaapps.tracing.causality import Causality, Order
 from metaapps.tracing.scope import Scope
 from tests.tracing.tracers import Traced
@@ -41,6 +41,8 @@ class Program:
         self.scopes: list[list[tuple[Scope, str]]] = [[]]
         self.told: list[Names] = [NOTHING]
         self.could: list[Names] = [NOTHING]
+        self.calls: list[tuple[int, str, int, str]] = []
+        self.serving: dict[str, Names] = {}
         self.enter(0, "root")
 
     def enter(self, n: int, name: str) -> None:
@@ -61,12 +63,43 @@ class Program:
         inside = parent or self.scopes[n][-1][1]
         options = {} if parent is None else {"parent": self.begun[parent].position}
         with baggage.attached(self.branches[n]):
-            handle = self.traced.start(name, **options)
+            handle = self.traced.start(name, kind=Kind.CLIENT, **options)
+        self._begin(name, handle, inside, n)
+        self.could[n] = self.could_before[name]
+
+    def _begin(self, name: str, handle: Handle, inside: str, n: int) -> None:
         self.open[name] = self.begun[name] = handle
         self.began.append(name)
         self.told_before[name] = self.told[n] | self.told_before[inside]
         self.could_before[name] = self.could[n] | self.could_before[inside]
-        self.could[n] = self.could_before[name]
+
+    def call(self, n: int) -> None:
+        """Make a call by hand, which a branch of its own serves."""
+        headers: dict[str, str] = {}
+        self.start(n)
+        client, server = self.began[-1], f"span {len(self.began)}"
+        self.begun[client].inject(headers)
+        m = len(self.branches)
+        self.branches.append(Branch())
+        self.scopes.append([])
+        self.told.append(NOTHING)
+        self.could.append(NOTHING)
+        self.serving[server] = NOTHING
+        self._begin(server, self.traced.tracer.join(headers, server), client, m)
+        self.enter(m, server)
+        self.calls.append((n, client, m, server))
+
+    def reply(self, number: int) -> None:
+        """Answer one of the calls; the caller ends its span by that."""
+        if not self.calls:
+            return
+        n, client, m, server = self.calls.pop(number % len(self.calls))
+        if client in self.open and server in self.open:
+            self.finish(m, server)
+            self.begun[client].answered()
+            self.told[n] |= self.serving[server]
+            self.could[n] |= self.could[m]
+            self.finish(n, client)
 
     def finish(self, n: int, name: str) -> None:
         handle = self.open.pop(name, None)
@@ -74,7 +107,10 @@ class Program:
             return
         with baggage.attached(self.branches[n]):
             handle.finish()
-        self.told[n] |= self.told_before[name] | {name}
+        if name in self.serving:  # of whose end its caller tells
+            self.serving[name] = self.told[n] | self.told_before[name] | {name}
+        else:
+            self.told[n] |= self.told_before[name] | {name}
         self.could[n] |= self.could_before[name] | {name}
 
     def fork(self, n: int) -> None:
@@ -118,8 +154,10 @@ class Program:
             other = second % len(self.branches)
             name = self.began[second % len(self.began)]
             match verb:
-                case "start" | "fork" | "receive" | "leave":
+                case "start" | "fork" | "receive" | "leave" | "call":
                     getattr(self, verb)(n)
+                case "reply":
+                    self.reply(second)
                 case "within":
                     self.start(n, name)
                 case "finish":
@@ -148,7 +186,7 @@ def said(spans: Iterable[Span]) -> dict[str, Names]:
 
 
 LOCAL = ("start", "start", "finish", "finish", "fork", "join")
-TRAVELLING = (*LOCAL, "receive", "answer")
+TRAVELLING = (*LOCAL, "receive", "answer", "call", "reply")
 
 
 @given(programs(*TRAVELLING))
