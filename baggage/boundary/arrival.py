@@ -91,8 +91,9 @@ class Arrival(Crossing):
     def close(self) -> None:
         """End the scope: flows that have not ended, and `home` values that came too late."""
         super().close()
-        self.branch.close()
-        if not self.branch.alone:
+        running = self.branch
+        running.close()
+        if not running.alone:
             try:
                 self._leave()
             except Exception as error:  # noqa: BLE001 - kept from the application

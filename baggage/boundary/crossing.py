@@ -54,30 +54,34 @@ class Crossing:
         `delay` is then to be waited for before it happens, in seconds.
         """
         boundary, call, directive = self._boundary, self.call, PROCEED
-        if self.policy is None:
-            self.policy = boundary.policy
+        policy = self.policy
+        if policy is None:
+            self.policy = policy = boundary.policy
         if call is not None:
             apps = boundary.interested(call.kind, call.library)
-            self._onion = onion = Onion(apps, strict=self.policy.strict)
-            asked = onion.ask(call)
-            decided = asked if isinstance(asked, Proceed) else self._decided(onion, call, asked)
-            if not isinstance(decided, Proceed):
-                return decided
-            directive, self.delay = decided, decided.delay
+            self._onion = onion = Onion(apps, policy.strict)
+            asked: Directive | Outcome = onion.ask(call)
+            if not isinstance(asked, Proceed):
+                asked = self._decided(onion, call, asked)
+                if not isinstance(asked, Proceed):
+                    return asked
+            directive = asked
+            self.delay = asked.delay
         try:
             self.proceed(directive)
         except Exception as error:  # noqa: BLE001 - kept from the application
             boundary.failed(error)
         return None
 
-    def _decided(self, onion: Onion, call: Call, asked: Directive) -> Proceed | Outcome:
+    def _decided(self, onion: Onion, call: Call, asked: Inject | Answer) -> Proceed | Outcome:
         """Return the outcome that flows want instead, unless the library knows no such fault."""
-        while isinstance(asked, Inject):
-            enacted = self.enact(asked.fault)
+        directive: Directive = asked
+        while isinstance(directive, Inject):
+            enacted = self.enact(directive.fault)
             if enacted is not None:
                 return enacted
-            asked = onion.ask(call)
-        return asked.outcome if isinstance(asked, Answer) else asked
+            directive = onion.ask(call)
+        return directive.outcome if isinstance(directive, Answer) else directive
 
     def proceed(self, directive: Proceed) -> None:
         """Apply what the flows asked for, just before the passage happens."""

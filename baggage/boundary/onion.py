@@ -32,7 +32,7 @@ class Onion:
 
     __slots__ = ("_merged", "_strict", "_waiting", "flows")
 
-    def __init__(self, apps: Iterable[MetaApp], *, strict: bool) -> None:
+    def __init__(self, apps: Iterable[MetaApp], strict: bool) -> None:
         """Start without flows; `apps` are to be asked."""
         self.flows: list[tuple[MetaApp, Flow]] = []
         self._strict = strict

@@ -24,6 +24,7 @@ _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # What the last letter may be, by how many bytes are left over.
 _LAST: Final = (frozenset(_LETTERS), frozenset(_LETTERS[::16]), frozenset(_LETTERS[::4]))
+_PADDING: Final = (b"", b"===", b"==", b"=")
 # What is no letter of base64url becomes what is none of base64 either.
 _FROM_URL: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
 # Nobody but us, as is usual; anything else is looked at member by member.
@@ -72,8 +73,8 @@ def armour(blob: bytes) -> str:
 def unarmour(text: str) -> bytes:
     """Undo `armour`. Raises WireError for anything that `armour` can't have written."""
     try:
-        encoded = text.encode("ascii").translate(_FROM_URL)
-        blob = binascii.a2b_base64(encoded + b"=" * (-len(encoded) % 4), strict_mode=True)
+        padded = text.encode("ascii").translate(_FROM_URL) + _PADDING[len(text) % 4]
+        blob = binascii.a2b_base64(padded, strict_mode=True)
     except (UnicodeEncodeError, binascii.Error) as error:
         raise WireError("not base64url") from error
     # The last bytes may leave bits over, which `armour` writes as zeros.
