@@ -67,6 +67,16 @@ def test_it_says_where_it_listens_and_how_each_trace_grows() -> None:
         ]
 
 
+def test_it_says_that_it_had_to_drop_traces() -> None:
+    name = b"x" * (9 << 20)
+    with _collecting() as (process, url):
+        for at in range(15):
+            message = b'[{"traceId":"%d","id":"1","name":"%s"}]' % (at + 1, name)
+            assert Zipkin(url).post(message).status == 202
+        said = _ended(process)
+    assert said.count("memory is full: 1 trace dropped so far, the oldest\n") == 1
+
+
 def test_a_file_keeps_spans_for_the_next_time(tmp_path: Path) -> None:
     file = tmp_path / "spans.jsonl"
     with _collecting("--file", str(file)) as (process, url):
