@@ -94,9 +94,9 @@ def test_an_exception_that_ends_the_process_takes_no_spans_along(tmp_path: Path)
 
 
 def test_a_process_ends_without_a_server(tmp_path: Path) -> None:
-    """It doesn't go on trying until its retries are used up, which would take a week here."""
+    """It doesn't go on trying until its attempts are used up, which would take days here."""
     script = """
-        reporter = make(interval=1e6, retry=Retry(first=1e5), leave_within=1e6)
+        reporter = make(interval=1e6, retry=Retry(first=1e5, longest=1e5), leave_within=1e6)
         report(1)
         assert not reporter.flush(0.1)
     """
@@ -311,6 +311,37 @@ def test_greenlets_go_on_while_spans_are_sent(tmp_path: Path, before: str) -> No
             server.gate.set()
             assert "queue full" in finish(process)
     assert server.ids == list(range(1, 102))
+
+
+@pytest.mark.parametrize("before", [GEVENT, EVENTLET], ids=["gevent", "eventlet"])
+def test_greenlets_have_their_turns_while_many_spans_are_encoded(
+    tmp_path: Path, before: str
+) -> None:
+    script = """
+        turns, seen, going = 0, set(), True
+
+        def encode(span):
+            seen.add(turns)
+            return ZIPKIN_JSON.span(span)
+
+        def turn():
+            global turns
+            while going:
+                turns += 1
+                time.sleep(0)
+
+        encoding = replace(ZIPKIN_JSON, span=encode)
+        sink = HttpSink(sys.argv[1], encoding)
+        reporter = Reporter(sink, encoding, interval=1e6, message_bytes=10**9)
+        report(*range(1, 3001))
+        turning = threading.Thread(target=turn)
+        turning.start()
+        assert reporter.flush(60)
+        going = False
+        turning.join()
+        assert len(seen) >= 10, seen
+    """
+    assert run(tmp_path, script, before) == list(range(1, 3001))
 
 
 @pytest.mark.parametrize("before", [GEVENT, EVENTLET], ids=["gevent", "eventlet"])
