@@ -94,11 +94,14 @@ class Tracing:
         waited = frontier.began(position, running if stands is not None else None)
         handle = tracer.record(position, _name(call), call.kind, waited=waited)
         sent = position.sending() if call.kind is Kind.CLIENT else position
+        known = frontier.UNSEEN if running is None else running.baggage.history.known
         outcome: Outcome | None = None
         try:
             outcome = yield Proceed(down=_sent(sent, running), headers=headers)
         finally:
             _finish(handle, call, outcome, _remote(call, outcome))
+            if stands is None:
+                frontier.unlearn(running, known)
         return None
 
     def _arrive(self, call: Call, running: Branch) -> Flow:

@@ -14,10 +14,12 @@ from typing import Final
 
 from baggage.clock import Event
 from baggage.clock.event import halves, lowest
-from baggage.context import Branch
+from baggage.context import Branch, branch, enter
 from baggage.values import EMPTY, Baggage, Direction, Key, Type, Value
+from baggage.values.history import NO_IDS, History
 from baggage.values.known import Known
-from metaapps.tracing.span import SPAN_BYTES, TRACE_BYTES, Position
+from baggage.values.pen import take
+from metaapps.tracing.span import SPAN, SPAN_BYTES, TRACE_BYTES, Position
 
 DONE: Final = Key("tracing.done", type=Type.LAST, priority=200)
 """The frontier: addresses of spans that ended; after `_BEGAN`, of one that began."""
@@ -147,6 +149,7 @@ def began(position: Position, running: Branch | None) -> Waited:
     waited = Waited(position, before, _stamp(carried), down(carried, KNOWN))
     if len(before) > _WIDE:
         # All of that is behind this beginning, for whoever comes after it.
+        running.update(lambda carried: _lean(carried, ()))
         running.pack(DONE, _BEGAN + position.address)
     return waited
 
@@ -173,7 +176,12 @@ def ended(waited: Waited, running: Branch) -> None:
     carried = running.baggage
     if _stamp(carried) != waited.seen:
         waited.joined = _frontier(running, carried)
+        if waited.answered:
+            seen = _roots(waited.seen)
+            running.update(lambda carried: _lean(carried, {*carried.history.own, *seen}))
     if waited.answers:
+        if len(waited.joined) > _WIDE:  # more than the caller needs, who has it from this span
+            running.update(lambda carried: _lean(carried.remove(DONE), _roots(waited.seen)))
         return
     address = waited.position.address
     running.pack(DONE, address)
@@ -193,6 +201,45 @@ def forget(running: Branch) -> None:
     """Drop the frontier: the trace is over that it was of."""
     if running.baggage.siblings(DONE):
         running.update(lambda carried: carried.remove(DONE))
+
+
+def unlearn(running: Branch | None, before: Known) -> None:
+    """Drop what an answer taught of spans where no span stood, and so much was known before.
+
+    Nothing is left of the trace there: else an idle branch, or none at all, would count as one that
+    somebody is behind (see `Branch.idle`), and take no message's context.
+    """
+    now = running or branch()
+    if now is None or now.baggage.history.known is before or down(now.baggage, SPAN) is not None:
+        return
+    now.update(lambda carried: _lean(carried, before.seen, 0))
+    if running is None and now.baggage.empty and now.alone:
+        enter(None)
+
+
+def _lean(carried: Baggage, needed: Collection[int], room: int = MAX_ROOTS) -> Baggage:
+    """Return baggage without a frontier, and without the stamps of some roots that it was from.
+
+    Each callee has a root of its own: a loop of calls would fill the headers with them, until what
+    the application packed finds no room. Those roots stay that are `needed`, or of values, and of
+    others as many as there is `room` for: then it shows in `causal.cut` that there were more.
+    """
+    history, known = carried.history, carried.history.known
+    if len(known.seen) <= room:
+        return carried
+    entries = {name: entry for name, entry in known.entries.items() if name != DONE.name}
+    kept = {dot.root for entry in entries.values() for dot in entry}.union(needed)
+    others = [root for root in known.seen if root not in kept]
+    kept.update(others[: max(0, room - len(kept))])
+    own = history.own if history.pen is not None and take(history.pen) else NO_IDS
+    seen = {root: event for root, event in known.seen.items() if root in kept}
+    writes = {root: identity for root, identity in own.items() if root in kept}
+    lean = History(Known(seen, entries, known.over), writes)
+    return Baggage(lean, carried.down, carried.home, carried.origin, carried.foreign)
+
+
+def _roots(stamp: Stamp) -> Collection[int]:
+    return stamp[:1] if isinstance(stamp, tuple) else stamp.seen
 
 
 def down(carried: Baggage, key: Key) -> Value | None:
@@ -228,7 +275,7 @@ def _told(stamp: Stamp) -> tuple[str, bool]:
     layer = stamp.layer
     # To find out all that is known would cost more than the rest.
     seen = stamp.seen if layer is None else {**layer.base.seen, layer.root: layer.height}
-    whole = len(seen) <= MAX_ROOTS
+    whole = len(seen) < MAX_ROOTS  # else some were dropped; see `_lean`
     told = []
     for root, event in sorted(seen.items())[:MAX_ROOTS]:
         text = _written(event)

@@ -20,7 +20,10 @@ _OURS: Final = frozenset({SPAN.name, KNOWN.name, DONE.name})
 class Scope:
     """A block in which a span is the current one. Use it once; see `Handle.scope`."""
 
-    __slots__ = ("_before", "_branch", "_handle", "_known", "_token", "_told", "_waited", "around")
+    __slots__ = (
+        *("_before", "_branch", "_handle", "_idle", "_known", "_token", "_told", "_waited"),
+        "around",
+    )
 
     def __init__(self, handle: Placed | None, waited: Waited | None) -> None:
         """Prepare; without a handle nothing changes."""
@@ -42,12 +45,14 @@ class Scope:
             self._known: Value | None = None
             running = Branch(EMPTY.with_down({SPAN: raw}))
             self._token: Token[Branch | None] | None = enter(running)
+            self._idle = False
         else:
             self._before = down(running.baggage, SPAN)
             if self._before == raw:
                 return handle
             self._known = down(running.baggage, KNOWN)
             self._token = None
+            self._idle = running.idle
             changes: dict[Key, Value] = {SPAN: raw}
             waited = self._waited
             implied = behind(waited.before) if waited is not None and waited.before else b""
@@ -76,8 +81,17 @@ class Scope:
         if self._token is not None and _OURS.issuperset(running.baggage.keys()):
             leave(self._token)  # nobody else has any use for that branch
         else:
-            running.update(_without)
+            running.update(_without if not self._idle else _idle)
 
 
 def _without(carried: Baggage) -> Baggage:
     return carried.remove(SPAN).remove(KNOWN)
+
+
+def _idle(carried: Baggage) -> Baggage:
+    """Return what is left; nothing at all, not even stamps, so that an idle worker is idle again.
+
+    Else it would take no message's context: see `Branch.idle`.
+    """
+    left = _without(carried)
+    return left if left.keys() or left.foreign or left.history.over is not None else EMPTY

@@ -1,0 +1,146 @@
+"""What tracing must not do to the application that it looks at, however long that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass, field
+
+import pytest
+
+from baggage.boundary import Boundary, Kind, Policy
+from baggage.context import Branch, attached, branch, current, ensure
+from baggage.testing import Parcel, ParcelAdapter
+from baggage.values import key
+from metaapps.tracing import Span, Tracing
+from metaapps.tracing.frontier import CUT, DONE
+
+USER = key("user")
+
+
+@dataclass
+class Services:
+    """Services in one process that call each other by parcels."""
+
+    spans: list[Span] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        tracing = Tracing(self.spans.append)
+        self.tracer = tracing.tracer
+        self.boundary = Boundary(Policy(service="test", strict=True), (tracing,))
+
+    def call(self, work: Callable[[], None]) -> Parcel:
+        """Call a service that does this work; return its request."""
+        request = Parcel()
+
+        def serve() -> Parcel:
+            answer: Parcel = self.boundary.serve(ParcelAdapter(Kind.SERVER), request, handle)
+            return answer
+
+        def handle() -> Parcel:
+            work()
+            return Parcel()
+
+        self.boundary.call(ParcelAdapter(), request, lambda: Context().run(serve))
+        return request
+
+    def step(self) -> None:
+        with self.tracer.start("step"):
+            pass
+
+
+@pytest.fixture
+def services() -> Services:
+    return Services()
+
+
+def size(request: Parcel) -> int:
+    return len(request.headers["baggage"])
+
+
+def test_a_loop_of_calls_leaves_room_for_what_the_application_packed(services: Services) -> None:
+    seen = set()
+
+    def work() -> None:
+        seen.add(current().unpack(USER))
+        services.step()
+
+    with services.tracer.start("root"):
+        ensure().pack(USER, "ann")
+        for _ in range(400):
+            assert size(services.call(work)) < 700
+        assert current().complete("user")
+    assert seen == {("ann",)}
+
+
+def test_stamps_say_so_when_there_were_more_roots(services: Services) -> None:
+    with services.tracer.start("root"):
+        for _ in range(30):
+            services.call(services.step)
+    last = next(span for span in reversed(services.spans) if span.kind is Kind.CLIENT)
+    assert last.labels()[CUT] == "seen"
+
+
+def test_many_that_ended_at_once_in_a_service_dont_fill_its_answer(services: Services) -> None:
+    def many() -> None:
+        running = ensure()
+        children = [running.fork() for _ in range(64)]
+        for child in children:
+            with attached(child):
+                services.step()
+        for child in children:
+            running.join(child)
+
+    with services.tracer.start("root"):
+        services.call(many)
+        assert len(current().serialize()) < 600
+    served = next(span for span in services.spans if span.kind is Kind.SERVER)
+    assert len(served.labels()["causal.joined"].split(",")) == 64
+
+
+def test_an_idle_worker_is_idle_after_spans_of_its_own(services: Services) -> None:
+    worker = Branch(idle=True)
+    with attached(worker):
+        with services.tracer.start("start"):
+            services.step()
+            services.call(services.step)
+        assert worker.idle
+
+
+def test_an_idle_worker_that_packs_within_a_span_keeps_that(services: Services) -> None:
+    worker = Branch(idle=True)
+    with attached(worker):
+        with services.tracer.start("start"):
+            services.step()
+            worker.pack(USER, "ann")
+        assert not worker.idle
+        assert worker.unpack(USER) == ("ann",)
+        assert worker.unpack(DONE) == ()
+
+
+def test_an_idle_worker_is_idle_after_a_call_in_no_trace(services: Services) -> None:
+    worker = Branch(idle=True)
+    with attached(worker):
+        services.call(services.step)
+        assert worker.idle
+
+
+def test_where_no_branch_was_there_is_none_after_a_call(services: Services) -> None:
+    def work() -> None:
+        services.call(services.step)
+        assert branch() is None
+
+    Context().run(work)
+
+
+def test_what_a_callee_packs_gets_home_where_no_span_stands(services: Services) -> None:
+    def pack() -> None:
+        services.step()
+        ensure().pack(USER, "ann")
+
+    def work() -> None:
+        services.call(pack)
+        assert current().unpack(USER) == ("ann",)
+        assert current().keys() == ("user",)
+
+    Context().run(work)
