@@ -60,11 +60,12 @@ class Crossing:
         if call is not None:
             apps = boundary.interested(call.kind, call.library)
             self._onion = onion = Onion(apps, policy.strict)
-            asked: Directive | Outcome = onion.ask(call)
+            asked = onion.ask(call)
             if not isinstance(asked, Proceed):
-                asked = self._decided(onion, call, asked)
-                if not isinstance(asked, Proceed):
-                    return asked
+                decided = self._decided(onion, call, asked)
+                if not isinstance(decided, Proceed):
+                    return decided
+                asked = decided
             directive = asked
             self.delay = asked.delay
         try:
@@ -73,15 +74,14 @@ class Crossing:
             boundary.failed(error)
         return None
 
-    def _decided(self, onion: Onion, call: Call, asked: Inject | Answer) -> Proceed | Outcome:
+    def _decided(self, onion: Onion, call: Call, asked: Directive) -> Proceed | Outcome:
         """Return the outcome that flows want instead, unless the library knows no such fault."""
-        directive: Directive = asked
-        while isinstance(directive, Inject):
-            enacted = self.enact(directive.fault)
+        while isinstance(asked, Inject):
+            enacted = self.enact(asked.fault)
             if enacted is not None:
                 return enacted
-            directive = onion.ask(call)
-        return directive.outcome if isinstance(directive, Answer) else directive
+            asked = onion.ask(call)
+        return asked.outcome if isinstance(asked, Answer) else asked
 
     def proceed(self, directive: Proceed) -> None:
         """Apply what the flows asked for, just before the passage happens."""

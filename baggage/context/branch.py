@@ -31,7 +31,7 @@ class Branch:
     """
 
     # What most branches never have, in the class: each is made in half the time. For loans, see
-    # `fork`; what concerns them is read and written under the lender's lock.
+    # `fork`; what concerns them is read and written under the lock.
     _family: Family | None = None
     _closed = False
     _lender: Branch | None = None
@@ -144,14 +144,16 @@ class Branch:
 
         Most branches never write. So the values are split no sooner than one of the two is about to
         change its own; until then they hold the same, and a child that never did has nothing to
-        bring home.
+        bring home. Parent and child share a lock, which nobody holds for long.
         """
         with self._lock:
             theirs = self._baggage
             if theirs.home:
                 theirs = theirs.without_home()
-            child = Branch(theirs, self.service, muted=self.muted, scope=self._scope or self)
-            child._lender = self
+            child = Branch.__new__(Branch)  # `__init__` would make a lock, at half of all the cost
+            child._baggage, child._lock, child._scope = theirs, self._lock, self._scope or self
+            child._idle, child.service, child.muted = False, self.service, self.muted
+            child.notes, child._lender = {}, self
             self._lent = lent = self._lent or set()
             lent.add(child)
             self._family = family = self._family or Family(self._lock)
@@ -163,8 +165,7 @@ class Branch:
         with self._lock:
             if self._lent is not None and child._share is None:
                 self._lent.discard(child)
-            family = self._family
-            return family is not None and family.ended(child)
+            return self._family is not None and self._family.ended(child)
 
     def rejoin(self, child: Branch) -> None:
         """Join a child of the family, and let go of it."""
@@ -200,14 +201,13 @@ class Branch:
     def _settle(self) -> None:
         """Split what is lent, or was borrowed, before this branch changes. Its lock is held.
 
-        Locks are taken from children to parents alone.
+        That is the lender's, too.
         """
         lender = self._lender
         if lender is not None:
-            with lender._lock:
-                if self._share is None:
-                    lender._settle()
-                self._adopt()
+            if self._share is None:
+                lender._settle()
+            self._adopt()
         lent, self._lent = self._lent, None
         if lent:
             self._baggage, *shares = self._baggage.split(len(lent) + 1)
