@@ -96,7 +96,7 @@ def decode_lines(content: bytes) -> tuple[Span, ...]:
                 raise SpanError(f"line {number} is no span: not JSON") from error
             cut += 1
     if cut:
-        logger.warning("%d lines were cut short, and are left out", cut, extra={"lines": cut})
+        logger.warning("lines that were cut short, and are left out: %d", cut, extra={"lines": cut})
     return tuple(spans)
 
 

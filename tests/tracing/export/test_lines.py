@@ -205,7 +205,7 @@ def test_lines_that_were_cut_short_are_left_out_and_told(
     path.write_bytes(message(1) + b'{"traceId":"a\n\n\r\n' + message(2) + b'{"tr')
     with caplog.at_level(logging.WARNING, "metaapps.tracing"):
         assert read(path) == file.read(path) == (numbered(1), numbered(2))
-    assert caplog.messages == ["2 lines were cut short, and are left out"] * 2
+    assert caplog.messages == ["lines that were cut short, and are left out: 2"] * 2
 
 
 @pytest.mark.parametrize(
