@@ -180,7 +180,9 @@ class Boundary:
     def sharing(self, adapter: Adapter, libraries: tuple[str, ...]) -> Branch | None:
         """Return the branch that a `Share` here is of; None where that won't do. See `blank`."""
         running = branch()
-        if running is None or running.muted or not self._nobody_asks(libraries):
+        if running is None or running.muted:
+            return None
+        if not (self._unwatched.get(libraries, False) or self._nobody_asks(libraries)):
             return None
         return None if adapter.below and underway.within(running, adapter.below) else running
 
