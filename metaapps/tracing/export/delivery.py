@@ -60,17 +60,21 @@ class Losses:
         """How many spans were dropped, by cause; as of now, from any thread."""
         return self._counts.copy()
 
-    def add(self, cause: str, spans: int, reason: object) -> None:
-        """Count so many spans more."""
+    def add(self, cause: str, spans: int, reason: object, error: Exception | None = None) -> None:
+        """Count so many spans more. An `error` is logged with its traceback."""
         self._counts[cause] = self._counts.get(cause, 0) + spans
-        self.tell(cause, reason)
+        self.tell(cause, reason, error)
 
-    def tell(self, cause: str, reason: object) -> None:
+    def tell(self, cause: str, reason: object, error: Exception | None = None) -> None:
         """Log a cause unless that was done, without counting."""
-        if cause not in self._told and not self._silent:
-            self._told.add(cause)
-            extra = {"cause": cause, "reason": str(reason)}
-            logger.warning("spans are lost, %s: %s", cause, reason, extra=extra)
+        if cause in self._told or self._silent:
+            return
+        self._told.add(cause)
+        extra = {"cause": cause, "reason": str(reason)}
+        try:
+            logger.warning("spans are lost, %s: %s", cause, reason, extra=extra, exc_info=error)
+        except Exception:  # noqa: BLE001, S110 - a filter's; what follows is not to blame
+            pass
 
     def silence(self) -> None:
         """Log nothing any more."""
@@ -118,10 +122,9 @@ class Delivery:
             except Unavailable as failure:
                 left = len(some) + sum(map(len, pending))
                 return self._losses.add(UNAVAILABLE, left, failure)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - counted, and what follows goes on
                 left = len(some) + sum(map(len, pending))
-                logger.exception("spans can't be sent")
-                return self._losses.add(FAILED, left, repr(error))
+                return self._losses.add(FAILED, left, repr(error), error)
             else:
                 self.sent += len(some)
         return None

@@ -95,9 +95,9 @@ def reporters(
 
     `url` is a Zipkin server's, which gets `encoding`: "json" or "proto3". `otlp` is the URL of an
     OpenTelemetry collector, which gets `otlp_encoding`: "json" or "protobuf". For both, spans wait
-    `interval` seconds at most. A `file` that ends in
-    ".jsonl" gets lines in the background, of which a process that is killed loses the last 0.1 s.
-    Any other has each span as soon as it ends, for which the application waits.
+    `interval` seconds at most. A `file` that ends in ".jsonl" gets lines in the background, of
+    which a process that is killed loses the last 0.1 s. Any other has each span as soon as it ends,
+    for which the application waits.
     """
     exports: list[Export] = []
     if file is not None:

@@ -49,7 +49,7 @@ class Bell:
 
     def wait(self, seconds: float) -> bool:
         """Wait for the bell, so long at most, and say whether it rang."""
-        return self._lock.acquire(timeout=max(seconds, 0.0))
+        return self._lock.acquire(timeout=min(max(seconds, 0.0), threading.TIMEOUT_MAX))
 
 
 Queue = deque[Span | Bell]
@@ -165,7 +165,8 @@ class Worker:
         try:
             encoded = self._encoding.span(span)
         except Exception as error:  # noqa: BLE001 - counted, and the other spans go on
-            self.losses.add(UNENCODABLE, 1, f"span {span.name!r:.60}: {error!r:.200}")
+            name = getattr(span, "name", span)
+            self.losses.add(UNENCODABLE, 1, f"span {name!r:.60}: {error!r:.200}")
             return b""
         if len(encoded) + self._seam > self._room:
             size, limit = self._encoding.size(len(encoded), 1), self._limit

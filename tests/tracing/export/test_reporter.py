@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import signal
 import socket
 import threading
@@ -412,6 +413,32 @@ def test_a_full_queue_is_logged_once_by_the_thread(
         "spans are lost, queue full: spans end faster than they are sent"
     ]
     assert {record.threadName for record in said.records} != {"MainThread"}
+
+
+def test_a_filter_that_fails_does_not_end_the_thread(sink: Held) -> None:
+    def fail(record: logging.LogRecord) -> bool:
+        raise ZeroDivisionError(record)
+
+    logger = logging.getLogger("metaapps.tracing")
+    logger.addFilter(fail)
+    try:
+        reporter = Reporter(sink, ZIPKIN_JSON)
+        no_span: Any = None
+        reporter.report(no_span)
+        assert reporter.flush(LONG)
+        reporter.report(numbered(1))
+        assert reporter.close(LONG)
+    finally:
+        logger.removeFilter(fail)
+    assert (sink.ids, reporter.dropped) == ([1], {"not encodable": 1})
+
+
+def test_one_may_wait_for_ever(sink: Held) -> None:
+    reporter = Reporter(sink, ZIPKIN_JSON, interval=math.inf)
+    reporter.report(numbered(1))
+    assert reporter.flush(math.inf)
+    assert reporter.close(math.inf)
+    assert sink.ids == [1]
 
 
 def test_signal_handlers_report_whatever_they_interrupt(sink: Held) -> None:
