@@ -34,10 +34,18 @@ def wide(count: int) -> tuple[Op, ...]:
     return (*forks, *joins, Op("call", 0, inner), Op("span", 0, inner), Op("open"), Op("close"))
 
 
+def loop(count: int) -> tuple[Op, ...]:
+    """Call again and again: each callee has a stamp of its own, and calls another."""
+    call = Op("call", 0, (Op("send"), Op("call", 0, (Op("span"), Op("send"))), Op("span")))
+    fork = Op("fork", 0, (call, Op("lost", 0, (Op("span"),)), call))
+    return (*((call, fork, Op("join", 0), Op("receive", 1)) * count), Op("join", 1), Op("span"))
+
+
 @pytest.mark.parametrize("share", [True, False])
 @example(program=wide(8))
 @example(program=wide(9))
 @example(program=wide(40))
+@example(program=loop(7))
 @given(program=programs)
 def test_edges_say_exactly_what_came_before_what(share: bool, program: tuple[Op, ...]) -> None:
     world = World(share)
