@@ -1,7 +1,6 @@
 """A span under way: annotated, tagged and finished by whoever holds it, wherever that is.
 
-Belongs here: what can be said of a span until it ends, and to make it the current one. Which spans
-there are is the tracer's to say.
+Here belongs what is said of a span until it ends; which spans there are is the tracer's to say.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from baggage.boundary import Kind
 from metaapps.tracing.frontier import Waited
-from metaapps.tracing.scope import Scope
+from metaapps.tracing.scope import Scope, innermost
 from metaapps.tracing.sockets import ends
 from metaapps.tracing.span import NOBODY, Annotation, Peer, Position, Span
 from metaapps.tracing.text import failure, text
@@ -37,6 +36,16 @@ class Handle:
     def __init__(self, position: Position | None = None) -> None:
         """Stand for the span at `position`, None for no trace at all."""
         self.position = position
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the position alone: what is recorded here can't be, in another process."""
+        return Handle, (self.position,)
+
+    def __copy__(self, *_: object) -> Self:
+        """Return the span itself, also as a deep copy: it ends but once."""
+        return self
+
+    __deepcopy__ = __copy__
 
     @property
     def trace_id(self) -> str:
@@ -141,18 +150,19 @@ class Placed(Handle):
 
     kind: Kind | None = None
 
-    __slots__ = ("_scope", "_tracer", "place")
+    __slots__ = ("_scope", "_tracer", "place", "state")
 
-    def __init__(self, tracer: Tracer, position: Position) -> None:
-        """Stand at `position`."""
+    def __init__(self, tracer: Tracer, position: Position, state: str | None = None) -> None:
+        """Stand at `position`. `state` is what other tracers said with it, if it came by headers."""
         self.position = self.place = position
+        self.state = state
         self._scope: Scope | None = None
         self._tracer = tracer
 
     def __enter__(self) -> Self:
         scope = self.scope()
-        scope.around, self._scope = self._scope, scope
         scope.__enter__()
+        scope.around, self._scope = self._scope, scope
         return self
 
     def __exit__(
@@ -164,17 +174,19 @@ class Placed(Handle):
         if error is not None and not isinstance(error, GeneratorExit):
             self.error(error)
         self.finish()
-        scope = self._scope
-        if scope is not None:
-            self._scope = scope.around
+        if self._scope is not None:
+            scope, self._scope = innermost(self._scope)
             scope.__exit__(kind, error, trace)
 
     def child(self, name: str, *, kind: Kind | None = None, at: int = 0) -> Handle:
-        return self._tracer.start(name, kind=kind, parent=self.place, at=at)
+        child = self._tracer.start(name, kind=kind, parent=self.place, at=at)
+        if self.state and isinstance(child, Placed):
+            child.state = self.state
+        return child
 
     def inject(self, carrier: Carrier) -> Self:
         headers = {} if callable(carrier) else carrier
-        self._tracer.inject(self.place, headers, kind=self.kind)
+        self._tracer.inject(self, headers)
         if callable(carrier):
             for name, value in headers.items():
                 carrier(name, value)
@@ -209,7 +221,7 @@ class Recording(Placed):
     ) -> None:
         """Begin now, or `at`."""
         self.position = self.place = position
-        self._scope = None
+        self._scope = self.state = None
         self.kind, self.shared = kind, shared
         self._tracer, self._name, self._waited = tracer, name, waited
         self._local, self._remote = local, NOBODY

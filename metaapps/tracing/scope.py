@@ -22,7 +22,7 @@ class Scope:
 
     __slots__ = (
         *("_before", "_branch", "_handle", "_idle", "_known", "_token", "_told", "_waited"),
-        "around",
+        *("around", "here"),
     )
 
     def __init__(self, handle: Placed | None, waited: Waited | None) -> None:
@@ -31,7 +31,9 @@ class Scope:
         self._waited = waited
         self._branch: Branch | None = None
         self.around: Scope | None = None
-        """The one that this one is nested in, where it is of the same span."""
+        """The one that was entered before, of the same span."""
+        self.here: Branch | None = None
+        """The branch in which it was entered."""
 
     def __enter__(self) -> Handle | None:
         """Make it the current span."""
@@ -43,10 +45,11 @@ class Scope:
         if running is None:
             self._before: Value | None = None
             self._known: Value | None = None
-            running = Branch(EMPTY.with_down({SPAN: raw}))
+            self.here = running = Branch(EMPTY.with_down({SPAN: raw}))
             self._token: Token[Branch | None] | None = enter(running)
             self._idle = False
         else:
+            self.here = running
             self._before = down(running.baggage, SPAN)
             if self._before == raw:
                 return handle
@@ -82,6 +85,20 @@ class Scope:
             leave(self._token)  # nobody else has any use for that branch
         else:
             running.update(_without if not self._idle else _idle)
+
+
+def innermost(entered: Scope) -> tuple[Scope, Scope | None]:
+    """Return what was entered last in this branch, of blocks of one span; and the others' last.
+
+    Other threads or tasks may be in blocks of the same span, and leave theirs at any time.
+    """
+    here, inner, scope = branch(), None, entered
+    while scope.here is not here and scope.around is not None:
+        inner, scope = scope, scope.around
+    if inner is None:
+        return scope, scope.around
+    inner.around = scope.around
+    return scope, entered
 
 
 def _without(carried: Baggage) -> Baggage:

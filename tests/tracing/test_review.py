@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import threading
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -12,7 +15,7 @@ from baggage.boundary import Boundary, Kind, Policy
 from baggage.context import Branch, attached, branch, current, ensure
 from baggage.testing import Parcel, ParcelAdapter
 from baggage.values import key
-from metaapps.tracing import Span, Tracing
+from metaapps.tracing import Handle, Span, Tracing
 from metaapps.tracing.frontier import CUT, DONE
 
 USER = key("user")
@@ -144,3 +147,48 @@ def test_what_a_callee_packs_gets_home_where_no_span_stands(services: Services) 
         assert current().keys() == ("user",)
 
     Context().run(work)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_of_a_span_is_the_span_itself(
+    services: Services, copied: Callable[[Handle], Handle]
+) -> None:
+    span = services.tracer.start("work")
+    assert copied(span) is span
+
+
+def test_a_span_from_another_process_tells_where_it_stands_and_records_nothing(
+    services: Services,
+) -> None:
+    span = services.tracer.start("work")
+    there = pickle.loads(pickle.dumps(span))
+    assert there.position == span.position
+    assert not there.recording
+    assert services.tracer.start("more", parent=there.position).parent_id == span.span_id
+
+
+def test_blocks_of_one_span_in_two_threads_may_end_in_any_order(services: Services) -> None:
+    span = services.tracer.start("work")
+    first, second = threading.Event(), threading.Event()
+    after = []
+
+    def hold(mine: threading.Event, other: threading.Event) -> None:
+        with span:
+            mine.set()
+            assert other.wait(10)
+        after.append(branch())
+        mine.set()
+
+    def enter_later() -> None:
+        assert first.wait(10)
+        first.clear()
+        hold(second, first)
+
+    threads = [threading.Thread(target=hold, args=(first, second))]
+    threads.append(threading.Thread(target=enter_later))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert after == [None, None]
+    assert not services.tracer.live
