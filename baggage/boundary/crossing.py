@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary.adapter import Adapter, CannotEnact
 from baggage.boundary.call import Call
-from baggage.boundary.metaapp import PROCEED, Answer, Directive, Inject, Proceed
+from baggage.boundary.metaapp import PROCEED, Answer, Directive, Inject, MetaApp, Proceed
 from baggage.boundary.onion import Onion
 from baggage.boundary.outcome import NO_FACTS, Facts, Fault, Outcome, Raised, Returned
 
@@ -32,11 +32,12 @@ class Crossing:
     """One passage: `begin`, then let it happen or not, then `end`; always `close`.
 
     `call` is None where no meta-application is interested. `policy` is the one that holds here,
-    from `begin` on at the latest. Used by one branch of execution; the steps may be taken in
-    different threads, one after the other.
+    from `begin` on at the latest; `asked` are those to be asked, () for whoever is interested by
+    then. Used by one branch of execution; the steps may be taken in different threads, one after
+    the other.
     """
 
-    __slots__ = ("_adapter", "_boundary", "_onion", "_request", "call", "delay", "policy")
+    __slots__ = ("_adapter", "_boundary", "_onion", "_request", "asked", "call", "delay", "policy")
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
@@ -47,6 +48,7 @@ class Crossing:
         self.call = call
         self.delay = 0.0
         self.policy: Policy | None = None
+        self.asked: Sequence[MetaApp] = ()
 
     def begin(self) -> Outcome | None:
         """Ask the flows. Return the outcome if the passage is not to happen, else None.
@@ -58,7 +60,7 @@ class Crossing:
         if policy is None:
             self.policy = policy = boundary.policy
         if call is not None:
-            apps = boundary.interested(call.kind, call.library)
+            apps = self.asked or boundary.interested(call.kind, call.library)
             self._onion = onion = Onion(apps, policy.strict)
             asked = onion.ask(call)
             if not isinstance(asked, Proceed):

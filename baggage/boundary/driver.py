@@ -131,7 +131,7 @@ class Boundary:
             call = self._describe(adapter, request, service)
         make = Receipted if policy.receipts else Departure
         departure = make(self, adapter, request, call)
-        departure.policy = policy
+        departure.policy, departure.asked = policy, apps
         return departure
 
     def arrive(self, adapter: Adapter, request: Any, service: str = "") -> Arrival | None:
@@ -147,11 +147,11 @@ class Boundary:
             received = EMPTY
         policy = self._policy.in_session()
         service = service or policy.service
-        wanted = self.interested(adapter.kind, adapter.library)
-        call = self._describe_arrival(adapter, request, service) if wanted else None
+        apps = self.interested(adapter.kind, adapter.library)
+        call = self._describe_arrival(adapter, request, service) if apps else None
         make = Receipting if policy.receipts else Arrival
         arrival = make(self, adapter, request, call, Branch(received, service))
-        arrival.policy = policy
+        arrival.policy, arrival.asked = policy, apps
         return arrival
 
     def serve(

@@ -59,9 +59,11 @@ def fit(baggage: Baggage, budget: int | None = None, origin: str = "") -> Fitted
 def in_full(baggage: Baggage, room: int, origin: str = "") -> bytes | None:
     """Return all of the bytes; None where they don't fit `room`, as `fit` makes them do."""
     try:
-        blob = sealed(baggage.body(sealed=bool(origin)), origin)
+        blob = baggage.body(sealed=bool(origin))
     except ClockError:  # a stamp beyond the wire's limits
         return None
+    if origin:
+        blob = sealed(blob, origin)
     return blob if len(blob) <= room else None
 
 
