@@ -13,10 +13,11 @@ from baggage.boundary import Kind
 from baggage.runtime.api import PROCESS
 from metaapps.tracing.app import NAME, Tracing
 from metaapps.tracing.bound import Bound
+from metaapps.tracing.carrier import Headers
 from metaapps.tracing.decorator import decorated
 from metaapps.tracing.handle import Handle
 from metaapps.tracing.span import Position
-from metaapps.tracing.tracer import HERE, Headers, Here, Tracer
+from metaapps.tracing.tracer import HERE, Here, Tracer
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")

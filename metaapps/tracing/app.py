@@ -29,9 +29,9 @@ from metaapps.tracing import frontier, settings
 from metaapps.tracing.export.opening import Export, reporters
 from metaapps.tracing.frontier import KNOWN, Waited, behind
 from metaapps.tracing.handle import Recording
-from metaapps.tracing.span import NOBODY, SPAN, Peer, Position
+from metaapps.tracing.span import NOBODY, SPAN, STATE, Peer, Position
 from metaapps.tracing.text import failure
-from metaapps.tracing.tracer import STATE, Came, Report, Tracer, standing
+from metaapps.tracing.tracer import Came, Report, Tracer, standing
 
 NAME: Final = "tracing"
 FAULT: Final = "fault.injected"

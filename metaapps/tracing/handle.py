@@ -5,11 +5,11 @@ Here belongs what is said of a span until it ends; which spans there are is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from baggage.boundary import Kind
+from metaapps.tracing.carrier import Carrier
 from metaapps.tracing.frontier import Waited
 from metaapps.tracing.scope import Scope, innermost
 from metaapps.tracing.sockets import ends
@@ -18,9 +18,6 @@ from metaapps.tracing.text import failure, text
 
 if TYPE_CHECKING:
     from metaapps.tracing.tracer import Tracer
-
-Carrier = MutableMapping[str, str] | Callable[[str, str], object]
-"""Headers of a request, or what adds one to them."""
 
 
 class Handle:
@@ -153,7 +150,7 @@ class Placed(Handle):
     __slots__ = ("_scope", "_tracer", "place", "state")
 
     def __init__(self, tracer: Tracer, position: Position, state: str | None = None) -> None:
-        """Stand at `position`. `state` is what other tracers said with it, if it came by headers."""
+        """Stand at `position`. `state` is what other tracers said with it, if it was joined."""
         self.position = self.place = position
         self.state = state
         self._scope: Scope | None = None
@@ -313,11 +310,9 @@ class Recording(Placed):
             return
         other = others.pop()
         if not others:
-            # The other half of a call, where both are in this process.
-            if other is not None and other.recording:
+            live.pop(raw, None)
+            if other is not None and other.recording:  # the other half of a call, in one process
                 live[raw] = other
-            else:
-                live.pop(raw, None)
         if others:  # in another thread, meanwhile
             live[raw] = self
 

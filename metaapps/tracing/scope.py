@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, Final
 from baggage.context import Branch, branch, enter, leave
 from baggage.values import EMPTY, Baggage, Key, Value
 from metaapps.tracing.frontier import DONE, KNOWN, Waited, behind, down, forget
-from metaapps.tracing.span import SPAN
+from metaapps.tracing.span import SPAN, STATE, TRACE_BYTES
 
 if TYPE_CHECKING:
     from contextvars import Token
 
     from metaapps.tracing.handle import Handle, Placed
 
-_OURS: Final = frozenset({SPAN.name, KNOWN.name, DONE.name})
+_OURS: Final = frozenset({SPAN.name, KNOWN.name, STATE.name, DONE.name})
+_TRACE: Final = slice(1, 1 + TRACE_BYTES)
 
 
 class Scope:
     """A block in which a span is the current one. Use it once; see `Handle.scope`."""
 
-    __slots__ = (
-        *("_before", "_branch", "_handle", "_idle", "_known", "_token", "_told", "_waited"),
-        *("around", "here"),
-    )
+    __slots__ = ("_back", "_branch", "_handle", "_idle", "_token", "_waited", "around", "here")
 
     def __init__(self, handle: Placed | None, waited: Waited | None) -> None:
         """Prepare; without a handle nothing changes."""
@@ -43,25 +41,20 @@ class Scope:
         raw = handle.place.raw
         running = branch()
         if running is None:
-            self._before: Value | None = None
-            self._known: Value | None = None
-            self.here = running = Branch(EMPTY.with_down({SPAN: raw}))
+            self._back: dict[Key, Value] = {}
+            running = Branch(EMPTY.with_down(self._changes(EMPTY, handle)))
             self._token: Token[Branch | None] | None = enter(running)
             self._idle = False
+            self.here = running
         else:
             self.here = running
-            self._before = down(running.baggage, SPAN)
-            if self._before == raw:
+            before = down(running.baggage, SPAN)
+            if before == raw:
                 return handle
-            self._known = down(running.baggage, KNOWN)
+            self._back = {} if before is None else {SPAN: before}
             self._token = None
             self._idle = running.idle
-            changes: dict[Key, Value] = {SPAN: raw}
-            waited = self._waited
-            implied = behind(waited.before) if waited is not None and waited.before else b""
-            if implied or self._known:  # by the beginning of this span; not of that around it
-                changes[KNOWN] = implied
-            self._told = len(changes) > 1
+            changes = self._changes(running.baggage, handle)
             running.update(lambda carried: carried.with_down(changes))
         self._branch = running
         handle.lives(current=True)
@@ -74,17 +67,34 @@ class Scope:
         if running is None or handle is None:
             return
         handle.lives(current=False)
-        if self._before is not None:
-            changes: dict[Key, Value] = {SPAN: self._before}
-            if self._told:
-                changes[KNOWN] = b"" if self._known is None else self._known
-            running.update(lambda carried: carried.with_down(changes))
+        if back := self._back:
+            running.update(lambda carried: carried.with_down(back))
             return
         forget(running)
         if self._token is not None and _OURS.issuperset(running.baggage.keys()):
             leave(self._token)  # nobody else has any use for that branch
         else:
             running.update(_without if not self._idle else _idle)
+
+    def _changes(self, carried: Baggage, handle: Placed) -> dict[Key, Value]:
+        """Return what is carried in the block; note what was instead, if a span is current."""
+        raw, back, waited = handle.place.raw, self._back, self._waited
+        changes: dict[Key, Value] = {SPAN: raw}
+        implied = behind(waited.before) if waited is not None and waited.before else b""
+        known = down(carried, KNOWN)
+        if implied or known:  # by the beginning of this span; not of that around it
+            changes[KNOWN] = implied
+            if back:
+                back[KNOWN] = known or b""
+        around = back.get(SPAN)
+        if handle.state is None and isinstance(around, bytes) and around[_TRACE] == raw[_TRACE]:
+            return changes
+        state = down(carried, STATE)
+        if handle.state or state:
+            changes[STATE] = handle.state or ""
+            if back:
+                back[STATE] = state or ""
+        return changes
 
 
 def innermost(entered: Scope) -> tuple[Scope, Scope | None]:
@@ -102,7 +112,7 @@ def innermost(entered: Scope) -> tuple[Scope, Scope | None]:
 
 
 def _without(carried: Baggage) -> Baggage:
-    return carried.remove(SPAN).remove(KNOWN)
+    return carried.remove(SPAN).remove(KNOWN).remove(STATE)
 
 
 def _idle(carried: Baggage) -> Baggage:

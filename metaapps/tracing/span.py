@@ -16,6 +16,9 @@ from baggage.values import Direction, Key, Type
 SPAN: Final = Key("tracing.span", type=Type.LAST, direction=Direction.DOWN, priority=50)
 """Where a branch of execution stands: the bytes of one `Position`."""
 
+STATE: Final = Key("tracing.state", direction=Direction.DOWN, priority=150)
+"""What other tracers say of the trace: W3C's `tracestate`, to be passed on."""
+
 TRACE_BYTES: Final = 16
 SPAN_BYTES: Final = 8
 ERROR: Final = "error"

@@ -8,35 +8,34 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from baggage.boundary import Call, Kind, read_header, write_header
 from baggage.context import Branch, branch
-from baggage.values import Baggage, Direction, Key, Value
+from baggage.values import Baggage, Key, Value
 from baggage.values.pen import new_root
 from metaapps.tracing import formats, frontier
+from metaapps.tracing.carrier import Headers, arrived
 from metaapps.tracing.formats import Decision, Extracted, Format
 from metaapps.tracing.frontier import Waited
 from metaapps.tracing.handle import NONE, Handle, Placed, Recording
 from metaapps.tracing.sampling import ALWAYS, Sampler
-from metaapps.tracing.span import NOBODY, SPAN, SPAN_BYTES, TRACE_BYTES, Peer, Position, Span
+from metaapps.tracing.span import (
+    NOBODY,
+    SPAN,
+    SPAN_BYTES,
+    STATE,
+    TRACE_BYTES,
+    Peer,
+    Position,
+    Span,
+)
 
 Report = Callable[[Span], None]
 """Takes a span that ended; called from any thread or task. Must not block."""
-
-
-class Headers(Protocol):
-    """Headers that came: a mapping, or an `email.message.Message` as `http.server` has them."""
-
-    def items(self) -> Iterable[tuple[str, str]]:
-        """Return names, of any case, with their values."""
-
-
-STATE: Final = Key("tracing.state", direction=Direction.DOWN, priority=150)
-"""What other tracers say of the trace: W3C's `tracestate`, to be passed on."""
 
 _log = logging.getLogger("metaapps.tracing")
 _DECIDED: Final = frozenset({Decision.ACCEPT, Decision.DEBUG})
@@ -168,15 +167,13 @@ class Tracer:
         running = branch()
         if self._report is None or (running is not None and running.muted):
             return NONE
-        headers: dict[str, str] = {}
-        for key, value in carrier.items():
-            lower = key.lower()
-            headers[lower] = f"{headers[lower]},{value}" if lower in headers else value
+        headers = arrived(carrier)
         carried = read_header(headers.get("baggage", ""))
         ours = _position(carried)
         came = self.came(headers, ours, None, kind=kind)
+        state = _state(carried) if came.state is None else came.state
         if not came.position.sampled:
-            return Placed(self, came.position)
+            return Placed(self, came.position, state)
         waited = Waited(came.position)
         # Who called says so; to refer to an id that both halves have would mean the call.
         waited.answers = came.shared or (ours is not None and ours.sent and kind is Kind.SERVER)
@@ -189,26 +186,31 @@ class Tracer:
             shared=came.shared,
             local=self._local(running),
         )
+        handle.state = state
         return handle.remote(carried.origin) if carried.origin else handle
 
-    def inject(
-        self, position: Position, carrier: MutableMapping[str, str], *, kind: Kind | None = None
-    ) -> None:
+    def inject(self, span: Placed, carrier: MutableMapping[str, str]) -> None:
         """Write where a span stands on a request's headers: the configured formats, and ours.
 
         The span of a call is there to be shared; one of any other kind only to be the parent.
         """
-        carrier.update(self.headers(position, branch()))
-        told = position.sending() if kind is Kind.CLIENT else position
-        carried = read_header(carrier.get("baggage", "")).with_down({SPAN: told.raw})
-        carrier["baggage"] = write_header(carried, origin=self.here().service)
+        running, position, state = branch(), span.place, span.state
+        if state is None and running is not None:
+            stands = standing(running)
+            if stands is not None and stands.trace == position.trace:
+                state = _state(running.baggage)
+        told = position.sending() if span.kind is Kind.CLIENT else position
+        down: dict[Key, Value] = {SPAN: told.raw, STATE: state} if state else {SPAN: told.raw}
+        carried = read_header(carrier.get("baggage", "")).with_down(down)
+        carrier.update(formats.headers(position, self._formats, state or ""))
+        carrier["baggage"] = write_header(carried, origin=self._local(running).service)
 
     def headers(self, position: Position, running: Branch | None) -> Mapping[str, str]:
         """Return the headers that tell others of a span, in the configured formats."""
         if not self._formats:
             return {}
-        state = None if running is None else frontier.down(running.baggage, STATE)
-        return formats.headers(position, self._formats, state if isinstance(state, str) else "")
+        state = "" if running is None else _state(running.baggage)
+        return formats.headers(position, self._formats, state)
 
     def came(
         self,
@@ -226,11 +228,8 @@ class Tracer:
         told = formats.extract(headers)
         caller = None if told is None else told.position
         # Whoever passes our baggage on, but traces by itself, is the nearer caller.
-        if (
-            told is not None
-            and caller is not None
-            and not (ours and ours.address == caller.address)
-        ):
+        nearer = caller is not None and not (ours and ours.address == caller.address)
+        if told is not None and caller is not None and nearer:
             return self._told(told, caller, call, shares=shares)
         if ours is not None:
             if ours.sent and shares:
@@ -324,6 +323,11 @@ def standing(running: Branch | None) -> Position | None:
 
 def _same(one: Position | None, other: Position | None) -> bool:
     return one is other or (one is not None and other is not None and one.address == other.address)
+
+
+def _state(carried: Baggage) -> str:
+    state = frontier.down(carried, STATE)
+    return state if isinstance(state, str) else ""
 
 
 def _position(carried: Baggage) -> Position | None:

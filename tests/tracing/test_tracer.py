@@ -9,8 +9,8 @@ from baggage import context
 from baggage.boundary import Call, Kind
 from baggage.values import EMPTY
 from metaapps.tracing.formats import FORMATS
-from metaapps.tracing.span import SPAN, Position, Span
-from metaapps.tracing.tracer import STATE, Tracer
+from metaapps.tracing.span import SPAN, STATE, Position, Span
+from metaapps.tracing.tracer import Tracer
 
 CALLER = Position.root(b"the-callers-trac", b"the-call").child(b"its-call")
 OTHER = Position.root(b"another's-trace!", b"another!")
