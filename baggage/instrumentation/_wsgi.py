@@ -78,12 +78,17 @@ class _ResponseHeaders:
         self._response = response
 
     def get(self, name: str) -> str | None:
-        found = [value for key, value in self._response.headers if key.lower() == name]
-        return ",".join(found) if found else None
+        found: str | None = None
+        for key, value in self._response.headers:
+            if key.lower() == name:
+                found = value if found is None else f"{found},{value}"
+        return found
 
     def set(self, name: str, value: str) -> None:
-        kept = [(key, old) for key, old in self._response.headers if key.lower() != name]
-        self._response.headers = [*kept, (name, value)]
+        if self.get(name) is not None:
+            headers = self._response.headers
+            self._response.headers = [each for each in headers if each[0].lower() != name]
+        self._response.headers.append((name, value))
 
 
 class _Facts:
@@ -158,10 +163,8 @@ class WsgiAdapter(ServerAdapter):
         path = told("SCRIPT_NAME", "") + told("PATH_INFO", "") or "/"
         if not _PLAIN.fullmatch(path):
             path = quote(path)
-        # All of these middleware may change, for what it is around.
-        peer = told("REMOTE_ADDR"), told("REMOTE_PORT")
-        local = told("SERVER_NAME"), told("SERVER_PORT")
-        asked = method, path, told("QUERY_STRING", ""), peer, local, request
+        # Middleware changes its environment, for what it is around.
+        asked = method, path, request.copy()
         return Call.told(self.kind, self.library, f"{method} {path}", asked, _TELLERS)
 
     def request_carrier(self, request: Environ) -> _EnvironHeaders:
@@ -192,15 +195,23 @@ def service_of(application: object) -> str:
     return str(extensions.get(EXTENSION, "")) if isinstance(extensions, dict) else ""
 
 
-def _endpoint(address: tuple[object, object]) -> Endpoint:
+@lru_cache(maxsize=1024)
+def _endpoint(host: object, port: object) -> Endpoint:
     """Return an address as the server tells it; everywhere, where that may listen, is none."""
-    host, port = str(address[0] or ""), str(address[1] or "")
-    return Endpoint("" if host in _EVERYWHERE else host, int(port) if port.isdecimal() else 0)
+    name, number = str(host or ""), str(port or "")
+    known = "" if name in _EVERYWHERE else name
+    return Endpoint(known, int(number) if number.isdecimal() else 0)
 
 
-def _local(address: tuple[object, object]) -> Endpoint | None:
+def _peer(asked: tuple[str, str, Environ]) -> Endpoint:
+    told = asked[2].get
+    return _endpoint(told("REMOTE_ADDR"), told("REMOTE_PORT"))
+
+
+def _local(asked: tuple[str, str, Environ]) -> Endpoint | None:
     """Return where the server listens, None on a Unix socket."""
-    local = _endpoint(address)
+    told = asked[2].get
+    local = _endpoint(told("SERVER_NAME"), told("SERVER_PORT"))
     return local if local.port else None
 
 
@@ -236,8 +247,8 @@ def _variable(name: str) -> str:
 
 _TELLERS: Final[Tellers] = {
     "method": lambda asked: asked[0].lower(),
-    "arguments": lambda asked: {"path": asked[1], "query": asked[2]},
-    "endpoint": lambda asked: _endpoint(asked[3]),
-    "local": lambda asked: _local(asked[4]),
-    "arrived": lambda asked: _Arrived(asked[5]),
+    "arguments": lambda asked: {"path": asked[1], "query": asked[2].get("QUERY_STRING", "")},
+    "endpoint": _peer,
+    "local": _local,
+    "arrived": lambda asked: _Arrived(asked[2]),
 }

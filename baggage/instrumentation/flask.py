@@ -19,7 +19,6 @@ from baggage.instrumentation._wsgi import (
     Environ,
     StartResponse,
     WsgiAdapter,
-    service_of,
 )
 from baggage.instrumentation._wsgi_server import serve
 
@@ -34,11 +33,15 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
             bound = partial(original, self)
             if not switch.on:
                 return bound(environ, start_response)  # type: ignore[no-any-return]
-            return serve(boundary, _ADAPTER, bound, environ, start_response, service_of(self))
+            return serve(boundary, _ADAPTER, bound, environ, start_response, _service(self))
 
         return call
 
     replace(Flask, "__call__", calling)
+
+
+def _service(app: Flask) -> str:
+    return str(app.extensions.get(EXTENSION, ""))
 
 
 def name_service(app: Flask, service: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from aiohttp.payload import BytesPayload
@@ -88,8 +89,11 @@ ADAPTER: Final = _Adapter()
 def _end(transport: Any, name: str) -> Endpoint | None:
     """Return one end of the connection; that of a Unix socket is a path, "" for one without."""
     end = None if transport is None else transport.get_extra_info(name)
-    if end is None:
-        return None
+    return None if end is None else _endpoint(end)
+
+
+@lru_cache(maxsize=1024)
+def _endpoint(end: object) -> Endpoint:
     return Endpoint(str(end[0]), int(end[1])) if isinstance(end, tuple) else Endpoint(str(end))
 
 
