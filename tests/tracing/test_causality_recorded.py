@@ -22,7 +22,8 @@ from baggage.instrumentation.flask import name_service
 from baggage.runtime import Runtime, Settings
 from baggage.testing import Parcel, ParcelAdapter
 from metaapps.tracing.app import Tracing
-from metaapps.tracing.causality import Order
+from metaapps.tracing.causality import Causality, Order
+from metaapps.tracing.export import zipkin
 from metaapps.tracing.formats import FORMATS
 from metaapps.tracing.span import Span
 from metaapps.tracing.testing import Recorded
@@ -164,6 +165,18 @@ def test_the_straggler_is_what_the_read_waited_for_last(read: Program) -> None:
     assert {each.name for each in recorded.causality.joined(root)} == {"ask 3", "ask 4"}
     steps = recorded.causality.critical_path(root)
     assert [step.span.name for step in steps if step.begin < step.end][-2:] == ["ask 3", "root"]
+
+
+def test_spans_say_the_same_after_they_were_written_and_read() -> None:
+    recorded = ran(read_by_threads)
+    written = b"[" + b",".join(zipkin.encode(span) for span in recorded.spans) + b"]"
+    again = zipkin.decode_array(written)
+    was, is_ = recorded.causality, Causality.of(again)
+    for (one, other), (first, second) in zip(
+        permutations(recorded.spans, 2), permutations(again, 2), strict=True
+    ):
+        assert is_.order(first, second) is was.order(one, other)
+        assert is_.stamp_order(first, second) is was.stamp_order(one, other)
 
 
 def test_a_chain_and_a_diamond() -> None:
