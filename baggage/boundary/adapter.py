@@ -55,7 +55,7 @@ class Adapter(Protocol):
     def describe(self, request: Any) -> Call:
         """Describe what is about to happen; the driver fills in `source`, `target` and `site`.
 
-        Return a new one each time.
+        Return a new one each time. What costs to find out, `Call.told` finds out when it's read.
         A departure whose caller is gone from the stack by now says its `site` itself.
         """
 

@@ -93,6 +93,8 @@ class Call:
     headers of an arrival by lower-case name, several of one name joined by ",", and is empty for a
     departure. `endpoint` is the other side's address; `local` is the address of this process that
     was arrived at, None for a departure, and where the library can't tell.
+
+    Some of this is found out when it's first read: read it in the flow, while the request is there.
     """
 
     kind: Kind
