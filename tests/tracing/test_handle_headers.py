@@ -192,6 +192,58 @@ def test_headers_that_came_twice_are_one(traced: Traced) -> None:
     assert traced.tracer.join(twice).trace_id != TRACE
 
 
+STATE = {"traceparent": f"00-{TRACE}-{CALL}-01", "tracestate": "them=1,others=2"}
+
+
+@pytest.fixture
+def w3c() -> Traced:
+    return Traced({"formats": [FORMATS["w3c"]]})
+
+
+def sent(span: Handle) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    span.inject(headers)
+    return headers
+
+
+def test_what_other_tracers_say_goes_on_from_a_server_that_is_joined(w3c: Traced) -> None:
+    served = w3c.tracer.join(STATE)
+    with served:
+        call = w3c.start("call")
+        for span in (served, call, call.child("deeper")):
+            assert sent(span)["tracestate"] == "them=1,others=2"
+    for span in (served, served.child("call"), served.child("call").child("deeper")):
+        assert sent(span)["tracestate"] == "them=1,others=2"
+
+
+def test_it_goes_on_through_our_own_headers_too(w3c: Traced) -> None:
+    with w3c.tracer.join(STATE):
+        headers = sent(w3c.start("call", kind=Kind.CLIENT))
+    with w3c.tracer.join(headers) as served:
+        assert sent(w3c.start("call"))["tracestate"] == "them=1,others=2"
+    assert sent(served.child("call"))["tracestate"] == "them=1,others=2"
+
+
+def test_what_other_tracers_say_of_one_trace_is_not_said_of_another(w3c: Traced) -> None:
+    with w3c.tracer.join(STATE):
+        with w3c.start("aside", parent=None) as aside:
+            assert "tracestate" not in sent(w3c.start("call"))
+        assert "tracestate" not in sent(aside)
+        with w3c.tracer.join({"traceparent": f"00-{'7' * 32}-{CALL}-01"}):
+            assert "tracestate" not in sent(w3c.start("call"))
+        assert sent(w3c.start("call"))["tracestate"] == "them=1,others=2"
+    with w3c.start("next"):
+        assert "tracestate" not in sent(w3c.start("call"))
+    assert context.current().keys() == ()
+
+
+def test_an_unsampled_server_passes_on_what_others_say(w3c: Traced) -> None:
+    with w3c.tracer.join(STATE | {"traceparent": f"00-{TRACE}-{CALL}-00"}):
+        headers = sent(w3c.start("call"))
+    assert headers["tracestate"] == "them=1,others=2"
+    assert headers["traceparent"].endswith("-00")
+
+
 def test_a_server_stands_in_its_own_trace_whatever_runs_around_it(traced: Traced) -> None:
     with traced.start("around") as around:
         with traced.tracer.join(b3("{trace}-{span}-1"), "served") as served:
