@@ -194,6 +194,17 @@ def test_what_a_block_leaves_behind_is_named_with_its_place() -> None:
     assert not tracing.current().trace_id
 
 
+def test_what_began_where_no_application_is_has_no_place() -> None:
+    def leak_by_a_library() -> None:
+        thread = threading.Thread(target=tracing.start, args=("leaf",))
+        thread.start()
+        thread.join()
+
+    expected = r"^span 'leaf' \(0000000000000002\) was never finished$"
+    with pytest.raises(Leak, match=expected), recording(patience=0):
+        leak_by_a_library()
+
+
 def test_what_a_block_raises_is_not_hidden_by_what_it_leaves() -> None:
     def fail() -> None:
         leak()

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from baggage.boundary import UNKNOWN_SITE
 from baggage.context import enter, leave
 from baggage.runtime import PROCESS, register, unregister
 from metaapps.tracing.app import NAME, Tracing
@@ -86,6 +87,6 @@ def _left(recorded: Recorded, current: tuple[Handle, ...]) -> list[str]:
 
 def _named(handle: Handle, recorded: Recorded) -> str:
     place = recorded.place(handle)
-    where = "" if place is None else f", started at {place},"
+    where = "" if place in {None, UNKNOWN_SITE} else f", started at {place},"
     names = (span.name for span in recorded.spans if span.position == handle.position)
     return f"span {next(names, '')!r} ({handle.span_id}){where}"
