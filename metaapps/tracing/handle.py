@@ -13,7 +13,7 @@ from metaapps.tracing.carrier import Carrier
 from metaapps.tracing.frontier import Waited
 from metaapps.tracing.scope import Scope, innermost
 from metaapps.tracing.sockets import ends
-from metaapps.tracing.span import NOBODY, Annotation, Peer, Position, Span
+from metaapps.tracing.span import NOBODY, Annotation, Peer, Position, Span, whole
 from metaapps.tracing.text import failure, text
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class Recording(Placed):
         self._tags: dict[str, str] = {}
         self._annotations: list[Annotation] = []
         self._error: str | None = None
-        self._timestamp = at or tracer.now()
+        self._timestamp = whole(at) or tracer.now()
         self._begin = 0 if at else tracer.ticks()
         self._open = [True]  # whoever takes it ends the span
         self._others: list[Placed | None] = []  # that were current, one for each block of this one
@@ -236,7 +236,7 @@ class Recording(Placed):
 
     def annotate(self, value: str, *, at: int = 0) -> Self:
         if self._open:
-            self._annotations.append(Annotation(at or self._tracer.now(), text(value)))
+            self._annotations.append(Annotation(whole(at) or self._tracer.now(), text(value)))
         return self
 
     def tag(self, name: str, value: object) -> Self:
@@ -268,7 +268,7 @@ class Recording(Placed):
 
     def finish(self, *, at: int = 0, duration: int = 0) -> None:
         if self._taken():
-            self._end(duration or max(1, at - self._timestamp if at else self._elapsed()))
+            self._end(max(0, whole(duration)) or max(1, self._elapsed(whole(at))))
 
     def fails(self, error: str) -> None:
         """Say how the crossing failed that this is the span of, where nobody said so before."""
@@ -343,7 +343,7 @@ class Recording(Placed):
             )
         )
 
-    def _elapsed(self) -> int:
-        if self._begin:
+    def _elapsed(self, at: int = 0) -> int:
+        if self._begin and not at:
             return (self._tracer.ticks() - self._begin) // 1000
-        return self._tracer.now() - self._timestamp
+        return (at or self._tracer.now()) - self._timestamp

@@ -209,6 +209,14 @@ class Annotation(NamedTuple):
     value: str
 
 
+def whole(number: float) -> int:
+    """Return a time that an application says, as an integer; 0, as if unsaid, for what is none."""
+    try:
+        return int(number)
+    except Exception:  # noqa: BLE001 - an application's own value must not fail it
+        return 0
+
+
 class Causes(Protocol):
     """What a span waited for. It says so when the span is written, which may be in a thread."""
 
