@@ -23,6 +23,7 @@ from baggage.boundary import (
     Fault,
     FaultKind,
     Kind,
+    Tellers,
 )
 from baggage.boundary.crossing import adrive
 from baggage.context import suppressed
@@ -250,17 +251,10 @@ class _Adapter:
     def describe(self, request: Sending) -> Call:
         asked = request.request
         target = asked.url.raw_path.decode("ascii")
-        path = target.partition("?")[0] or "/"
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=f"{asked.method} {path}",
-            method=asked.method.lower(),
-            arguments={"url": str(asked.url)},
-            endpoint=Endpoint(asked.url.host, asked.url.port or _PORTS.get(asked.url.scheme, 0)),
-            timeout=_seconds(asked.extensions.get("timeout")),
-            payload=self._payload(f"{asked.method} {target}", asked.stream),
-        )
+        operation = f"{asked.method} {target.partition('?')[0] or '/'}"
+        stream = asked.stream if isinstance(asked.stream, self.api.ByteStream) else None
+        told = asked.method, asked.url, target, asked.extensions.get("timeout"), stream
+        return Call.told(self.kind, self.library, operation, told, _TELLERS)
 
     def request_carrier(self, request: Sending) -> Sending:
         return request
@@ -302,13 +296,25 @@ class _Adapter:
         body.content = fault.body
         return changed(self.api, response, body, fault.body)
 
-    def _payload(self, target: str, stream: Any) -> bytes | None:
-        if not isinstance(stream, self.api.ByteStream):
-            return None
-        return payload(target, b"".join(stream))
-
 
 def _seconds(timeout: Any) -> float | None:
     """Return how long a call waits for an answer; the library's own five seconds count as well."""
     read = timeout.get("read") if isinstance(timeout, dict) else None
     return float(read) if isinstance(read, int | float) else None
+
+
+def _endpoint(url: Any) -> Endpoint:
+    return Endpoint(url.host, url.port or _PORTS.get(url.scheme, 0))
+
+
+_TELLERS: Final[Tellers] = {
+    "method": lambda asked: asked[0].lower(),
+    "arguments": lambda asked: {"url": str(asked[1])},
+    "endpoint": lambda asked: _endpoint(asked[1]),
+    "timeout": lambda asked: _seconds(asked[3]),
+    "payload": lambda asked: _payload(f"{asked[0]} {asked[2]}", asked[4]),
+}
+
+
+def _payload(target: str, stream: Any) -> bytes | None:
+    return None if stream is None else payload(target, b"".join(stream))

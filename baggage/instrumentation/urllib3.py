@@ -9,14 +9,24 @@ http.client, whose body nobody digests or changes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from urllib3 import exceptions
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-from baggage.boundary import Boundary, Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind
+from baggage.boundary import (
+    Boundary,
+    Call,
+    CannotEnact,
+    Endpoint,
+    Facts,
+    Fault,
+    FaultKind,
+    Kind,
+    Tellers,
+)
 from baggage.instrumentation._http import PORTS, ResponseHeaders, digest, payload
 from baggage.instrumentation._nowhere import BROKEN_BODY
 from baggage.instrumentation._patching import Switch, wrap
@@ -82,6 +92,43 @@ class _ResponseFacts:
         return body
 
 
+class _Asked(NamedTuple):
+    """What an attempt asks for."""
+
+    method: str
+    url: str
+    pool: HTTPConnectionPool
+    timeout: Any
+    body: Any
+
+    def endpoint(self) -> Endpoint:
+        url = urlsplit(self.url)
+        # An absolute one goes to a proxy, which forwards it.
+        scheme = url.scheme or str(self.pool.scheme)
+        host = url.hostname or str(self.pool.host).strip("[]")
+        port = url.port if url.netloc else self.pool.port
+        return Endpoint(host, port or PORTS.get(scheme, 0))
+
+    def arguments(self) -> dict[str, object]:
+        url = urlsplit(self.url)
+        query = f"?{url.query}" if url.query else ""
+        scheme = url.scheme or str(self.pool.scheme)
+        return {"url": f"{scheme}://{self.endpoint()}{url.path or '/'}{query}"}
+
+    def payload(self) -> bytes | None:
+        url = urlsplit(self.url)
+        return payload(f"{self.method} {url.path or '/'}?{url.query}", self.body)
+
+
+_TELLERS: Final[Tellers] = {
+    "method": lambda asked: asked.method.lower(),
+    "arguments": _Asked.arguments,
+    "endpoint": _Asked.endpoint,
+    "timeout": lambda asked: seconds(asked.timeout),
+    "payload": _Asked.payload,
+}
+
+
 class _Adapter:
     kind = Kind.CLIENT
     library = "urllib3"
@@ -89,23 +136,10 @@ class _Adapter:
     below: frozenset[str] = frozenset({"requests"})
 
     def describe(self, request: Attempt) -> Call:
-        pool, method = request.pool, request.method
-        url = urlsplit(request.url)
-        path = url.path or "/"
-        # An absolute one goes to a proxy, which forwards it.
-        scheme, host = url.scheme or str(pool.scheme), url.hostname or str(pool.host).strip("[]")
-        port = (url.port if url.netloc else pool.port) or PORTS.get(scheme, 0)
-        query = f"?{url.query}" if url.query else ""
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=f"{method} {path}",
-            method=method.lower(),
-            arguments={"url": f"{scheme}://{host}:{port}{path}{query}"},
-            endpoint=Endpoint(host, port),
-            timeout=seconds(request.options.get("timeout")),
-            payload=payload(f"{method} {path}?{url.query}", request.options.get("body")),
-        )
+        told = request.options.get
+        asked = _Asked(request.method, request.url, request.pool, told("timeout"), told("body"))
+        operation = f"{request.method} {urlsplit(request.url).path or '/'}"
+        return Call.told(self.kind, self.library, operation, asked, _TELLERS)
 
     def request_carrier(self, request: Attempt) -> Attempt:
         return request
