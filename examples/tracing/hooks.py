@@ -16,9 +16,9 @@ class Connection(HTTPConnection):
     response_class = Response
 
     def endheaders(self, *body, **encoding):
-        span = start("call", kind=Kind.CLIENT).tag("pid", os.getpid()).inject(self.putheader)
+        bind(self, start("call", kind=Kind.CLIENT).tag("pid", os.getpid()).inject(self.putheader))
         super().endheaders(*body, **encoding)
-        bind(self, span.over(self.sock))
+        bound(self).over(self.sock)
 
     def getresponse(self):
         return bind(super().getresponse(), bound(self).annotate("Response headers received"))
