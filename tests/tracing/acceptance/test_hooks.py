@@ -70,6 +70,7 @@ def test_a_response_that_is_forgotten_ends_its_span(memory: Memory, port: int) -
     connection.request("GET", "/")  # which makes the connection forget it, too
     gc.collect()
     assert len(memory.spans) == 1
+    connection.getresponse().close()  # type: ignore[no-untyped-call]
     connection.close()
 
 
