@@ -95,7 +95,7 @@ class Causality:
         return self._graph.precedes(end(self._place(one)), begin(self._place(other)))
 
     def concurrent(self, one: Span, other: Span) -> bool:
-        """Tell whether neither happened before the other; None waited for the other's end."""
+        """Tell whether neither is known to have happened before the other."""
         return self.order(one, other) is Order.CONCURRENT
 
     def stamp_order(self, one: Span, other: Span) -> Order | None:
