@@ -146,7 +146,7 @@ class Baggage:
             return self._with_home(known, value)
         contribution = Contribution(value, known.type, known.priority)
         supersede = known.type is Type.LAST
-        return self._with(self.history.pack(known.name, contribution, supersede=supersede))
+        return self.with_history(self.history.pack(known.name, contribution, supersede=supersede))
 
     def remove(self, key: Key | str) -> Baggage:
         """Return baggage without what is visible under a key, whichever way it travels."""
@@ -180,7 +180,7 @@ class Baggage:
         """
         history = self.history.join(other.history)
         if not other.home or other is self:
-            return self if history is self.history else self._with(history)
+            return self if history is self.history else self.with_history(history)
         home = dict(self.home)
         for name, gathered in other.home.items():
             held = home.get(name)
@@ -205,7 +205,7 @@ class Baggage:
 
     def peeked(self) -> Baggage:
         """Return the same knowledge without the right to write under its ids."""
-        return self._with(self.history.peek()) if self.history.own else self
+        return self.with_history(self.history.peek()) if self.history.own else self
 
     def departing(self, changes: Mapping[Key, Value] | None = None) -> Baggage:
         """Return what a callee gets: no ids, no `home` values, `down` keys as changed."""
@@ -230,6 +230,10 @@ class Baggage:
         if not self.home:
             return self
         return Baggage(self.history, self._down, NOTHING, self.origin, self.foreign, self._base)
+
+    def with_history(self, history: History) -> Baggage:
+        """Return baggage with this in place of what merges by causal history."""
+        return Baggage(history, self._down, self.home, self.origin, self.foreign, self._base)
 
     def within(self, foreign: tuple[str, ...]) -> Baggage:
         """Return baggage that came with these foreign members."""
@@ -280,9 +284,6 @@ class Baggage:
     def __deepcopy__(self, memo: object) -> Baggage:
         """Return the value itself, as `copy` does."""
         return self
-
-    def _with(self, history: History) -> Baggage:
-        return Baggage(history, self._down, self.home, self.origin, self.foreign, self._base)
 
     def _with_home(self, key: Key, value: Value) -> Baggage:
         gathered = Gathered({digest_of(value): value}, key.priority)

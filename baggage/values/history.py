@@ -162,6 +162,13 @@ class History:
         own = _summed(self._take(), other._take())
         return History(Known(_joined(mine.seen, theirs.seen), _merged(self, other), over), own)
 
+    def knowing(self, known: Known) -> History:
+        """Return a history of the same ids that knows this instead; the ids move over to it.
+
+        For who keeps dots of its own: it has to make sure that no rule of a join is broken.
+        """
+        return History(known, self._take())
+
     def removed(self, key: str, dot: Dot, contribution: Contribution) -> bool:
         """Say of a contribution that isn't here whether it was seen, so that it must be gone."""
         return self.knows(key, contribution.priority) and self.covers(dot)

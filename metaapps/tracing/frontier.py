@@ -2,9 +2,9 @@
 
 Each branch of execution carries the spans that ended in it, or in what it joined, and that no later
 one waited for: its frontier. That is one key of type LAST: an ending span supersedes all that its
-branch knows of, and what others end meanwhile stays beside it. The rules of split and join do the
-rest, in threads, tasks, queues and across processes. Here belongs what is noted of it at both ends
-of a span, and how that is written.
+branch knows of, and what others end meanwhile stays beside it. The rules of join do the rest, in
+threads, tasks, queues and across processes. Here belongs what is noted of it at both ends of a
+span, and how that is written; whose dots these are is in `dots`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,10 @@ from typing import Final
 from baggage.clock import Event
 from baggage.clock.event import halves, lowest
 from baggage.context import Branch, branch, enter
-from baggage.values import EMPTY, Baggage, Direction, Key, Type, Value
-from baggage.values.history import NO_IDS, History
+from baggage.values import EMPTY, Baggage, Direction, Key, Value
 from baggage.values.known import Known
-from baggage.values.pen import take
+from metaapps.tracing.dots import DONE, MAX_ROOTS, cleared, is_ours, superseded
 from metaapps.tracing.span import SPAN, SPAN_BYTES, TRACE_BYTES, Position
-
-DONE: Final = Key("tracing.done", type=Type.LAST, priority=200)
-"""The frontier: addresses of spans that ended; after `_BEGAN`, of one that began."""
 
 KNOWN: Final = Key("tracing.known", direction=Direction.DOWN, priority=200)
 """What had ended before the current span began: it need not be said again of those within it."""
@@ -34,7 +30,6 @@ DOT: Final = "causal.dot"
 CUT: Final = "causal.cut"
 
 MAX_REFERENCES: Final = 64
-MAX_ROOTS: Final = 16
 MAX_EVENT: Final = 200
 """Characters of an event tree."""
 
@@ -149,8 +144,7 @@ def began(position: Position, running: Branch | None) -> Waited:
     waited = Waited(position, before, _stamp(carried), down(carried, KNOWN))
     if len(before) > _WIDE:
         # All of that is behind this beginning, for whoever comes after it.
-        running.update(lambda carried: _lean(carried, ()))
-        running.pack(DONE, _BEGAN + position.address)
+        _supersede(running, _BEGAN + position.address)
     return waited
 
 
@@ -176,31 +170,16 @@ def ended(waited: Waited, running: Branch) -> None:
     carried = running.baggage
     if _stamp(carried) != waited.seen:
         waited.joined = _frontier(running, carried)
-        if waited.answered:
-            seen = _roots(waited.seen)
-            running.update(lambda carried: _lean(carried, {*carried.history.own, *seen}))
-    if waited.answers:
-        if len(waited.joined) > _WIDE:  # more than the caller needs, who has it from this span
-            running.update(lambda carried: _lean(carried.remove(DONE), _roots(waited.seen)))
-        return
-    address = waited.position.address
-    running.pack(DONE, address)
-    carried = running.baggage
-    waited.ended = _stamp(carried)
-    running.notes[_NOTE] = (carried.history.known, (address,))
+    if waited.answers and len(waited.joined) <= _WIDE:
+        return  # The caller has it from the answer; more than that he need not have as well.
+    _supersede(running, waited.position.address)
+    waited.ended = _stamp(running.baggage)
 
 
-def _frontier(running: Branch, carried: Baggage) -> Frontier:
-    """Return the frontier; from the branch's notes, as long as nothing was packed since."""
-    known, noted = running.notes.get(_NOTE, _NO_NOTE)
-    frontier: Frontier = noted if known is carried.history.known else carried.siblings(DONE)
-    return frontier
-
-
-def forget(running: Branch) -> None:
-    """Drop the frontier: the trace is over that it was of."""
-    if running.baggage.siblings(DONE):
-        running.update(lambda carried: carried.remove(DONE))
+def forget(running: Branch, before: Known = UNSEEN) -> None:
+    """Drop what was learnt of the frontier since so much was known: the trace is over."""
+    if running.baggage.history.known is not before:
+        running.update(lambda carried: cleared(carried, before))
 
 
 def unlearn(running: Branch | None, before: Known) -> None:
@@ -210,36 +189,23 @@ def unlearn(running: Branch | None, before: Known) -> None:
     somebody is behind (see `Branch.idle`), and take no message's context.
     """
     now = running or branch()
-    if now is None or now.baggage.history.known is before or down(now.baggage, SPAN) is not None:
+    if now is None or down(now.baggage, SPAN) is not None:
         return
-    now.update(lambda carried: _lean(carried, before.seen, 0))
+    forget(now, before)
     if running is None and now.baggage.empty and now.alone:
         enter(None)
 
 
-def _lean(carried: Baggage, needed: Collection[int], room: int = MAX_ROOTS) -> Baggage:
-    """Return baggage without a frontier, and without the stamps of some roots that it was from.
-
-    Each callee has a root of its own: a loop of calls would fill the headers with them, until what
-    the application packed finds no room. Those roots stay that are `needed`, or of values, and of
-    others as many as there is `room` for: then it shows in `causal.cut` that there were more.
-    """
-    history, known = carried.history, carried.history.known
-    if len(known.seen) <= room:
-        return carried
-    entries = {name: entry for name, entry in known.entries.items() if name != DONE.name}
-    kept = {dot.root for entry in entries.values() for dot in entry}.union(needed)
-    others = [root for root in known.seen if root not in kept]
-    kept.update(others[: max(0, room - len(kept))])
-    own = history.own if history.pen is not None and take(history.pen) else NO_IDS
-    seen = {root: event for root, event in known.seen.items() if root in kept}
-    writes = {root: identity for root, identity in own.items() if root in kept}
-    lean = History(Known(seen, entries, known.over), writes)
-    return Baggage(lean, carried.down, carried.home, carried.origin, carried.foreign)
+def _supersede(running: Branch, address: bytes) -> None:
+    carried = running.update(lambda carried: superseded(carried, running, address))
+    running.notes[_NOTE] = (carried.history.known, (address,))
 
 
-def _roots(stamp: Stamp) -> Collection[int]:
-    return stamp[:1] if isinstance(stamp, tuple) else stamp.seen
+def _frontier(running: Branch, carried: Baggage) -> Frontier:
+    """Return the frontier; from the branch's notes, as long as nothing was packed since."""
+    known, noted = running.notes.get(_NOTE, _NO_NOTE)
+    frontier: Frontier = noted if known is carried.history.known else carried.siblings(DONE)
+    return frontier
 
 
 def down(carried: Baggage, key: Key) -> Value | None:
@@ -263,7 +229,7 @@ def _stamp(carried: Baggage) -> Stamp:
     """Return what was seen, in little where that is so: what waits to be written holds on to it."""
     known = carried.history.known
     layer = known.layer
-    if layer is None or layer.base is not UNSEEN:
+    if layer is None or layer.base is not UNSEEN or not is_ours(layer.root):
         return known
     return layer.root, layer.height
 
@@ -274,8 +240,9 @@ def _told(stamp: Stamp) -> tuple[str, bool]:
         return f"{stamp[0]:016x}:{stamp[1]}", True
     layer = stamp.layer
     # To find out all that is known would cost more than the rest.
-    seen = stamp.seen if layer is None else {**layer.base.seen, layer.root: layer.height}
-    whole = len(seen) < MAX_ROOTS  # else some were dropped; see `_lean`
+    known = stamp.seen if layer is None else {**layer.base.seen, layer.root: layer.height}
+    seen = {root: event for root, event in known.items() if is_ours(root)}
+    whole = len(seen) <= MAX_ROOTS  # else some were let go of by now; see `dots`
     told = []
     for root, event in sorted(seen.items())[:MAX_ROOTS]:
         text = _written(event)
@@ -297,8 +264,6 @@ def _dot(stamp: Stamp, address: bytes) -> str | None:
     """Return the dot under which the end of a span was packed, the last that was."""
     if isinstance(stamp, tuple):
         return f"{stamp[0]:016x}::{stamp[1]}"
-    if stamp.layer is not None:
-        return f"{stamp.layer.root:016x}::{stamp.layer.height}"
     for dot, contribution in stamp.entries.get(DONE.name, {}).items():
         if contribution.value == address:
             return f"{dot.root:016x}:{dot.point}:{dot.height}"

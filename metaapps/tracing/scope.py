@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from baggage.context import Branch, branch, enter, leave
 from baggage.values import EMPTY, Baggage, Key, Value
-from metaapps.tracing.frontier import DONE, KNOWN, Waited, behind, down, forget
+from metaapps.tracing.dots import DONE
+from metaapps.tracing.frontier import KNOWN, Waited, behind, down, forget
 from metaapps.tracing.span import SPAN, STATE, TRACE_BYTES
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from baggage.values import Baggage, Key, Value
 from baggage.values.pen import new_root
 from metaapps.tracing import formats, frontier
 from metaapps.tracing.carrier import Headers, arrived
+from metaapps.tracing.dots import DONE
 from metaapps.tracing.formats import Decision, Extracted, Format
 from metaapps.tracing.frontier import Waited
 from metaapps.tracing.handle import NONE, Handle, Placed, Recording
@@ -262,8 +263,8 @@ class Tracer:
             return
         if stands[1 : 1 + TRACE_BYTES] != position.trace:
             return  # somebody ends it who does something else
-        if position.parent_id is None:
-            waited.joined = running.baggage.siblings(frontier.DONE)  # nothing comes after it
+        if position.parent_id is None and not waited.answers:
+            waited.joined = running.baggage.siblings(DONE)  # nothing comes after it
         else:
             frontier.ended(waited, running)
 

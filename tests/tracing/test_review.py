@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass, field
 
@@ -14,9 +14,10 @@ import pytest
 from baggage.boundary import Boundary, Kind, Policy
 from baggage.context import Branch, attached, branch, current, ensure
 from baggage.testing import Parcel, ParcelAdapter
-from baggage.values import key
+from baggage.values import EMPTY, key
 from metaapps.tracing import Handle, Span, Tracing
-from metaapps.tracing.frontier import CUT, DONE
+from metaapps.tracing.dots import DONE
+from metaapps.tracing.frontier import CUT
 
 USER = key("user")
 
@@ -53,8 +54,9 @@ class Services:
 
 
 @pytest.fixture
-def services() -> Services:
-    return Services()
+def services() -> Iterator[Services]:
+    with attached(EMPTY):  # what a test packs is no other's
+        yield Services()
 
 
 def size(request: Parcel) -> int:
@@ -78,10 +80,31 @@ def test_a_loop_of_calls_leaves_room_for_what_the_application_packed(services: S
 
 def test_stamps_say_so_when_there_were_more_roots(services: Services) -> None:
     with services.tracer.start("root"):
+        running = ensure()
         for _ in range(30):
-            services.call(services.step)
-    last = next(span for span in reversed(services.spans) if span.kind is Kind.CLIENT)
-    assert last.labels()[CUT] == "seen"
+            child = running.fork()
+            with attached(child):
+                services.step()
+            running.rejoin(child)
+            services.step()
+        assert size(services.call(services.step)) < 700
+    steps = [span for span in services.spans if span.name == "step"]
+    assert CUT not in steps[0].labels()
+    assert steps[-1].labels()[CUT] == "seen"
+
+
+def test_spans_leave_alone_how_the_application_s_values_merge(services: Services) -> None:
+    with attached(EMPTY), services.tracer.start("root"):
+        ensure().pack(USER, "ann")
+        before = current().history
+        for _ in range(30):
+            services.step()
+        after = current().history
+        assert after.own == before.own
+        assert after.entries[USER.name] == before.entries[USER.name]
+        ensure().pack(USER, "bob")
+        assert current().unpack(USER) == ("ann", "bob")
+        assert len(current().history.own) == 1
 
 
 def test_many_that_ended_at_once_in_a_service_dont_fill_its_answer(services: Services) -> None:
