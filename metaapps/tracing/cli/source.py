@@ -6,6 +6,8 @@ What a server is asked for is not traced.
 from __future__ import annotations
 
 import json
+import re
+import time
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final
@@ -24,7 +26,12 @@ _SCHEMES: Final = ("http://", "https://")
 _API: Final = "/api/v2"
 _PAGES: Final = "/zipkin/traces"
 _TIMEOUT: Final = 10.0
+_PATIENCE: Final = 60.0
+_PIECE: Final = 65_536
+# Twice what `tracing collect` keeps.
+_MOST: Final = 256 * 1024 * 1024
 _DIGITS: Final = 2 * TRACE_BYTES
+_SERVER: Final = re.compile(r"[\w.-]+:\d+(/.*)?")
 
 
 def spans(source: str, *, limit: int = 10, trace: str | None = None) -> tuple[Span, ...]:
@@ -32,10 +39,10 @@ def spans(source: str, *, limit: int = 10, trace: str | None = None) -> tuple[Sp
 
     A server is asked for its `limit` latest traces. Raises Refused.
     """
-    if not source.startswith(_SCHEMES):
-        found = _from_file(source)
-    else:
+    if source.lower().startswith(_SCHEMES):
         found = _from_server(source, limit, trace)
+    else:
+        found = _from_file(source)
     if trace is None:
         return found
     wanted = trace.lower().zfill(_DIGITS)
@@ -53,6 +60,9 @@ def plain(text: str) -> str:
 def _from_file(source: str) -> tuple[Span, ...]:
     try:
         return read(Path(source))
+    except FileNotFoundError as error:
+        hint = f"; a server is http://{source}" if _SERVER.fullmatch(source) else ""
+        raise _refused(source, _reason(error) + hint) from error
     except (OSError, TraceFileError) as error:
         raise _refused(source, _reason(error)) from error
 
@@ -98,11 +108,19 @@ def _of_trace(parts: SplitResult, base: str, trace: str) -> str:
 
 
 def _get(url: str) -> bytes:
+    """Return what a server answers, if that isn't too much, nor too slow."""
+    deadline = time.monotonic() + _PATIENCE
+    content = bytearray()
     headers = {"Accept": "application/json", "b3": "0"}
     # The scheme was looked at by `spans`.
     with urlopen(Request(url, headers=headers), timeout=_TIMEOUT) as answer:  # noqa: S310
-        content: bytes = answer.read()
-    return content
+        while piece := answer.read1(_PIECE):
+            content += piece
+            if len(content) > _MOST:
+                raise ValueError(f"more than {_MOST >> 20} MiB came; ask for less by --limit")
+            if time.monotonic() > deadline:
+                raise ValueError(f"it takes longer than {_PATIENCE:.0f} s; ask for less by --limit")
+    return bytes(content)
 
 
 def _decoded(answer: object) -> tuple[Span, ...]:

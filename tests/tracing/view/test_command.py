@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -35,10 +36,20 @@ class _Answers(BaseHTTPRequestHandler):
             f"/api/v2/trace/{TRACE}": CHECKOUT,
             "/odd/api/v2/traces?limit=10": {"no": "array"},
         }
+        if self.path.startswith("/endless"):
+            self._answer_for_ever()
+            return
         body = bodies.get(self.path)
         self.send_response(404 if body is None else 200)
         self.end_headers()
         self.wfile.write(b"<html>" if body is None else json.dumps(body).encode())
+
+    def _answer_for_ever(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(ConnectionError):
+            while True:
+                self.wfile.write(b"[" * 65_536)
 
     def log_message(self, *args: object) -> None:
         pass
@@ -99,6 +110,31 @@ def test_a_server_is_asked_for_its_latest_traces_outside_of_any_trace(
     assert run("view", server, "-o", page).exit_code == 0
     assert _Answers.asked == [("/api/v2/traces?limit=10", "0")]
     assert "post /charge" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "reason"),
+    [
+        ("_MOST", 2**20, "more than 1 MiB came; ask for less by --limit"),
+        ("_PATIENCE", 0.0, "it takes longer than 0 s; ask for less by --limit"),
+    ],
+)
+def test_a_server_that_never_stops_answering_is_left(
+    server: str, monkeypatch: pytest.MonkeyPatch, limit: str, value: float, reason: str
+) -> None:
+    monkeypatch.setattr(f"{address.__module__}.{limit}", value)
+    result = run("show", f"{server}/endless")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: can't show {server}/endless: {reason}\n"
+
+
+def test_a_scheme_may_be_in_capitals(server: str) -> None:
+    assert run("show", server.replace("http", "HTTP")).exit_code == 0
+
+
+def test_who_forgets_the_scheme_is_told() -> None:
+    told = "No such file or directory; a server is http://localhost:9411"
+    assert run("show", "localhost:9411").stderr == f"Error: can't show localhost:9411: {told}\n"
 
 
 def test_a_trace_of_a_server_is_shown(server: str) -> None:
