@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.boundary import read_header, write_header
-from baggage.boundary.transport import read, write
+from baggage.boundary.transport import read, sign, write
 from baggage.testing import Parcel
 from baggage.testing.hostile import GARBAGE
 from baggage.values import EMPTY, Direction, key
@@ -100,3 +100,40 @@ def test_a_budget_of_nothing_writes_nothing() -> None:
     parcel = Parcel()
     write(parcel, EMPTY.pack("n", 1), origin="here", budget=0)
     assert parcel.headers == {}
+
+
+@given(
+    st.text(max_size=40),
+    st.integers(0, 60) | st.integers(150, 250),
+    st.sampled_from([{}, {"baggage": "own=1"}, {"baggage": "causal=AAAA"}]),
+)
+def test_to_sign_is_to_write_nothing_but_a_name(
+    origin: str, budget: int, headers: dict[str, str]
+) -> None:
+    signed, written = Parcel(dict(headers)), Parcel(dict(headers))
+    sign(signed, origin=origin, budget=budget)
+    write(written, EMPTY, origin=origin, budget=budget)
+    assert signed.headers == written.headers
+
+
+@given(
+    st.dictionaries(st.text("abc", min_size=1, max_size=5), st.binary(max_size=80), max_size=3),
+    st.text(max_size=20),
+    st.integers(0, 400),
+)
+def test_what_goes_down_arrives_whole_where_there_is_room_for_it(
+    values: dict[str, bytes], origin: str, budget: int
+) -> None:
+    down = {key(name, direction=Direction.DOWN): value for name, value in values.items()}
+    carried, parcel = EMPTY.with_down(down), Parcel()
+    write(parcel, carried, origin=origin, budget=budget)
+    header = parcel.headers.get("baggage", "")
+    assert len(header) <= budget
+    received = read_header(header)
+    whole = write_header(carried, origin=origin) if values or origin else ""
+    if len(whole) <= budget:
+        assert header == whole
+        assert {each: received.unpack(each) for each in down} == {
+            each: (value,) for each, value in down.items()
+        }
+    assert received.origin in ("", origin)
