@@ -39,6 +39,9 @@ EVERYTHING: Final = "*"
 
 _DEPARTURES: Final = frozenset({Kind.CLIENT, Kind.PRODUCER})
 _ARRIVALS: Final = frozenset({Kind.SERVER, Kind.CONSUMER})
+# RPC statuses that a caller gives up with by itself, as a rule, while the callee goes on:
+# cancelled, deadline exceeded, unavailable. HTTP has no such numbers.
+_OWN: Final = frozenset({1, 4, 14})
 
 
 class Tracing:
@@ -99,7 +102,7 @@ class Tracing:
         try:
             outcome = yield Proceed(down=_sent(sent, running), headers=headers)
         finally:
-            _finish(handle, call, outcome, _remote(call, outcome))
+            _finish(handle, call, outcome, _peer(call.source, call.local), _remote(call, outcome))
             if stands is None:
                 frontier.unlearn(running, known)
         return None
@@ -119,12 +122,14 @@ class Tracing:
         waited = frontier.arrived(position, running, sender, shared=came.shared)
         handle = tracer.record(position, _name(call), call.kind, waited=waited, shared=came.shared)
         handle.lives(current=True)
+        # Now: once the request is gone, to ask for addresses may be worse than to get none.
+        remote, local = _peer(carried.origin, call.endpoint), _peer(call.source, call.local)
         outcome: Outcome | None = None
         try:
             outcome = yield Proceed(down=_stood(came, waited, running))
         finally:
             handle.lives(current=False)
-            _finish(handle, call, outcome, _peer(carried.origin, call.endpoint))
+            _finish(handle, call, outcome, local, remote)
         return None
 
     def _run(self, call: Call, running: Branch | None) -> Flow:
@@ -142,7 +147,7 @@ class Tracing:
             outcome = yield Proceed(down=_stood(Came(position), waited, running))
         finally:
             handle.lives(current=False)
-            _finish(handle, call, outcome, NOBODY)
+            _finish(handle, call, outcome, _peer(call.source, call.local), NOBODY)
         return None
 
 
@@ -168,14 +173,17 @@ def _stood(came: Came, waited: Waited | None, running: Branch) -> dict[Key, Valu
     return down
 
 
-def _finish(handle: Recording, call: Call, outcome: Outcome | None, remote: Peer) -> None:
+def _finish(
+    handle: Recording, call: Call, outcome: Outcome | None, local: Peer, remote: Peer
+) -> None:
     """End the span of a crossing. Without an outcome nobody saw the end."""
     if isinstance(outcome, Returned):
         facts, answered = outcome.facts, outcome.injected is None
         if not facts.ok:
             handle.fails("failed" if facts.status is None else str(facts.status))
     elif outcome is not None:
-        facts, answered = outcome.facts, outcome.injected is None and outcome.facts is not NO_FACTS
+        facts = outcome.facts
+        answered = outcome.injected is None and facts is not NO_FACTS and facts.status not in _OWN
         handle.fails(failure(outcome.error))
     else:
         facts, answered = NO_FACTS, False
@@ -188,7 +196,7 @@ def _finish(handle: Recording, call: Call, outcome: Outcome | None, remote: Peer
         tags["status"] = str(facts.status)
     if outcome is not None and outcome.injected is not None:
         tags[FAULT] = str(outcome.injected)
-    handle.cross(tags, _peer(call.source, call.local), remote, seen=outcome is not None)
+    handle.cross(tags, local, remote, seen=outcome is not None)
 
 
 def _remote(call: Call, outcome: Outcome | None) -> Peer:

@@ -20,7 +20,7 @@ from baggage.values.pen import new_root
 from metaapps.tracing import formats, frontier
 from metaapps.tracing.carrier import Headers, arrived
 from metaapps.tracing.dots import DONE
-from metaapps.tracing.formats import Decision, Extracted, Format
+from metaapps.tracing.formats import Decision, Extracted, Format, tracestate
 from metaapps.tracing.frontier import Waited
 from metaapps.tracing.handle import NONE, Handle, Placed, Recording
 from metaapps.tracing.sampling import ALWAYS, Sampler
@@ -328,7 +328,8 @@ def _same(one: Position | None, other: Position | None) -> bool:
 
 def _state(carried: Baggage) -> str:
     state = frontier.down(carried, STATE)
-    return state if isinstance(state, str) else ""
+    # What arrives comes from strangers, and not all of it may stand in a header.
+    return tracestate.read(state) if isinstance(state, str) else ""
 
 
 def _position(carried: Baggage) -> Position | None:
