@@ -201,7 +201,7 @@ class Recording(Placed):
 
     __slots__ = (
         *("_annotations", "_begin", "_error", "_local", "_name", "_open", "_others", "_remote"),
-        *("_tags", "_timestamp", "_waited", "kind", "shared"),
+        *("_service", "_tags", "_timestamp", "_waited", "kind", "shared"),
     )
 
     def __init__(
@@ -214,14 +214,15 @@ class Recording(Placed):
         at: int = 0,
         waited: Waited | None = None,
         shared: bool = False,
-        local: Peer = NOBODY,
+        service: str = "",
     ) -> None:
         """Begin now, or `at`."""
         self.position = self.place = position
         self._scope = self.state = None
         self.kind, self.shared = kind, shared
         self._tracer, self._name, self._waited = tracer, name, waited
-        self._local, self._remote = local, NOBODY
+        self._local = self._remote = NOBODY
+        self._service = service
         self._tags: dict[str, str] = {}
         self._annotations: list[Annotation] = []
         self._error: str | None = None
@@ -254,7 +255,7 @@ class Recording(Placed):
         return self
 
     def local(self, service: str = "", host: str = "", port: int = 0) -> Self:
-        said = self._tracer.here() if self._local is NOBODY else self._local
+        said = self._tracer.here(self._service) if self._local is NOBODY else self._local
         self._local = Peer(service or said.service, host or said.host, port or said.port)
         return self
 
@@ -333,7 +334,7 @@ class Recording(Placed):
                 self._name,
                 self._timestamp,
                 duration,
-                tracer.here() if self._local is NOBODY else self._local,
+                tracer.here(self._service) if self._local is NOBODY else self._local,
                 self._remote,
                 self._tags,
                 tuple(self._annotations),

@@ -131,8 +131,8 @@ class Tracer:
         waited = frontier.began(position, running if within else None)
         if waited.implied and not _same(inside, stands):
             waited.implied = None  # by the beginning of the current span, which is not the parent
-        local = self._local(running)
-        return self.record(position, name, kind, at=at, waited=waited, local=local)
+        service = "" if running is None else running.service
+        return self.record(position, name, kind, at=at, waited=waited, service=service)
 
     def record(
         self,
@@ -143,11 +143,11 @@ class Tracer:
         at: int = 0,
         waited: Waited | None = None,
         shared: bool = False,
-        local: Peer = NOBODY,
+        service: str = "",
     ) -> Recording:
         """Begin to record a span at a position of its own."""
         handle = Recording(
-            self, position, name, kind, at=at, waited=waited, shared=shared, local=local
+            self, position, name, kind, at=at, waited=waited, shared=shared, service=service
         )
         if self._started is not None:
             self._started(handle)
@@ -185,7 +185,7 @@ class Tracer:
             at=at,
             waited=waited,
             shared=came.shared,
-            local=self._local(running),
+            service="" if running is None else running.service,
         )
         handle.state = state
         return handle.remote(carried.origin) if carried.origin else handle
@@ -204,7 +204,7 @@ class Tracer:
         down: dict[Key, Value] = {SPAN: told.raw, STATE: state} if state else {SPAN: told.raw}
         carried = read_header(carrier.get("baggage", "")).with_down(down)
         carrier.update(formats.headers(position, self._formats, state or ""))
-        carrier["baggage"] = write_header(carried, origin=self._local(running).service)
+        carrier["baggage"] = write_header(carried, origin=self.here().service)
 
     def headers(self, position: Position, running: Branch | None) -> Mapping[str, str]:
         """Return the headers that tell others of a span, in the configured formats."""
@@ -221,10 +221,7 @@ class Tracer:
         *,
         kind: Kind = Kind.SERVER,
     ) -> Came:
-        """Say where a request stands that brought these headers, and our position `ours`.
-
-        `kind` is its own, where no `call` tells that.
-        """
+        """Say where a request stands that brought these headers, and our position `ours`."""
         shares = self._share and (kind if call is None else call.kind) is Kind.SERVER
         told = formats.extract(headers)
         caller = None if told is None else told.position
@@ -251,9 +248,12 @@ class Tracer:
         """Return the position of a new span in another one."""
         return position.child(self._id(SPAN_BYTES))
 
-    def here(self) -> Peer:
-        """Return who runs here."""
-        return self._local(branch())
+    def here(self, service: str = "") -> Peer:
+        """Return who runs here, if that isn't known to be some `service`."""
+        if service:
+            return _peer(service)
+        running = branch()
+        return _peer((running.service if running is not None else "") or self.service)
 
     def ending(self, position: Position, waited: Waited) -> None:
         """Note that a span ends here, for what comes after it in this branch."""
@@ -276,9 +276,6 @@ class Tracer:
             self._report(span)
         except Exception as error:  # noqa: BLE001 - kept from the application
             _log.error("a span is lost: it could not be reported", exc_info=error)
-
-    def _local(self, running: Branch | None) -> Peer:
-        return _peer((running.service if running is not None else "") or self.service)
 
     def _stands(self, running: Branch | None) -> Position | None:
         """Return where a branch stands, as `standing` does; sooner where that is a span of ours."""
