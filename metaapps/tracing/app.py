@@ -94,7 +94,7 @@ class Tracing:
             down: dict[Key, Value] = {} if stands is not None else {SPAN: position.raw}
             yield Proceed(down=down, headers=headers) if down or headers else PROCEED
             return None
-        waited = frontier.began(position, running if stands is not None else None)
+        waited = frontier.began(position, running)
         handle = tracer.record(position, _name(call), call.kind, waited=waited)
         sent = position.sending() if call.kind is Kind.CLIENT else position
         known = frontier.UNSEEN if running is None else running.baggage.history.known

@@ -127,7 +127,8 @@ class Tracer:
             position = inside
         if not position.sampled:
             return Placed(self, position)
-        within = stands is not None and (inside is stands or stands.trace == position.trace)
+        # Where no span stands, what is known is of messages that were joined here.
+        within = inside is stands or (stands is not None and stands.trace == position.trace)
         waited = frontier.began(position, running if within else None)
         if waited.implied and not _same(inside, stands):
             waited.implied = None  # by the beginning of the current span, which is not the parent

@@ -215,3 +215,21 @@ def test_blocks_of_one_span_in_two_threads_may_end_in_any_order(services: Servic
         thread.join(10)
     assert after == [None, None]
     assert not services.tracer.live
+
+
+def test_a_trace_that_begins_after_messages_of_others_were_joined_names_them(
+    services: Services,
+) -> None:
+    messages = []
+    for name in ("one", "two"):
+        with attached(EMPTY), services.tracer.start(name):
+            services.step()
+            messages.append(current().departing())
+    with attached(EMPTY):
+        for message in messages:
+            ensure().join(message)
+        with services.tracer.start("batch"):
+            pass
+    first, _, second, _, batch = services.spans
+    expected = {f"{each.position.trace_id}-{each.position.span_id}" for each in (first, second)}
+    assert set(batch.labels()["causal.after"].split(",")) == expected
