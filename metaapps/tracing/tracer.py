@@ -231,7 +231,9 @@ class Tracer:
         if told is not None and caller is not None and nearer:
             return self._told(told, caller, call, shares=shares)
         if ours is not None:
-            if ours.sent and shares:
+            # A service in between that passes baggage on, but doesn't trace, may call many times.
+            direct = caller is not None or not self._formats
+            if ours.sent and shares and direct:
                 return Came(ours.standing(), shared=True)
             # What no call sent is the position of the caller itself, whose call nobody traced.
             return Came(ours.child(self._id(SPAN_BYTES)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,3 +93,35 @@ def test_a_caller_that_gave_up_knows_of_no_end_of_its_callee(status: int, known:
         boundary.call(ParcelAdapter(), Parcel(), send)
     (span,) = spans
     assert (span.labels().get("causal.joined") == span.position.span_id) is known
+
+
+def test_callees_of_a_service_in_between_that_does_not_trace_have_spans_of_their_own() -> None:
+    spans: list[Span] = []
+    tracing = Tracing(spans.append, formats=[FORMATS["b3"]])
+    traced = Boundary(Policy(service="shop", strict=True), (tracing,))
+    between = Boundary(Policy(service="proxy", strict=True))
+
+    def call(caller: Boundary, callee: Boundary, work: Callable[[], object]) -> Parcel:
+        def serve() -> Parcel:
+            answer: Parcel = callee.serve(ParcelAdapter(Kind.SERVER), request, handle)
+            return answer
+
+        def handle() -> Parcel:
+            work()
+            return Parcel()
+
+        request = Parcel()
+        caller.call(ParcelAdapter(), request, lambda: Context().run(serve))
+        return request
+
+    def twice() -> None:
+        call(between, traced, Parcel)
+        call(between, traced, Parcel)
+
+    call(traced, between, twice)
+    call(traced, traced, Parcel)
+    *below, first, shared, second = spans
+    assert [span.position.parent_id for span in below] == [first.position.span_id] * 2
+    assert len({span.position.span for span in spans}) == 4
+    assert [span.shared for span in spans] == [False, False, False, True, False]
+    assert shared.position.span == second.position.span
