@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from metaapps.tracing.handle import Handle
@@ -62,8 +63,21 @@ def _coroutine(function: Callable[..., Any], begin: Begin) -> Callable[..., Any]
 def _generator(function: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         handle = begin(kwargs)
-        result = yield from _Steps(function(*args, **kwargs), handle)
-        return result
+        inner = function(*args, **kwargs)
+        step = partial(_step, handle, inner.send, None)
+        while True:
+            try:
+                value = step()
+            except StopIteration as stop:
+                return stop.value
+            del step  # which may hold an error
+            # Not `yield from`: that would make another thing of a GeneratorExit that is thrown.
+            try:
+                sent = yield value
+            except BaseException as error:  # noqa: BLE001 - the function's to handle
+                step = partial(_step, handle, inner.throw, error)
+            else:
+                step = partial(_step, handle, inner.send, sent)
 
     return wrapper
 
@@ -71,8 +85,8 @@ def _generator(function: Callable[..., Any], begin: Begin) -> Callable[..., Any]
 def _async_generator(function: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         handle = begin(kwargs)
-        steps = _AsyncSteps(function(*args, **kwargs), handle)
-        step = steps.asend(None)
+        inner = function(*args, **kwargs)
+        step = _async_step(handle, inner.asend, None)
         while True:
             try:
                 value = await step
@@ -80,61 +94,30 @@ def _async_generator(function: Callable[..., Any], begin: Begin) -> Callable[...
                 return
             try:
                 sent = yield value
-            except GeneratorExit:
-                await steps.aclose()
-                raise
             except BaseException as error:  # noqa: BLE001 - the function's to handle
-                step = steps.athrow(error)
+                step = _async_step(handle, inner.athrow, error)
             else:
-                step = steps.asend(sent)
+                step = _async_step(handle, inner.asend, sent)
 
     return wrapper
 
 
-class _Steps(Generator[Any, Any, Any]):
-    """A generator each of whose steps stands in a span."""
-
-    def __init__(self, inner: Generator[Any, Any, Any], handle: Handle) -> None:
-        self._inner, self._handle = inner, handle
-
-    def send(self, value: Any) -> Any:
-        return self._step(self._inner.send, value)
-
-    def throw(self, *thrown: Any) -> Any:
-        return self._step(self._inner.throw, *thrown)
-
-    def _step(self, step: Callable[..., Any], *args: Any) -> Any:
-        with self._handle.scope():
-            try:
-                return step(*args)
-            except BaseException as error:
-                _ended(self._handle, error)
-                raise
+def _step(handle: Handle, step: Callable[[Any], Any], given: Any) -> Any:
+    with handle.scope():
+        try:
+            return step(given)
+        except BaseException as error:
+            _ended(handle, error)
+            raise
 
 
-class _AsyncSteps(AsyncGenerator[Any, Any]):
-    """An asynchronous generator each of whose steps stands in a span."""
-
-    def __init__(self, inner: AsyncGenerator[Any, Any], handle: Handle) -> None:
-        self._inner, self._handle = inner, handle
-
-    async def asend(self, value: Any) -> Any:
-        return await self._step(self._inner.asend, value)
-
-    async def athrow(self, *thrown: Any) -> Any:
-        return await self._step(self._inner.athrow, *thrown)
-
-    async def aclose(self) -> None:
-        await self._step(self._inner.aclose)
-        self._handle.finish()
-
-    async def _step(self, step: Callable[..., Any], *args: Any) -> Any:
-        with self._handle.scope():
-            try:
-                return await step(*args)
-            except BaseException as error:
-                _ended(self._handle, error)
-                raise
+async def _async_step(handle: Handle, step: Callable[[Any], Awaitable[Any]], given: Any) -> Any:
+    with handle.scope():
+        try:
+            return await step(given)
+        except BaseException as error:
+            _ended(handle, error)
+            raise
 
 
 def _ended(handle: Handle, error: BaseException) -> None:
