@@ -16,13 +16,13 @@ from typing import Final, NamedTuple
 from baggage.boundary import Call, Kind, read_header, write_header
 from baggage.context import Branch, branch
 from baggage.values import Baggage, Key, Value
-from baggage.values.pen import new_root
 from metaapps.tracing import formats, frontier
 from metaapps.tracing.carrier import Headers, arrived
 from metaapps.tracing.dots import DONE
 from metaapps.tracing.formats import Decision, Extracted, Format, tracestate
 from metaapps.tracing.frontier import Waited
 from metaapps.tracing.handle import NONE, Handle, Placed, Recording
+from metaapps.tracing.ids import random_ids
 from metaapps.tracing.sampling import ALWAYS, Sampler
 from metaapps.tracing.span import (
     NOBODY,
@@ -86,7 +86,7 @@ class Tracer:
         self._share: Final = share
         self._sampler: Final = sampler
         self._formats: Final = tuple(formats)
-        self._ids: Final = ids or _random_ids
+        self._ids: Final = ids or random_ids
         self._started: Final = started
         self._random: Final = ids is None
         self.service = service
@@ -340,12 +340,6 @@ def _position(carried: Baggage) -> Position | None:
 @lru_cache(maxsize=256)
 def _peer(service: str) -> Peer:
     return Peer(service) if service else NOBODY
-
-
-def _random_ids(size: int) -> bytes:
-    if size == SPAN_BYTES:
-        return new_root().to_bytes(SPAN_BYTES, "big")
-    return b"".join(new_root().to_bytes(8, "big") for _ in range(size // 8))
 
 
 def _microseconds() -> int:
