@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +20,12 @@ sys.exit({code})
 """
 
 
-def collect(where: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def collect(
+    where: Path, *command: str, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     tracing = [sys.executable, "-m", "metaapps.tracing.cli", "collect"]
     return subprocess.run(
-        [*tracing, "--", *command], cwd=where, capture_output=True, text=True, check=False
+        [*tracing, *options, "--", *command], cwd=where, capture_output=True, text=True, check=False
     )
 
 
@@ -60,3 +63,25 @@ def test_a_command_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     ran = collect(tmp_path, "./no-such-command")
     assert ran.returncode == 2
     assert ran.stderr == "Error: can't run ./no-such-command: No such file or directory\n"
+
+
+def test_a_page_that_can_not_be_is_told_before_the_command_runs(tmp_path: Path) -> None:
+    ran = collect(tmp_path, *python("print('done')"), options=("--page", "no/page.html"))
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "Error: can't write no/page.html: its directory does not exist\n"
+
+
+def test_who_ends_it_ends_the_command_and_gets_the_page(tmp_path: Path) -> None:
+    code = WORK.partition("sys.exit")[0] + "tracing.flush(); print('traced', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-m", "metaapps.tracing.cli", "collect", "--", *python(code)],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "traced\n"
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (128 + signal.SIGTERM, "traces: trace.html\n")

@@ -27,6 +27,8 @@ def run(command: Sequence[str], url: str, where: Path) -> int:
     Returns the command's exit status, as a shell tells it; 2 if all went well, but no spans came.
     Raises Refused.
     """
+    if not where.absolute().parent.is_dir():  # Who waited for the command wants the page.
+        raise Refused(f"can't write {plain(str(where))}: its directory does not exist")
     try:
         # It gets the terminal's Ctrl-C itself, and the page is written after all.
         environment = settings.for_child(TRACING_URL=url, TRACING_INTERVAL=_HASTE)
@@ -50,9 +52,14 @@ def run(command: Sequence[str], url: str, where: Path) -> int:
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
-    while True:
-        try:
-            status = process.wait()
-        except KeyboardInterrupt:
-            continue
-        return status if status >= 0 else 128 + signal.Signals(-status)
+    # Who ends a command that runs too long, as `timeout` does, ends what it knows of: this one.
+    before = signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+    try:
+        while True:
+            try:
+                status = process.wait()
+            except KeyboardInterrupt:
+                continue
+            return status if status >= 0 else 128 + signal.Signals(-status)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Generator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -14,11 +14,12 @@ from click.core import ParameterSource
 from metaapps.tracing.cli.alongside import run
 from metaapps.tracing.cli.refusal import Refused
 from metaapps.tracing.cli.source import plain
-from metaapps.tracing.errors import SpanError
+from metaapps.tracing.errors import SpanError, TracingError
 
 if TYPE_CHECKING:
     from metaapps.tracing.collector import Store
     from metaapps.tracing.collector.store import Kept, Trace
+    from metaapps.tracing.export.lines import LinesSink
 
 _MILLISECOND = 1_000
 
@@ -74,33 +75,36 @@ def collect(
     if command and context.get_parameter_source("port") is ParameterSource.DEFAULT:
         port = 0
     store = Store()
-    with _kept(file, store) as lines:
-        telling = _Telling(store, lines, quiet=bool(command))
+    telling = _Telling(store, _kept(file, store), quiet=bool(command))
+    try:
+        collector = Collector(store, host=host, port=port, grown=telling.grown)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Refused(f"can't listen at {plain(host)}:{port}: {reason}") from error
+    with collector:
+        if command:
+            context.exit(run(command, collector.url, page))
+        telling.begin(collector.url)
         try:
-            collector = Collector(store, host=host, port=port, grown=telling.grown)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise Refused(f"can't listen at {plain(host)}:{port}: {reason}") from error
-        with collector:
-            if command:
-                context.exit(run(command, collector.url, page))
-            telling.begin(collector.url)
-            try:
-                threading.Event().wait()
-            except KeyboardInterrupt:
-                click.echo("stopped")
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            click.echo("stopped")
 
 
 class _Telling:
-    """Says what came, and writes it to the file; requests in any thread wait for that."""
+    """Says what came, and writes it to the file; requests in any thread wait for that.
 
-    def __init__(self, store: Store, lines: BinaryIO | None, *, quiet: bool) -> None:
+    A full disk, or a terminal that is gone, is no reason to refuse spans.
+    """
+
+    def __init__(self, store: Store, lines: LinesSink | None, *, quiet: bool) -> None:
         self._store = store
         self._quiet = quiet
         self._lines = lines
         self._lock = threading.Lock()
         self._url = ""
         self._dropped = 0
+        self._complained = False
 
     def begin(self, url: str) -> None:
         with self._lock:
@@ -110,37 +114,52 @@ class _Telling:
     def grown(self, kept: Kept) -> None:
         with self._lock:
             if self._lines is not None:
-                self._lines.write(b"".join(line + b"\n" for line in kept.written))
-                self._lines.flush()
+                self._keep(self._lines, kept.written)
             if self._quiet:
                 return
-            for trace in kept.traces:
-                click.echo(f"{_line(trace)}  {self._url}/zipkin/traces/{trace[0].trace_id}")
-            if (dropped := self._store.dropped) > self._dropped:
-                self._dropped = dropped
-                click.echo(f"memory is full: {_count(dropped, 'trace')} dropped so far, the oldest")
+            try:
+                self._tell(kept.traces)
+            except OSError:
+                self._quiet = True  # Nobody reads it any more.
+
+    def _keep(self, lines: LinesSink, written: Sequence[bytes]) -> None:
+        try:
+            lines.send(b"".join(line + b"\n" for line in written))
+        except TracingError as error:
+            if self._complained:
+                return
+            self._complained = True
+            with contextlib.suppress(OSError):
+                click.echo(f"spans are missing there, {plain(str(error))}", err=True)
+
+    def _tell(self, traces: Sequence[Trace]) -> None:
+        for trace in traces:
+            click.echo(f"{_line(trace)}  {self._url}/zipkin/traces/{trace[0].trace_id}")
+        if (dropped := self._store.dropped) > self._dropped:
+            self._dropped = dropped
+            click.echo(f"memory is full: {_count(dropped, 'trace')} dropped so far, the oldest")
 
 
-@contextlib.contextmanager
-def _kept(file: Path | None, store: Store) -> Generator[BinaryIO | None]:
-    """Open a file of spans at its end, after the store has what it holds. Raises Refused."""
+def _kept(file: Path | None, store: Store) -> LinesSink | None:
+    """Give the store what a file of spans holds; return what appends to that. Raises Refused."""
     if file is None:
-        yield None
-        return
+        return None
     from metaapps.tracing.collector.json_v2 import decode, encode_list
+    from metaapps.tracing.export.lines import LinesSink
 
     try:
-        lines = file.open("a+b")
+        with file.open("a+b") as lines:
+            lines.seek(0)
+            content = lines.read()
     except OSError as error:
-        raise Refused(f"can't keep spans in {plain(str(file))}: {error.strerror}") from error
-    with lines:
-        lines.seek(0)
-        try:
-            store.add(decode(encode_list(filter(bytes.strip, lines.read().splitlines()))))
-        except SpanError as error:
-            reason = plain(str(error))
-            raise Refused(f"{plain(str(file))} holds no spans, one a line: {reason}") from error
-        yield lines
+        reason = error.strerror or str(error)
+        raise Refused(f"can't keep spans in {plain(str(file))}: {reason}") from error
+    try:
+        store.add(decode(encode_list(filter(bytes.strip, content.splitlines()))))
+    except SpanError as error:
+        reason = plain(str(error))
+        raise Refused(f"{plain(str(file))} holds no spans, one a line: {reason}") from error
+    return LinesSink(file)
 
 
 def _line(trace: Trace) -> str:

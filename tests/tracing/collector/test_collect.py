@@ -117,3 +117,26 @@ def test_help_has_an_example() -> None:
     told = CliRunner().invoke(main, ["collect", "--help"])
     assert told.exit_code == 0
     assert "TRACING_URL=http://127.0.0.1:9411" in told.output
+
+
+def test_a_file_that_can_not_be_written_is_no_reason_to_refuse_spans(tmp_path: Path) -> None:
+    file = tmp_path / "spans.jsonl"
+    with _collecting("--file", str(file)) as (process, url):
+        file.unlink()
+        file.mkdir()
+        assert Zipkin(url).post(b"[" + SPAN + b"]").status == 202
+        assert Zipkin(url).post(b"[" + CHILD + b"]").status == 202
+        process.send_signal(signal.SIGINT)
+        said, complaints = process.communicate(timeout=30)
+    assert (process.returncode, said.count(TRACE)) == (0, 2)
+    reason = "Is a directory"
+    assert complaints == f"spans are missing there, {file} can't be written: {reason}\n"
+
+
+def test_it_takes_spans_when_nobody_reads_what_it_says() -> None:
+    with _collecting() as (process, url):
+        assert process.stdout is not None
+        process.stdout.close()
+        assert Zipkin(url).post(b"[" + SPAN + b"]").status == 202
+        assert Zipkin(url).post(b"[" + CHILD + b"]").status == 202
+        assert Zipkin(url).trace("abc", spans=2) == b"[" + SPAN + b"," + CHILD + b"]"
