@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from metaapps.tracing.handle import Handle, Placed
 
 _OURS: Final = frozenset({SPAN.name, KNOWN.name, STATE.name, DONE.name})
+_NOTE: Final = "tracing.scope"
 _TRACE: Final = slice(1, 1 + TRACE_BYTES)
 
 
 class Scope:
     """A block in which a span is the current one. Use it once; see `Handle.scope`."""
 
-    __slots__ = ("_back", "_branch", "_handle", "_idle", "_token", "_waited", "around", "here")
+    __slots__ = (
+        *("_back", "_branch", "_handle", "_idle", "_outer", "_token", "_waited"),
+        *("around", "here"),
+    )
 
     def __init__(self, handle: Placed | None, waited: Waited | None) -> None:
         """Prepare; without a handle nothing changes."""
@@ -58,6 +62,8 @@ class Scope:
             changes = self._changes(running.baggage, handle)
             running.update(lambda carried: carried.with_down(changes))
         self._branch = running
+        self._outer: Scope | None = running.notes.get(_NOTE)
+        running.notes[_NOTE] = self
         handle.lives(current=True)
         return handle
 
@@ -68,6 +74,8 @@ class Scope:
         if running is None or handle is None:
             return
         handle.lives(current=False)
+        if not self._innermost(running):
+            return
         if back := self._back:
             running.update(lambda carried: carried.with_down(back))
             return
@@ -76,6 +84,24 @@ class Scope:
             leave(self._token)  # nobody else has any use for that branch
         else:
             running.update(_without if not self._idle else _idle)
+
+    def _innermost(self, running: Branch) -> bool:
+        """Note that the block is over. If there are open ones in it, they go back further, instead.
+
+        So it is where a generator holds a block open and is closed within another one.
+        """
+        notes = running.notes
+        inner: Scope | None = notes.get(_NOTE)
+        if inner is self:
+            notes[_NOTE] = self._outer
+            return True
+        while inner is not None and inner._outer is not self:
+            inner = inner._outer
+        if inner is None:
+            return True
+        inner._outer, inner._token, inner._idle = self._outer, self._token, self._idle
+        inner._back = {**inner._back, **self._back} if self._back else {}
+        return False
 
     def _changes(self, carried: Baggage, handle: Placed) -> dict[Key, Value]:
         """Return what is carried in the block; note what was instead, if a span is current."""

@@ -5,19 +5,22 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextvars import Context
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from baggage.boundary import Boundary, Kind, Policy
 from baggage.context import Branch, attached, branch, current, ensure
 from baggage.testing import Parcel, ParcelAdapter
-from baggage.values import EMPTY, key
+from baggage.values import EMPTY, Baggage, key
 from metaapps.tracing import Handle, Span, Tracing
 from metaapps.tracing.dots import DONE
 from metaapps.tracing.frontier import CUT
+from metaapps.tracing.handle import NONE
 
 USER = key("user")
 
@@ -233,3 +236,43 @@ def test_a_trace_that_begins_after_messages_of_others_were_joined_names_them(
     first, _, second, _, batch = services.spans
     expected = {f"{each.position.trace_id}-{each.position.span_id}" for each in (first, second)}
     assert set(batch.labels()["causal.after"].split(",")) == expected
+
+
+@pytest.mark.parametrize("start", [EMPTY, EMPTY.pack(USER, "ann"), Branch(idle=True)])
+def test_a_generator_that_is_closed_in_another_block_leaves_no_span_behind(
+    services: Services, start: Baggage | Branch
+) -> None:
+    tracer = services.tracer
+
+    def held() -> Generator[None, None, None]:
+        with tracer.start("held"):
+            yield
+
+    with attached(start) as running:
+        before = running.baggage.keys()
+        holding = held()
+        next(holding)
+        with tracer.start("work") as work:
+            holding.close()
+            assert tracer.current() is work
+        assert not tracer.current().recording
+        assert running.baggage.keys() == before
+        assert running.idle is (isinstance(start, Branch))
+    assert not tracer.live
+
+
+@given(st.lists(st.integers(0, 4), max_size=20))
+def test_blocks_that_end_in_any_order_leave_nothing_behind(ends: list[int]) -> None:
+    services = Services()
+    with attached(EMPTY.pack(USER, "ann")) as running:
+        opened: list[Handle] = []
+        for which in ends:
+            if which < len(opened):
+                opened.pop(which).__exit__(None, None, None)
+            else:
+                opened.append(services.tracer.start("block").__enter__())
+            assert services.tracer.current() is (opened[-1] if opened else NONE)
+        for span in opened:
+            span.__exit__(None, None, None)
+        assert running.baggage.keys() == ("user",)
+    assert not services.tracer.live
