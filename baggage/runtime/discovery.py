@@ -28,7 +28,7 @@ def metaapps(wanted: frozenset[str] | None) -> Iterator[MetaApp]:
     """Make the installed meta-applications, or those of the wanted names.
 
     An entry point names something to call without arguments that returns a meta-application. One
-    that fails is logged and left out.
+    that fails is logged and left out; one that raises ValueError, about what it was told, in a line.
     """
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
         if wanted is not None and entry.name not in wanted:
@@ -37,7 +37,14 @@ def metaapps(wanted: frozenset[str] | None) -> Iterator[MetaApp]:
             app = entry.load()()
             if not isinstance(app, MetaApp):
                 raise TypeError(f"{entry.value} makes {app!r}, which is no meta-application")
+        except ValueError as error:
+            _log.error("meta-application %s left out: %s", entry.name, error, extra=_extra(entry))
+            _log.debug("why a meta-application was left out", exc_info=error, extra=_extra(entry))
         except Exception as error:  # noqa: BLE001 - isolates what others wrote
-            _log.error("meta-application left out", exc_info=error, extra={"metaapp": entry.name})
+            _log.error("meta-application left out", exc_info=error, extra=_extra(entry))
         else:
             yield app
+
+
+def _extra(entry: metadata.EntryPoint) -> dict[str, str]:
+    return {"metaapp": entry.name}

@@ -205,7 +205,11 @@ def make_nothing() -> object:
 
 
 def fail() -> Recorder:
-    raise ValueError("no settings")
+    raise LookupError("no such thing")
+
+
+def refuse() -> Recorder:
+    raise ValueError("LIMIT is 'x'; set it to a number")
 
 
 def entries(*targets: str) -> Callable[..., list[EntryPoint]]:
@@ -257,6 +261,18 @@ def test_a_broken_entry_point_is_logged_and_left_out(
     (record,) = caplog.records
     assert (record.message, record.metaapp) == ("meta-application left out", broken)  # type: ignore[attr-defined]
     assert record.levelno == logging.ERROR
+
+
+def test_a_meta_application_whose_settings_make_no_sense_is_left_out_in_one_line(
+    installed: Callable[..., None], patched: list[tuple[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    installed("refuse", "make")
+    runtime = Runtime(Settings())
+    runtime.instrument("threading")
+    assert apps(runtime) == ["installed"]
+    (record,) = caplog.records
+    said = "meta-application refuse left out: LIMIT is 'x'; set it to a number"
+    assert (record.message, record.exc_info, record.levelno) == (said, None, logging.ERROR)
 
 
 def test_a_meta_application_of_your_own_is_not_replaced_by_an_installed_one(
