@@ -47,11 +47,9 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
 
     Raises SettingError.
     """
-    file = environ.get("TRACING_FILE")
     otlp = _url(environ, "TRACING_OTLP")
     return Settings(
-        # Absolute at once: the application may change its working directory.
-        file=Path(file).expanduser().absolute() if file else None,
+        file=_file(environ.get("TRACING_FILE", "")),
         url=_url(environ, "TRACING_URL"),
         encoding=_one_of(environ, "TRACING_ENCODING", "json", "proto3"),
         otlp=otlp,
@@ -67,6 +65,14 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
 def for_child(**told: str) -> dict[str, str]:
     """Return the environment of a child process: this one's, with what it is told besides."""
     return {**os.environ, **told}
+
+
+def _file(path: str) -> Path | None:
+    try:
+        # Absolute at once: the application may change its working directory.
+        return Path(path).expanduser().absolute() if path else None
+    except RuntimeError as error:
+        raise SettingError(f"TRACING_FILE is {path!r}; set it to a path: {error}") from error
 
 
 def _url(environ: Mapping[str, str], name: str) -> str:
