@@ -217,7 +217,8 @@ class Reporter:
     def _leave(self) -> None:
         if self._worker is not None:
             self._worker.hurry()
-        self.close(self._leave_within)
+        if not self.close(self._leave_within) and self._worker is not None:
+            self._worker.losses.tell(CLOSED, "the process ends, and nobody answered")
 
 
 class Tally:

@@ -112,7 +112,7 @@ def test_a_process_ends_though_its_server_never_answers(tmp_path: Path) -> None:
     with Collector().serving() as server:
         server.gate.clear()
         with running(tmp_path, server.url, script) as process:
-            finish(process)
+            assert "spans are lost, closed: the process ends" in finish(process)
             assert server.received == []
 
 
