@@ -1,10 +1,11 @@
 """Measuring variants of one thing side by side, on a machine that does other things as well.
 
-Each variant is a process of its own, and later another one, because where things happen to lie in
-memory makes a process faster or slower for all of its life. They take turns at short blocks of
-calls, so that what the machine does otherwise befalls all of them alike, and the least fifth of a
-variant's blocks counts, because it only ever adds. What counts is CPU time of the whole process:
-both sides of a call, and all of their threads.
+Each variant is a process of its own, and later others, each with another seed for hashes, because
+where things happen to lie in memory makes a process faster or slower for all of its life: by a
+quarter, in some libraries. They take turns at short blocks of calls, so that what the machine does
+otherwise befalls all of them alike. Of each process the least fifth of its blocks counts, because
+that only ever adds; of a variant, the mean of its processes. What counts is CPU time of the whole
+process: both sides of a call, and all of their threads.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-_PROCESSES = 4
+_PROCESSES = 8
 
 Run = Callable[[int], object]
 """Makes so many calls, one after the other."""
@@ -56,14 +57,14 @@ def work(start: Callable[[], Run], calls: int) -> None:
 class Worker:
     """A process that measures one variant of a pair."""
 
-    def __init__(self, pair: Pair, variant: str) -> None:
+    def __init__(self, pair: Pair, variant: str, seed: int) -> None:
         command = [sys.executable, "-m", "benchmarks", pair.name, "--variant", variant]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
         )
 
     def block(self) -> float:
@@ -81,25 +82,28 @@ class Worker:
 def compare(pair: Pair, blocks: int) -> dict[str, float]:
     """Return the CPU µs of a call under each variant, after so many blocks in all."""
     found: dict[str, list[float]] = {variant: [] for variant in pair.variants}
-    for _ in range(_PROCESSES):
-        _take_turns(pair, -(-blocks // _PROCESSES), found)
-    least = -(-blocks // 5)
-    return {variant: fmean(sorted(times)[:least]) for variant, times in found.items()}
+    for seed in range(_PROCESSES):
+        for variant, times in _take_turns(pair, -(-blocks // _PROCESSES), seed).items():
+            least = -(-len(times) // 5)
+            found[variant].append(fmean(sorted(times)[:least]))
+    return {variant: fmean(times) for variant, times in found.items()}
 
 
-def _take_turns(pair: Pair, blocks: int, found: Mapping[str, list[float]]) -> None:
-    workers = {variant: Worker(pair, variant) for variant in pair.variants}
+def _take_turns(pair: Pair, blocks: int, seed: int) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {variant: [] for variant in pair.variants}
+    workers = {variant: Worker(pair, variant, seed) for variant in pair.variants}
     try:
         for worker in workers.values():
             worker.block()
         turns = list(workers.items())
-        for _ in range(blocks):
-            random.Random(len(found[turns[0][0]])).shuffle(turns)  # who is next has a cold cache
+        for number in range(blocks):
+            random.Random(seed * blocks + number).shuffle(turns)  # who is next has a cold cache
             for variant, worker in turns:
                 found[variant].append(worker.block())
     finally:
         for worker in workers.values():
             worker.end()
+    return found
 
 
 def table(pair: Pair, found: Mapping[str, float]) -> str:
