@@ -23,10 +23,7 @@ _TRACE: Final = slice(1, 1 + TRACE_BYTES)
 class Scope:
     """A block in which a span is the current one. Use it once; see `Handle.scope`."""
 
-    __slots__ = (
-        *("_back", "_branch", "_handle", "_idle", "_outer", "_token", "_waited"),
-        *("around", "here"),
-    )
+    __slots__ = ("_back", "_branch", "_handle", "_outer", "_token", "_waited", "around", "here")
 
     def __init__(self, handle: Placed | None, waited: Waited | None) -> None:
         """Prepare; without a handle nothing changes."""
@@ -49,7 +46,6 @@ class Scope:
             self._back: dict[Key, Value] = {}
             running = Branch(EMPTY.with_down(self._changes(EMPTY, handle)))
             self._token: Token[Branch | None] | None = enter(running)
-            self._idle = False
             self.here = running
         else:
             self.here = running
@@ -58,7 +54,6 @@ class Scope:
                 return handle
             self._back = {} if before is None else {SPAN: before}
             self._token = None
-            self._idle = running.idle
             changes = self._changes(running.baggage, handle)
             running.update(lambda carried: carried.with_down(changes))
         self._branch = running
@@ -83,7 +78,7 @@ class Scope:
         if self._token is not None and _OURS.issuperset(running.baggage.keys()):
             leave(self._token)  # nobody else has any use for that branch
         else:
-            running.update(_without if not self._idle else _idle)
+            running.update(_without)
 
     def _innermost(self, running: Branch) -> bool:
         """Note that the block is over. If there are open ones in it, they go back further, instead.
@@ -99,7 +94,7 @@ class Scope:
             inner = inner._outer
         if inner is None:
             return True
-        inner._outer, inner._token, inner._idle = self._outer, self._token, self._idle
+        inner._outer, inner._token = self._outer, self._token
         inner._back = {**inner._back, **self._back} if self._back else {}
         return False
 
@@ -140,12 +135,3 @@ def innermost(entered: Scope) -> tuple[Scope, Scope | None]:
 
 def _without(carried: Baggage) -> Baggage:
     return carried.remove(SPAN).remove(KNOWN).remove(STATE)
-
-
-def _idle(carried: Baggage) -> Baggage:
-    """Return what is left; nothing at all, not even stamps, so that an idle worker is idle again.
-
-    Else it would take no message's context: see `Branch.idle`.
-    """
-    left = _without(carried)
-    return left if left.keys() or left.foreign or left.history.over is not None else EMPTY

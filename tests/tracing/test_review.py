@@ -17,7 +17,7 @@ from baggage.boundary import Boundary, Kind, Policy
 from baggage.context import Branch, attached, branch, current, ensure
 from baggage.testing import Parcel, ParcelAdapter
 from baggage.values import EMPTY, Baggage, key
-from metaapps.tracing import Handle, Span, Tracing
+from metaapps.tracing import Handle, Span, Tracer, Tracing
 from metaapps.tracing.dots import DONE
 from metaapps.tracing.frontier import CUT
 from metaapps.tracing.handle import NONE
@@ -276,3 +276,14 @@ def test_blocks_that_end_in_any_order_leave_nothing_behind(ends: list[int]) -> N
             span.__exit__(None, None, None)
         assert running.baggage.keys() == ("user",)
     assert not services.tracer.live
+
+
+def test_a_worker_is_as_idle_after_a_span_as_without_it(services: Services) -> None:
+    idle = []
+    for tracer in (services.tracer, Tracer(None)):
+        with attached(Branch(idle=True)) as worker:
+            with tracer.start("work"):
+                worker.pack(USER, "ann")
+                worker.update(lambda carried: carried.remove(USER))
+            idle.append(worker.idle)
+    assert idle == [False, False]
