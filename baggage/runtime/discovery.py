@@ -28,7 +28,7 @@ def metaapps(wanted: frozenset[str] | None) -> Iterator[MetaApp]:
     """Make the installed meta-applications, or those of the wanted names.
 
     An entry point names something to call without arguments that returns a meta-application. One
-    that fails is logged and left out; one that raises ValueError, about what it was told, in a line.
+    that fails is logged and left out: in one line if it raises ValueError, about what it was told.
     """
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
         if wanted is not None and entry.name not in wanted:
