@@ -14,10 +14,14 @@ from metaapps.tracing.cli.view import view
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Look at the traces that services write where TRACING_FILE says.
+    """Look at the traces of services: collect them, or read where they were written.
+
+    Services that call baggage.instrument() send them where TRACING_URL says, or write them where
+    TRACING_FILE says.
 
     \b
     Example:
+      tracing collect -- python -m pytest
       TRACING_FILE=trace.json python shop.py
       tracing show trace.json
       tracing view trace.json --open
