@@ -21,10 +21,10 @@ def main() -> None:
 
     \b
     Example:
-      tracing collect -- python -m pytest
       TRACING_FILE=trace.json python shop.py
       tracing show trace.json
       tracing view trace.json --open
+      tracing collect -- python -m pytest
     """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
 
 

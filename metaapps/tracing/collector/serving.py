@@ -94,6 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._send(self.server.answers.get(self.path))
 
+    def do_HEAD(self) -> None:
+        self.do_GET()  # `_send` leaves the body out.
+
     def do_POST(self) -> None:
         try:
             body = self._body()
@@ -142,4 +145,5 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(answer.body)
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)

@@ -291,3 +291,14 @@ def _post(server: Zipkin, body: bytes, encoding: str) -> tuple[int, bytes]:
         return response.status, response.read()
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize(("path", "status"), [("/health", 200), ("/", 200), ("/nowhere", 404)])
+def test_a_look_at_the_head_has_no_body(collector: Zipkin, path: str, status: int) -> None:
+    connection = HTTPConnection(urlsplit(collector.url).netloc, timeout=10)
+    for _ in range(2):  # What was sent beyond the head would be the second answer.
+        connection.request("HEAD", path)
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (status, b"")
+        assert int(response.headers["Content-Length"]) == len(collector.get(path).body)
+    connection.close()
