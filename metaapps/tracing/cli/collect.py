@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from metaapps.tracing.cli.alongside import run
 from metaapps.tracing.cli.refusal import Refused
 from metaapps.tracing.cli.source import plain
+from metaapps.tracing.cli.words import count
 from metaapps.tracing.errors import SpanError, TracingError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class _Telling:
             click.echo(f"{_line(trace)}  {self._url}/zipkin/traces/{trace[0].trace_id}")
         if (dropped := self._store.dropped) > self._dropped:
             self._dropped = dropped
-            click.echo(f"memory is full: {_count(dropped, 'trace')} dropped so far, the oldest")
+            click.echo(f"memory is full: {count(dropped, 'trace')} dropped so far, the oldest")
 
 
 def _kept(file: Path | None, store: Store) -> LinesSink | None:
@@ -166,10 +167,10 @@ def _line(trace: Trace) -> str:
     services = {span.local.service for span in trace} - {""}
     parts = [
         f"trace {trace[0].trace_id}",
-        f"{_count(len(trace), 'span')}, {_count(len(services), 'service')}, {_lasted(trace)}",
+        f"{count(len(trace), 'span')}, {count(len(services), 'service')}, {_lasted(trace)}",
     ]
     if errors := sum(span.failed for span in trace):
-        parts.append(_count(errors, "error"))
+        parts.append(count(errors, "error"))
     return "  ".join(parts)
 
 
@@ -180,7 +181,3 @@ def _lasted(trace: Trace) -> str:
     first = min(span.timestamp for span in begun)
     last = max(span.timestamp + span.duration for span in begun)
     return f"{(last - first) / _MILLISECOND:.1f} ms"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

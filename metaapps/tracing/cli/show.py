@@ -10,7 +10,9 @@ import click
 
 from baggage.boundary import Kind
 from metaapps.tracing.app import FAULT
+from metaapps.tracing.cli import options
 from metaapps.tracing.cli.source import plain, spans
+from metaapps.tracing.cli.words import count
 from metaapps.tracing.span import NOBODY, Peer, Span
 from metaapps.tracing.tree import Row, Trace, traces
 
@@ -23,14 +25,8 @@ _SECOND: Final = 1_000_000
 
 @click.command()
 @click.argument("source")
-@click.option("--trace", metavar="ID", help="Show this trace alone.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="Ask a server for so many traces, the latest.",
-)
+@options.trace
+@options.limit
 def show(source: str, trace: str | None, limit: int) -> None:
     """Print the traces of SOURCE, each as a tree of who called whom.
 
@@ -64,7 +60,7 @@ def _console() -> Console:
 
 
 def _summary(trace: Trace) -> str:
-    counts = f"{_count(len(trace.rows), 'span')}, {_count(len(trace.services), 'service')}"
+    counts = f"{count(len(trace.rows), 'span')}, {count(len(trace.services), 'service')}"
     return f"trace {trace.trace_id}  {counts}, {_time(trace.duration)}"
 
 
@@ -106,7 +102,3 @@ def _time(duration: int) -> str:
     if duration < _SECOND:
         return f"{duration / _MILLISECOND:.3g} ms"
     return f"{duration / _SECOND:.2f} s"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

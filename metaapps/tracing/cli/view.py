@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from metaapps.tracing.cli import options
 from metaapps.tracing.cli.refusal import Refused
 from metaapps.tracing.cli.source import plain, spans
 
@@ -21,14 +22,8 @@ from metaapps.tracing.cli.source import plain, spans
     show_default=True,
     help="Where the page goes.",
 )
-@click.option("--trace", metavar="ID", help="Show this trace alone.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="Ask a server for so many traces, the latest.",
-)
+@options.trace
+@options.limit
 @click.option("--open", "opened", is_flag=True, help="Open the page in a browser.")
 def view(source: str, output: Path, trace: str | None, limit: int, opened: bool) -> None:
     """Write the traces of SOURCE as one HTML page, which needs no network and no other file.
