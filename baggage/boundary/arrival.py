@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary import transport
@@ -16,7 +17,7 @@ from baggage.boundary.call import Call
 from baggage.boundary.crossing import Crossing, Delivered, deliver
 from baggage.boundary.homing import collect, take_home
 from baggage.boundary.metaapp import Proceed
-from baggage.boundary.outcome import Outcome
+from baggage.boundary.outcome import Outcome, Returned
 from baggage.context import Branch, enter, leave
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Arrival(Crossing):
     streams, before it.
     """
 
-    __slots__ = ("_aware", "_came", "branch")
+    __slots__ = ("_aware", "_begun", "_came", "branch")
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None, branch: Branch
@@ -43,6 +44,7 @@ class Arrival(Crossing):
         self._came = branch.baggage
         # Every instrumented hop signs what it sends. Whoever doesn't will not read what comes back.
         self._aware = bool(self._came.origin)
+        self._begun = False
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -81,8 +83,15 @@ class Arrival(Crossing):
             return self.raised(error)
         return self.answered(response)
 
+    def end(self, outcome: Outcome) -> Outcome:
+        """Send the outcome to the flows; return what is to be answered."""
+        if self._begun and isinstance(outcome, Returned):
+            outcome = replace(outcome, begun=True)
+        return super().end(outcome)
+
     def respond(self, carrier: Carrier | None) -> None:
         """Put what goes home on the response; what can't go that way is handed to its owners."""
+        self._begun = True
         try:
             self._respond(carrier)
         except Exception as error:  # noqa: BLE001 - kept from the application

@@ -106,7 +106,8 @@ class Returned:
     """The crossing answered. `value` is the library's own object: opaque to meta-applications.
 
     `target` is the name of the service that answered, "" if it didn't say. `injected` is the fault
-    that was really enacted here, None for what happened by itself.
+    that was really enacted here, None for what happened by itself. Of an arrival, `begun` says that
+    the answer had begun to be sent before it ended: the caller may have gone on by then.
     """
 
     value: object
@@ -114,6 +115,7 @@ class Returned:
     target: str = ""
     injected: Fault | None = None
     receipt: Receipt = Receipt.UNKNOWN
+    begun: bool = False
 
 
 @value

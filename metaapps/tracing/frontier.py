@@ -28,6 +28,7 @@ JOINED: Final = "causal.joined"
 SEEN: Final = "causal.seen"
 DOT: Final = "causal.dot"
 CUT: Final = "causal.cut"
+STREAMED: Final = "causal.streamed"
 
 MAX_REFERENCES: Final = 64
 MAX_EVENT: Final = 200
@@ -56,6 +57,7 @@ class Waited:
 
     __slots__ = (
         *("answered", "answers", "before", "ended", "implied", "joined", "position", "seen"),
+        *("streamed", "whole"),
     )
 
     def __init__(
@@ -69,7 +71,8 @@ class Waited:
         self.position, self.before, self.seen, self.implied = position, before, seen, implied
         self.joined: Frontier = NOTHING
         self.ended: Stamp | None = None
-        self.answered = self.answers = False
+        self.answered = self.answers = self.streamed = False
+        self.whole = True
 
     def tags(self) -> Mapping[str, str]:
         """Return what was waited for as tags, and the names of those that were cut."""
@@ -89,6 +92,8 @@ class Waited:
         dot = None if self.ended is None else _dot(self.ended, self.position.address)
         if dot is not None:
             tags[DOT] = dot
+        if self.streamed:
+            tags[STREAMED] = "true"
         if cut:
             tags[CUT] = ",".join(name.removeprefix("causal.") for name in cut)
         return tags
@@ -105,7 +110,8 @@ class Waited:
         joined = [each for each in self.joined if each not in before]
         references = self._references(joined) if joined else []
         if self.answered:
-            references.append(self.position.span_id)
+            began = "" if self.whole else "^"
+            references.append(f"{began}{self.position.span_id}")
         return references
 
     def _references(self, ended: Iterable[Value]) -> list[str]:

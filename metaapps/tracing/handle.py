@@ -97,8 +97,8 @@ class Handle:
         """Say that it failed, and how."""
         return self
 
-    def answered(self) -> Self:
-        """Say that the callee's answer came: its work is done by the end of this span."""
+    def answered(self, *, whole: bool = True) -> Self:
+        """Say that the callee's answer came, all of it or its beginning: so far it has got."""
         return self
 
     def finish(self, *, at: int = 0, duration: int = 0) -> None:
@@ -276,9 +276,9 @@ class Recording(Placed):
         if self._error is None:
             self._error = error
 
-    def answered(self) -> Self:
+    def answered(self, *, whole: bool = True) -> Self:
         if self._waited is not None:
-            self._waited.answered = True
+            self._waited.answered, self._waited.whole = True, whole
         return self
 
     def cross(self, tags: dict[str, str], local: Peer, remote: Peer, *, seen: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from baggage.boundary import Kind
 from metaapps.tracing.causality.tags import Address, Reference, references
-from metaapps.tracing.frontier import AFTER, JOINED
+from metaapps.tracing.frontier import AFTER, JOINED, STREAMED
 from metaapps.tracing.span import Span
 
 Place = int
@@ -24,11 +24,16 @@ _REMEMBERED: Final = 1 << 25
 
 
 class Waits(NamedTuple):
-    """What one span waited for: before it began, before it ended, and whether for its callee."""
+    """What one span waited for: before it began, before it ended, and whether for its callee.
+
+    Of an answer that had only `begun` a callee that `streamed` it may have done more since.
+    """
 
     after: tuple[Reference, ...] = ()
     joined: tuple[Reference, ...] = ()
     answered: bool = False
+    begun: bool = False
+    streamed: bool = False
 
 
 def begin(place: Place) -> int:
@@ -103,9 +108,13 @@ class Graph:
                 starts.append(begin(caller))
             starts.extend(self._meant(waits.after))
             ends.extend(self._meant(waits.joined))
-            if waits.answered and not _serves(span):
+            if (waits.answered or waits.begun) and not _serves(span):
                 address = _address(span)
-                servers = chain(self._servers.get(address, ()), callees.get(address, ()))
+                servers: Iterable[Place] = chain(
+                    self._servers.get(address, ()), callees.get(address, ())
+                )
+                if not waits.answered:
+                    servers = (each for each in servers if not self.waits[each].streamed)
                 ends.extend(self._all("answers", address, (end(server) for server in servers)))
 
     def _meant(self, waited: Iterable[Reference]) -> Iterable[int]:
@@ -176,4 +185,6 @@ def _waits(span: Span, labels: Mapping[str, str]) -> Waits:
         tuple(each for each in after if each.address != own),
         tuple(each for each in joined if each.address != own),
         Reference(own) in joined,
+        Reference(own, began=True) in joined,
+        STREAMED in labels,
     )
