@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from metaapps.filibuster.cli import main as filibuster
+from metaapps.tracing.cli import main
+
+DOCS = Path(__file__).parents[2] / "docs"
 WORK = """
 import sys
 import baggage
@@ -85,3 +93,17 @@ def test_who_ends_it_ends_the_command_and_gets_the_page(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=30)
     assert (process.returncode, said) == (128 + signal.SIGTERM, "traces: trace.html\n")
+
+
+@pytest.mark.parametrize("told", ["tracing.md", "tutorial.md", "--help"])
+def test_the_examples_are_commands_that_filibuster_takes(told: str) -> None:
+    help_ = CliRunner().invoke(main, ["collect", "--help"]).output
+    text = help_ if told == "--help" else (DOCS / told).read_text(encoding="utf-8")
+    commands = re.findall(r"tracing collect -- filibuster run (.+)", text)
+    assert commands
+    run = filibuster.get_command(click.Context(filibuster), "run")
+    assert run is not None
+    for command in commands:
+        with click.Context(run) as context:
+            _, unexpected, _ = run.make_parser(context).parse_args(shlex.split(command))
+        assert unexpected == []

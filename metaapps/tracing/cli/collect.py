@@ -69,7 +69,7 @@ def collect(
       tracing collect &
       TRACING_URL=http://127.0.0.1:9411 python shop.py
       then open http://127.0.0.1:9411
-      tracing collect -- filibuster run --services services.toml ./test_shop.py
+      tracing collect -- filibuster run --functional-test ./test_shop.py
     """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
     from metaapps.tracing.collector import Collector, Store
 
