@@ -116,7 +116,7 @@ class Baggage:
         entry = self.history.known.entry(key.name if isinstance(key, Key) else key)
         if entry is None:
             return ()
-        return tuple([entry[dot].value for dot in sorted(entry)])
+        return tuple([entry[dot][0] for dot in sorted(entry)])
 
     def complete(self, key: Key | str) -> bool:
         """Say whether nothing that merges under a key was left out on the way for lack of room.

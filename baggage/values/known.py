@@ -176,8 +176,11 @@ class Layer:
 
     def entry(self, key: str) -> Entry | None:
         """Return what is visible under a key, None without anything."""
-        below, root = self.base.entry(key), self.root
-        fresh = {Dot(height, root, ""): each for name, height, each in self.packed if name == key}
+        below = self.base.entry(key)
+        fresh: dict[Dot, Contribution] = {}
+        for name, height, each in self.packed:
+            if name == key:
+                fresh[Dot(height, self.root, "")] = each
         if below is None:
             return fresh or None
         return {**below, **fresh}
