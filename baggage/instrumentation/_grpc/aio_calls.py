@@ -67,7 +67,8 @@ def become(call: Any, ended: Any) -> None:
 
 def error_of(core_call: Any) -> BaseException | None:
     """Return what a call that has ended raises, None for success."""
-    if core_call.is_locally_cancelled():
+    # Without a status it was cancelled before it was sent.
+    if core_call.is_locally_cancelled() or core_call._status is None:
         return asyncio.CancelledError()
     if core_call.is_ok():
         return None

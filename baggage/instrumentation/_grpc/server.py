@@ -13,7 +13,6 @@ from grpc import StatusCode
 from baggage.boundary import (
     Arrival,
     Call,
-    Endpoint,
     Facts,
     Fault,
     Kind,
@@ -54,18 +53,14 @@ class Served:
         remaining: float | None = self.context.time_remaining()
         return None if remaining is None or remaining > _ENDLESS else remaining
 
-    def peer(self) -> Endpoint:
-        """Return where the call came from."""
-        return endpoint_of(self.context.peer())
-
 
 _TELLERS: Final[Tellers] = {
     "method": lambda asked: short_of(asked[0].method),
     "arguments": lambda asked: Arguments(asked[0].method, asked[0].request),
-    "endpoint": lambda asked: asked[0].peer(),
+    "endpoint": lambda asked: endpoint_of(asked[2]),
     "timeout": lambda asked: asked[1],
     "payload": lambda asked: digest(content(asked[0].request)),
-    "arrived": lambda asked: Arrived(asked[0].context.invocation_metadata()),
+    "arrived": lambda asked: Arrived(asked[3]),
 }
 
 
@@ -94,7 +89,9 @@ class ServerAdapter:
 
     def describe(self, request: Served) -> Call:
         """Describe a call by the full name of its method."""
-        asked = request, request.remaining()
+        context = request.context
+        # At once: whoever asks the context of a call that is gone brings the process down.
+        asked = request, request.remaining(), context.peer(), context.invocation_metadata()
         return Call.told(self.kind, self.library, request.method, asked, _TELLERS)
 
     def request_carrier(self, request: Served) -> Metadata:
