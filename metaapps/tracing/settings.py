@@ -101,7 +101,9 @@ def _one_of(environ: Mapping[str, str], name: str, *known: str) -> str:
 
 
 def _formats(text: str) -> tuple[Format, ...]:
-    names = [name for name in _names(text.lower()) if name != "none"]
+    names = _names(text.lower())
+    if names == ("none",):
+        return ()
     for name in names:
         if name not in FORMATS:
             known = ", ".join(FORMATS)

@@ -82,6 +82,7 @@ def test_libraries_whose_branches_get_spans_are_named() -> None:
         ("TRACING_ENCODING", "thrift", "set it to one of json, proto3"),
         ("TRACING_OTLP_ENCODING", "grpc", "set it to one of protobuf, json"),
         ("TRACING_FORMATS", "b3,jaeger", "set it to none, or some of b3, b3multi, w3c"),
+        ("TRACING_FORMATS", "none,b3", "set it to none, or some of b3, b3multi, w3c"),
         ("TRACING_SAMPLE", "often", "'often'"),
         ("TRACING_FILE", "~no-such-user/trace.json", "set it to a path: "),
         ("TRACING_INTERVAL", "0", "set it to seconds, above 0 and up to 3600"),
