@@ -13,7 +13,7 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError
 
 from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind, Tellers
-from baggage.instrumentation._grpc.message import Arguments, content, digest
+from baggage.instrumentation._grpc.message import Arguments, content, digest, length
 from baggage.instrumentation._grpc.metadata import Metadata
 from baggage.instrumentation._grpc.private import channel, common
 from baggage.instrumentation._grpc.status import UNREADABLE, Status, number_of, status_of
@@ -144,8 +144,7 @@ class AnswerFacts:
         return digest(content(self._message))
 
     def size(self) -> int | None:
-        serialized = content(self._message)
-        return None if serialized is None else len(serialized)
+        return length(self._message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,17 @@ def content(message: Any, serialize: Callable[[Any], bytes] | None = None) -> by
     return serialized if isinstance(serialized, bytes) else None
 
 
+def length(message: Any) -> int | None:
+    """Return how many bytes a message takes, without making them; None where it can't be told."""
+    if isinstance(message, bytes):
+        return len(message)
+    try:
+        size = message.ByteSize()
+    except Exception:  # noqa: BLE001 - as above, or a message of another kind
+        return None
+    return size if isinstance(size, int) else None
+
+
 def digest(serialized: bytes | None) -> bytes | None:
     """Return a digest of a message, None of none."""
     return None if serialized is None else blake2b(serialized, digest_size=_DIGEST_SIZE).digest()
