@@ -14,7 +14,6 @@ from itertools import permutations
 import pytest
 import requests
 from flask import Flask
-from werkzeug.serving import make_server
 
 from baggage import context
 from baggage.boundary import Boundary, Kind, Policy, write_header
@@ -28,6 +27,7 @@ from metaapps.tracing.formats import FORMATS
 from metaapps.tracing.span import Span
 from metaapps.tracing.testing import Recorded
 from metaapps.tracing.tracer import Tracer
+from tests.tracing.test_services import served
 
 LIBRARIES = ("requests", "flask", "threading", "concurrent.futures", "asyncio", "queue")
 Program = Callable[[Tracer], None]
@@ -298,19 +298,6 @@ def test_what_is_fired_and_forgotten_comes_before_nothing() -> None:
     assert "mail" not in [step.span.name for step in path]
 
 
-@contextmanager
-def served(app: Flask) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def stock(name: str, answer: Callable[[], object]) -> Flask:
     app = Flask(name)
     name_service(app, name)
@@ -325,12 +312,12 @@ def stock(name: str, answer: Callable[[], object]) -> Flask:
 
 def read_by_services(tracer: Tracer, urls: Sequence[str], late: threading.Event) -> None:
     """Ask four services at once, go on after three answers, ask a fifth, join the straggler."""
-    sessions = [threading.Thread(target=requests.get, args=(f"{url}/stock",)) for url in urls[:4]]
+    sessions = [threading.Thread(target=requests.get, args=(f"{url}stock",)) for url in urls[:4]]
     for session in sessions:
         session.start()
     for session in sessions[:3]:
         session.join()
-    requests.get(f"{urls[4]}/stock", timeout=10)
+    requests.get(f"{urls[4]}stock", timeout=10)
     late.set()
     sessions[3].join()
 

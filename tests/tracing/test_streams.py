@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import requests
 from flask import Flask, Response
-from werkzeug.serving import make_server
 
 from baggage import context
 from baggage.boundary import Kind, Policy
@@ -18,11 +16,11 @@ from metaapps.tracing.app import Tracing
 from metaapps.tracing.causality import Causality
 from metaapps.tracing.span import Span
 from metaapps.tracing.testing import Recorded
+from tests.tracing.test_services import served
 
 
-@contextmanager
-def served(streams: threading.Event | None) -> Iterator[str]:
-    """Serve an answer: whole, or its end no sooner than it is let go on."""
+def catalog(streams: threading.Event | None) -> Flask:
+    """Make a service that answers: whole, or its end no sooner than it is let go on."""
     app = Flask("catalog")
 
     def pieces(goes_on: threading.Event) -> Iterator[bytes]:
@@ -34,15 +32,7 @@ def served(streams: threading.Event | None) -> Iterator[str]:
     def answer() -> Response:
         return Response("all" if streams is None else pieces(streams))
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return app
 
 
 def traced(streams: threading.Event | None, call: Callable[[str], object]) -> list[Span]:
@@ -53,7 +43,7 @@ def traced(streams: threading.Event | None, call: Callable[[str], object]) -> li
     runtime.register(tracing)
     runtime.instrument("requests", "flask")
     try:
-        with served(streams) as url, context.attached(EMPTY):
+        with served(catalog(streams)) as url, context.attached(EMPTY):
             with tracing.tracer.start("request"):
                 call(url)
                 with tracing.tracer.start("next"):
