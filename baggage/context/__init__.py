@@ -1,7 +1,8 @@
 """The current baggage, and who owns it."""
 
-from baggage.context.branch import (
-    Branch,
+from baggage.context.branch import Branch
+from baggage.context.overrides import override
+from baggage.context.running import (
     attached,
     branch,
     branch_in,
@@ -11,7 +12,6 @@ from baggage.context.branch import (
     leave,
     suppressed,
 )
-from baggage.context.overrides import override
 from baggage.context.verbs import deserialize, join, pack, remove, serialize, split, unpack
 
 __all__ = [

@@ -1,23 +1,18 @@
 """Branches of execution: who owns the current baggage.
 
-One `ContextVar` holds a small mutable branch, which holds the immutable baggage. A value in the
-variable itself would be lost wherever a library copies the context (new tasks, thread hand-overs,
-interceptors); the branch is shared by such copies, so what they write comes back.
+One `ContextVar` (in `running`) holds a small mutable branch, which holds the immutable baggage. A
+value in the variable itself would be lost wherever a library copies the context (new tasks, thread
+hand-overs, interceptors); the branch is shared by such copies, so what they write comes back.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import Context, ContextVar, Token
+from collections.abc import Callable, Sequence
 from threading import RLock
-from typing import Any, Final
+from typing import Any
 
+from baggage.context.family import Family
 from baggage.values import EMPTY, Baggage, Key, Value
-
-_log = logging.getLogger("baggage.context")
 
 
 class Branch:
@@ -127,6 +122,16 @@ class Branch:
                 self._baggage, theirs = self._baggage.split()
         return Branch(theirs, self.service, muted=self.muted, scope=self.scope)
 
+    def lend(self) -> Baggage:
+        """Give all rights to write away, to a callee who is waited for; return what it gets.
+
+        A `join` of what the callee returns brings them back. See `Baggage.lend`.
+        """
+        with self._lock:
+            self._settle()
+            self._baggage, theirs = self._baggage.lend()
+        return theirs
+
     def join(self, other: Branch | Baggage) -> None:
         """Merge a branch, or what came back from one. Joining twice is harmless.
 
@@ -219,127 +224,3 @@ class Branch:
         share, self._share = self._share, None
         self._baggage = self._baggage.peeked() if share is None else share
         self._lender = None
-
-
-class Family:
-    """The forked branches of one branch that nobody has joined yet; safe in any thread.
-
-    It lives under the lock of that branch.
-
-    A child that has ended when its parent's scope closes is collected by it. A child that runs on
-    after that is on its own, and is told so when it ends.
-    """
-
-    __slots__ = ("_children", "_lock")
-
-    def __init__(self, lock: RLock) -> None:
-        """Start without children."""
-        self._lock = lock
-        self._children: dict[Branch, bool] = {}
-
-    def add(self, child: Branch) -> None:
-        """Take up a child that is about to run."""
-        with self._lock:
-            self._children[child] = False
-
-    def ended(self, child: Branch) -> bool:
-        """Note that a child has ended; False if the parent's scope closed before."""
-        with self._lock:
-            if child not in self._children:
-                return False
-            if child.baggage.home:
-                self._children[child] = True
-            else:
-                del self._children[child]
-            return True
-
-    def forget(self, child: Branch) -> None:
-        """Let go of a child that was joined."""
-        with self._lock:
-            self._children.pop(child, None)
-
-    def release(self) -> list[Branch]:
-        """Let go of all children; return those that have ended."""
-        with self._lock:
-            children, self._children = self._children, {}
-        return [child for child, over in children.items() if over]
-
-
-_current: ContextVar[Branch | None] = ContextVar("baggage.branch", default=None)
-
-
-def _renew() -> None:
-    """Go on, in a forked child, in a branch whose lock no thread of the parent can hold."""
-    running = _current.get()
-    if running is not None:
-        renewed = Branch(running.baggage, running.service, muted=running.muted, scope=running.scope)
-        renewed.notes.update(running.notes)
-        _current.set(renewed)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
-
-
-# Not functions of ours: they are called several times at every crossing.
-branch: Final[Callable[[], Branch | None]] = _current.get
-"""Return the branch that runs here, None where nothing has been carried yet."""
-
-enter: Final[Callable[[Branch | None], Token[Branch | None]]] = _current.set
-"""Make a branch the current one, until `leave` is called with the token."""
-
-
-def branch_in(context: Context) -> Branch | None:
-    """Return the branch that whatever runs in a context starts with; it need not be entered."""
-    return context.get(_current)
-
-
-def ensure() -> Branch:
-    """Return the branch that runs here; start an empty one where there is none."""
-    running = _current.get()
-    if running is None:
-        running = Branch()
-        _current.set(running)
-    return running
-
-
-def current() -> Baggage:
-    """Return the baggage that is carried here; empty baggage where there is none."""
-    running = _current.get()
-    return EMPTY if running is None else running.baggage
-
-
-def leave(token: Token[Branch | None]) -> None:
-    """Undo `enter`. In another context than `enter`'s it restores nothing, and is logged."""
-    try:
-        _current.reset(token)
-    except ValueError:
-        _log.warning("scope left in another context", stack_info=True)
-
-
-@contextmanager
-def attached(carried: Branch | Baggage) -> Iterator[Branch]:
-    """Run a block in a branch: the given one, or a new one of the same service.
-
-    Yields the branch: `baggage.join(branch)` afterwards brings home what the block packed. A
-    generator must not hold the block open across a `yield`.
-    """
-    running = carried
-    if isinstance(running, Baggage):
-        around = _current.get()
-        running = Branch(running, "" if around is None else around.service)
-    token = _current.set(running)
-    try:
-        yield running
-    finally:
-        leave(token)
-
-
-@contextmanager
-def suppressed() -> Iterator[None]:
-    """Run a block whose crossings nobody sees: for a meta-application's own traffic."""
-    token = _current.set(Branch(muted=True))
-    try:
-        yield
-    finally:
-        leave(token)

@@ -21,8 +21,9 @@ from contextvars_extras import ContextVarsRegistry
 from contextvars_extras.context_management import bind_to_sandbox_context
 from contextvars_extras.context_var_descriptor import ContextVarDescriptor
 
-from baggage.context.branch import Branch, branch, enter
+from baggage.context.branch import Branch
 from baggage.context.overrides import VARIABLES
+from baggage.context.running import branch, enter
 
 _RUN_LATER: Final = (
     inspect.iscoroutinefunction,

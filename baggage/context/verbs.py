@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from baggage.context.branch import Branch, current, ensure
+from baggage.context.branch import Branch
+from baggage.context.running import current, ensure
 from baggage.values import Baggage, Key, Value
 
 
