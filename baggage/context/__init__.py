@@ -12,7 +12,17 @@ from baggage.context.running import (
     leave,
     suppressed,
 )
-from baggage.context.verbs import deserialize, join, pack, remove, serialize, split, unpack
+from baggage.context.verbs import (
+    deserialize,
+    fields,
+    join,
+    pack,
+    remove,
+    serialize,
+    set,
+    split,
+    unpack,
+)
 
 __all__ = [
     "Branch",
@@ -23,12 +33,14 @@ __all__ = [
     "deserialize",
     "ensure",
     "enter",
+    "fields",
     "join",
     "leave",
     "override",
     "pack",
     "remove",
     "serialize",
+    "set",
     "split",
     "suppressed",
     "unpack",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from baggage.context.branch import Branch
 from baggage.context.running import current, ensure
 from baggage.values import Baggage, Key, Value
@@ -17,9 +19,19 @@ def unpack(key: Key | str) -> tuple[Value, ...]:
     return current().unpack(key)
 
 
-def remove(key: Key | str) -> None:
-    """Drop what is visible under a key of the current baggage."""
-    ensure().update(lambda carried: carried.remove(key))
+def fields(key: Key | str) -> Mapping[str, tuple[Value, ...]]:
+    """Return the values of each field of a map in the current baggage; see `Baggage.fields`."""
+    return current().fields(key)
+
+
+def set(key: Key | str, value: Value) -> None:
+    """Put a value in place of all that is visible under a key; see `Baggage.set`."""
+    ensure().update(lambda carried: carried.set(key, value))
+
+
+def remove(key: Key | str, value: Value | None = None) -> None:
+    """Drop what is visible under a key of the current baggage; see `Baggage.remove`."""
+    ensure().update(lambda carried: carried.remove(key, value))
 
 
 def split() -> tuple[Branch, Branch]:

@@ -6,23 +6,23 @@ that only go down and those that only come home.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Final
 
 from baggage.values.codec import Came, body_of, untouched
 from baggage.values.errors import BaggageError
-from baggage.values.history import Contribution, History, priority_of, type_of
-from baggage.values.keys import Direction, Key, Type, Value, bag, check_down, check_value
-from baggage.values.known import Known
-from baggage.values.oneway import NOTHING, Down, Gathered, Home, digest_of, united, without
+from baggage.values.history import Contribution, History
+from baggage.values.keys import FIELD, Direction, Key, Type, Value, check_down, check_value
+from baggage.values.merging import check_mergeable
+from baggage.values.oneway import NOTHING, Gathered, bereft, digest_of, united, without
+from baggage.values.view import NO_HISTORY, View
 from baggage.wire import brief, descending
 
-_NO_HISTORY: Final = History()
 _DOWN, _BOTH = Direction.DOWN, Direction.BOTH
-_KNOWN_TYPES: Final = {int(type): type for type in Type}
 
 
-class Baggage:
+class Baggage(View):
     """Causal context, as a value.
 
     Every verb returns a new value. A value may be shared by threads; two of them that write from
@@ -34,108 +34,14 @@ class Baggage:
     found out no sooner than it's asked for, and because it's made at every hop.
     """
 
-    __slots__ = ("_base", "_down", "foreign", "history", "home", "origin")
-
-    def __init__(
-        self,
-        history: History = _NO_HISTORY,
-        down: Down | None = NOTHING,
-        home: Home = NOTHING,
-        origin: str = "",
-        foreign: tuple[str, ...] = (),
-        base: Known | None = None,
-    ) -> None:
-        """Hold these. `base` is what came in a message, of which all but the history is as it was.
-
-        `down` None stands for what that message says.
-        """
-        self.history, self.home = history, home
-        self._down = down
-        self.origin, self.foreign = origin, foreign
-        self._base = base
-
-    @property
-    def down(self) -> Down:
-        """The values that are copied to callees, by key."""
-        down = self._down
-        if down is None:
-            base = self._base
-            came = None if base is None else base.source
-            self._down = down = came.down() if isinstance(came, Came) else NOTHING
-        return down
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to carry."""
-        return not (self.down or self.home or self.foreign) and self.history.empty
-
-    @property
-    def bare(self) -> bool:
-        """Whether there is surely nothing of ours to carry; what came is not read for that."""
-        if self.history is _NO_HISTORY:
-            return not (self.down or self.home)
-        base = self._base
-        came = base.source if base is self.history.known else None
-        return isinstance(came, Came) and not came.body
-
-    @property
-    def returns(self) -> bool:
-        """Whether a join of this may change anything: nothing goes down with an answer."""
-        merges = self.history is not _NO_HISTORY
-        return bool(self.home) or (merges and not (self.history.empty and not self.history.over))
-
-    def keys(self) -> tuple[str, ...]:
-        """Return the names of all keys with a value, sorted."""
-        return tuple(sorted({*self.history.entries, *self.down, *self.home}))
-
-    def unpack(self, key: Key | str) -> tuple[Value, ...]:
-        """Return the values under a key; () without any.
-
-        They come in an order that is the same everywhere: a bag's by height of their dots, which is
-        the order of packing where nothing was split; those of a `home` key by digest, which says
-        nothing. Of LAST there is at most one; among concurrent ones every branch sees the same.
-        """
-        if self._base is not None and self._lacks(key):
-            return ()
-        known = key if isinstance(key, Key) else self._resolve(key)
-        if known.direction is _DOWN:
-            carried = self.down.get(known.name)
-            return () if carried is None else carried[:1]
-        if known.direction is _BOTH:
-            siblings = self.siblings(known)
-            return siblings[-1:] if known.type is Type.LAST else siblings
-        gathered = self.home.get(known.name)
-        return () if gathered is None else tuple(v for _, v in sorted(gathered.by_digest.items()))
-
-    def siblings(self, key: Key | str) -> tuple[Value, ...]:
-        """Return all that merges by causal history under a key, in the order of `unpack`.
-
-        More than one under a key of type LAST is a conflict: they were packed concurrently, and
-        `unpack` shows the last.
-        """
-        entry = self.history.known.entry(key.name if isinstance(key, Key) else key)
-        if entry is None:
-            return ()
-        return tuple([entry[dot][0] for dot in sorted(entry)])
-
-    def complete(self, key: Key | str) -> bool:
-        """Say whether nothing that merges under a key was left out on the way for lack of room.
-
-        If something may have been, `unpack` shows too few values, or some that had been removed.
-        Of a name alone without values nobody can tell, once anything was left out.
-        """
-        if isinstance(key, Key):
-            return self.history.knows(key.name, key.priority)
-        entry = self.history.entries.get(key)
-        if entry is None:
-            return self.history.over is None
-        return self.history.knows(key, priority_of(entry))
+    __slots__ = ()
 
     def pack(self, key: Key | str, value: Value) -> Baggage:
         """Return baggage with one more value under a key (LAST, DOWN: with this one instead).
 
         Raises BaggageError for a value that can't travel: see `baggage.Value`; integers must fit
-        64 bits, text must be encodable.
+        64 bits, text must be encodable. What is summed or compared must be finite numbers, what is
+        counted whole ones from 0 on.
         """
         known = key if isinstance(key, Key) else self._resolve(key)
         if known.direction is _DOWN:
@@ -144,17 +50,38 @@ class Baggage:
             check_value(value)
         if known.direction is not _BOTH:
             return self._with_home(known, value)
+        if known.type > Type.LAST:
+            check_mergeable(known, value)
         contribution = Contribution(value, known.type, known.priority)
-        supersede = known.type is Type.LAST
-        return self.with_history(self.history.pack(known.name, contribution, supersede=supersede))
+        return self.with_history(self.history.pack(known.name, contribution))
 
-    def remove(self, key: Key | str) -> Baggage:
-        """Return baggage without what is visible under a key, whichever way it travels."""
+    def set(self, key: Key | str, value: Value) -> Baggage:
+        """Return baggage with this value in place of all that is visible under a key.
+
+        Raises as `pack` does.
+        """
+        known = self._resolve(key)
+        return self.remove(known).pack(known, value)
+
+    def remove(self, key: Key | str, value: Value | None = None) -> Baggage:
+        """Return baggage without what is visible under a key, whichever way it travels.
+
+        Of a bag or set, `value` takes away only what equals it, in type too. A map goes with all of
+        its fields.
+        """
         name = key.name if isinstance(key, Key) else key
-        if name not in self.history.entries and name not in self.down and name not in self.home:
+        if value is None and name not in self.history.entries:
+            head = name + FIELD
+            fields = [field for field in self.history.entries if field.startswith(head)]
+            if fields:
+                return reduce(Baggage.remove, fields, self)
+        history = self.history.remove(name, None if value is None else _equal(value))
+        down, home = self.down, self.home
+        if value is None or (name in down and _same(down[name][0], value)):
+            down = without(name, down)
+        home = without(name, home) if value is None else bereft(name, home, value)
+        if history is self.history and down is self.down and home is self.home:
             return self
-        down, home = without(name, self.down), without(name, self.home)
-        history = self.history.remove(name)
         return Baggage(history, down, home, self.origin, self.foreign)
 
     def split(self, n: int = 2) -> tuple[Baggage, ...]:
@@ -203,6 +130,11 @@ class Baggage:
             down[key.name] = (value, key.priority)
         return Baggage(self.history, down, self.home, self.origin, self.foreign)
 
+    def lend(self) -> tuple[Baggage, Baggage]:
+        """Return this without the right to write, and the same with it; see `History.lend`."""
+        mine, theirs = self.history.lend()
+        return self.with_history(mine), self.with_history(theirs)
+
     def peeked(self) -> Baggage:
         """Return the same knowledge without the right to write under its ids."""
         return self.with_history(self.history.peek()) if self.history.own else self
@@ -245,7 +177,7 @@ class Baggage:
         Bytes that came and were not touched are as they came. An origin within them can be replaced
         (`sealed`), but not taken out.
         """
-        if self.history is _NO_HISTORY and not self.home:
+        if self.history is NO_HISTORY and not self.home:
             return descending(sorted(self.down.items()))
         base = self._base
         if base is not None and not self.home and (sealed or not self.origin):
@@ -291,33 +223,13 @@ class Baggage:
         home = {**self.home, key.name: gathered if held is None else united(held, gathered)}
         return Baggage(self.history, self._down, home, self.origin, self.foreign, self._base)
 
-    def _lacks(self, key: Key | str) -> bool:
-        """Say whether there is surely nothing under a key, without reading what came."""
-        base = self._base
-        if base is None or self.home:
-            return False
-        known = self.history.known
-        layer = known.layer
-        if known is not base and (layer is None or layer.base is not base):
-            return False
-        name = key.name if isinstance(key, Key) else key
-        came = base.source
-        return isinstance(came, Came) and not (came.mentions(name) or known.mentions(name))
 
-    def _resolve(self, key: Key | str) -> Key:
-        """Return a declared key as it is; a name stands for what is under it, else for a bag."""
-        if isinstance(key, Key):
-            return key
-        if self._lacks(key):
-            return bag(key)
-        if key in self.down:
-            return Key(key, direction=Direction.DOWN, priority=self.down[key][1])
-        if key in self.home:
-            return Key(key, direction=Direction.HOME, priority=self.home[key].priority)
-        entry = self.history.entries.get(key)
-        if entry is None:
-            return bag(key)
-        return Key(key, _KNOWN_TYPES.get(type_of(entry), Type.BAG), priority=priority_of(entry))
+def _same(one: Value, other: Value) -> bool:
+    return one.__class__ is other.__class__ and one == other
+
+
+def _equal(value: Value) -> Callable[[Contribution], bool]:
+    return lambda contribution: _same(contribution.value, value)
 
 
 EMPTY: Final = Baggage()
@@ -334,7 +246,7 @@ def receive(blob: bytes) -> Baggage:
     short = brief(blob)
     if short is not None:
         down, origin = short
-        return Baggage(_NO_HISTORY, down, NOTHING, origin)
+        return Baggage(NO_HISTORY, down, NOTHING, origin)
     came = Came(blob)
     known = came.known()
     if came.has_home:

@@ -6,12 +6,13 @@ the pen in it. Its splits and joins look at dots alone, never at types or values
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from baggage.clock import (
     MAX_DEPTH,
     MAX_HEIGHT,
+    NONE,
     SEED,
     ZERO,
     Id,
@@ -20,10 +21,12 @@ from baggage.clock import (
     join_event,
     leq,
     new_dot,
+    owns,
     spare_id,
     split_id_n,
     sum_id,
 )
+from baggage.values.keys import Type
 from baggage.values.known import (
     NO_ENTRY,
     NOTHING,
@@ -36,6 +39,7 @@ from baggage.values.known import (
     Marker,
     Roots,
 )
+from baggage.values.merging import folded
 from baggage.values.pen import Pen, new_pen, new_root, take
 
 __all__ = ["NO_IDS", "Contribution", "Dot", "Entry", "History", "Marker", "priority_of", "type_of"]
@@ -43,6 +47,8 @@ __all__ = ["NO_IDS", "Contribution", "Dot", "Entry", "History", "Marker", "prior
 Ids: TypeAlias = Mapping[int, Id]
 
 NO_IDS: Final[Ids] = {}
+
+_BAG, _LAST = int(Type.BAG), int(Type.LAST)
 
 _DEEPER: Final = 4
 """How many levels `spare_id` may add."""
@@ -97,27 +103,47 @@ class History:
         over = self.known.over
         return over is None or (priority, key) < over
 
-    def pack(self, key: str, contribution: Contribution, *, supersede: bool) -> History:
-        """Add a contribution under a new dot (R1); `supersede` what is visible (R3)."""
+    def pack(self, key: str, contribution: Contribution) -> History:
+        """Add a contribution under a new dot (R1).
+
+        One of type LAST supersedes what is visible; one that merges with what this branch owns is
+        put in place of it (R7).
+        """
         own, known = self._take(), self.known
-        layer = known.layer
+        layer, supersede = known.layer, contribution.type == _LAST
         if not own and layer is None and not (supersede and known.mentions(key)):
             root = new_root()
             fresh = Layer(known, root, 1, ((key, 1, contribution),))
             return History(Known.by(fresh), {root: SEED})
         if layer is not None and own.get(layer.root) == SEED and len(own) == 1:
-            higher = _higher(layer, key, contribution, supersede=supersede)
+            higher = _higher(layer, key, contribution)
             if higher is not None:
                 return History(Known.by(higher), own)
-        return self._packed(own, key, contribution, supersede=supersede)
+        return self._packed(own, key, contribution)
 
-    def remove(self, key: str) -> History:
-        """Drop what is visible under a key. Needs no dot: what was seen is the tombstone (R3)."""
+    def remove(self, key: str, gone: Callable[[Contribution], bool] | None = None) -> History:
+        """Drop what is visible under a key, or what is `gone` of it.
+
+        Needs no dot: what was seen is the tombstone (R3).
+        """
         known = self.known
-        if key not in known.entries:
+        entry = known.entries.get(key)
+        if entry is None:
             return self
-        entries = {name: entry for name, entry in known.entries.items() if name != key}
+        kept = {} if gone is None else {dot: each for dot, each in entry.items() if not gone(each)}
+        if len(kept) == len(entry):
+            return self
+        entries = {name: visible for name, visible in known.entries.items() if name != key}
+        if kept:
+            entries[key] = kept
         return History(Known(known.seen, entries, known.over), self._take())
+
+    def lend(self) -> tuple[History, History]:
+        """Return this without its ids, and the same with them: they move over (R6).
+
+        For who can't write until it gets them back; if it writes nevertheless, it mints a root.
+        """
+        return History(self.known), History(self.known, self._take())
 
     def split(self, n: int) -> tuple[History, ...]:
         """Return `n` branches that know the same past (R4).
@@ -177,25 +203,53 @@ class History:
         """Take the pen; return the ids that came with it, none if it was gone."""
         return self.own if self.pen is not None and take(self.pen) else NO_IDS
 
-    def _packed(
-        self, own: Ids, key: str, contribution: Contribution, *, supersede: bool
-    ) -> History:
+    def _packed(self, own: Ids, key: str, contribution: Contribution) -> History:
         known = self.known
         own, root = _writable(own, known.seen)
         event, point, height = new_dot(own[root], known.seen.get(root, ZERO))
-        kept = NO_ENTRY if supersede else known.entries.get(key, NO_ENTRY)
-        entry = {**kept, Dot(height, root, point): contribution}
+        kept, merged = _absorbed(known.entries.get(key, NO_ENTRY), own, contribution)
+        entry = {**kept, Dot(height, root, point): merged}
         packed = Known({**known.seen, root: event}, {**known.entries, key: entry}, known.over)
         return History(packed, own)
 
 
-def _higher(layer: Layer, key: str, contribution: Contribution, *, supersede: bool) -> Layer | None:
+def _absorbed(held: Entry, own: Ids, contribution: Contribution) -> tuple[Entry, Contribution]:
+    """Return what stays beside a new contribution, and that with what it is put in place of.
+
+    An owner of a point knows every dot there, and nobody else may merge them: else what another
+    branch merged as well would count twice.
+    """
+    if contribution.type == _BAG:
+        return held, contribution
+    if contribution.type == _LAST:
+        return NO_ENTRY, contribution
+    kept = {}
+    for dot, each in held.items():
+        mine = owns(own.get(dot.root, NONE), dot.point)
+        merged = folded(each, contribution) if mine else None
+        if merged is None:
+            kept[dot] = each
+        else:
+            contribution = merged
+    return kept, contribution
+
+
+def _higher(layer: Layer, key: str, contribution: Contribution) -> Layer | None:
     """Return the layer with one more value; None where it would supersede what is below."""
     packed = layer.packed
-    if supersede:
+    if contribution.type == _LAST:
         if layer.base.mentions(key):
             return None
         packed = tuple([each for each in packed if each[0] != key])
+    elif contribution.type != _BAG:
+        kept = []
+        for each in packed:
+            merged = folded(each[2], contribution) if each[0] == key else None
+            if merged is None:
+                kept.append(each)
+            else:
+                contribution = merged
+        packed = tuple(kept)
     height = layer.height + 1
     return Layer(layer.base, layer.root, height, (*packed, (key, height, contribution)))
 
@@ -204,7 +258,7 @@ def _writable(own: Ids, seen: Roots) -> tuple[Ids, int]:
     """Return ids that one can write with, and the root whose id to use (R1)."""
     root = _shallowest(own)
     # Only a hostile peer, who claims to have seen it, brings an event tree to its end.
-    if root is not None and leq(seen[root], MAX_HEIGHT - 1):
+    if root is not None and leq(seen.get(root, ZERO), MAX_HEIGHT - 1):
         return own, root
     root = new_root()
     return {root: SEED, **own}, root

@@ -18,10 +18,19 @@ Value: TypeAlias = bytes | str | int | float | bool
 
 
 class Type(IntEnum):
-    """How the values under one key merge. The numbers are the wire's."""
+    """How the values under one key merge; see `docs/semantics.md`. The numbers are the wire's.
+
+    A map is not on the wire: its fields are, each as the type that they have.
+    """
 
     BAG = 0
     LAST = 1
+    SET = 2
+    SUM = 3
+    COUNT = 4
+    MAX = 5
+    MIN = 6
+    MAP = 7
 
 
 class Direction(IntEnum):
@@ -32,11 +41,21 @@ class Direction(IntEnum):
     HOME = 2
 
 
-_DOWN: Final = Direction.DOWN
-_LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
+_BOTH, _DOWN = Direction.BOTH, Direction.DOWN
+LEAST, GREATEST = -(1 << 63), (1 << 63) - 1
+"""The integers that can travel."""
+
+FIELD: Final = "\0"
+"""What stands between the name of a map and that of a field of it."""
 
 Bag: Final = Type.BAG
 Last: Final = Type.LAST
+Set: Final = Type.SET
+Sum: Final = Type.SUM
+Count: Final = Type.COUNT
+Max: Final = Type.MAX
+Min: Final = Type.MIN
+Map: Final = Type.MAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +64,15 @@ class Key:
 
     `name` should start with a namespace ("acme.tenant"). Where not everything fits, keys of a
     higher `priority` number are dropped first. `type` matters for the direction BOTH alone: a
-    DOWN key holds one value, which pack replaces; a HOME key holds a set.
+    DOWN key holds one value, which pack replaces; a HOME key holds a set. Of a map, `of` is the
+    type of its fields, and `key["field"]` the key of one.
     """
 
     name: str
     type: Type = Type.BAG
     direction: Direction = Direction.BOTH
     priority: int = DEFAULT_PRIORITY
+    of: Type = Type.BAG
 
     def __hash__(self) -> int:
         """Tell keys apart by their names, which is all that differs in most cases, and quick."""
@@ -63,6 +84,21 @@ class Key:
             raise BaggageError(f"a key's name takes 1 to {MAX_NAME} bytes, not {self.name!r}")
         if not 0 <= self.priority <= MAX_PRIORITY:
             raise BaggageError(f"a priority goes from 0 to {MAX_PRIORITY}, not {self.priority!r}")
+        if self.of is not Type.BAG and self.type is not Type.MAP:
+            raise BaggageError(f"{self.name!r} is no map: only a map's fields have a type")
+        if self.type is Type.MAP and (self.of is Type.MAP or self.direction is not _BOTH):
+            raise BaggageError(f"{self.name!r} is a map of maps, or one that goes one way")
+
+    def __getitem__(self, field: str) -> Key:
+        """Return the key of one field of a map; raise `BaggageError` for what is no map."""
+        if self.type is not Type.MAP:
+            raise BaggageError(f"{self.name!r} is no map: it has no fields")
+        return Key(self.name + FIELD + field, self.of, self.direction, self.priority)
+
+    @property
+    def fields(self) -> str:
+        """What the names of all fields of a map begin with."""
+        return self.name + FIELD
 
 
 def key(
@@ -71,16 +107,19 @@ def key(
     type: Type = Type.BAG,
     direction: Direction | str = Direction.BOTH,
     priority: int = DEFAULT_PRIORITY,
+    of: Type = Type.BAG,
 ) -> Key:
     """Declare a key. `direction` may be spelled "both", "down" or "home".
 
-    Raise `BaggageError` for a name, direction or priority that there can't be.
+    Raise `BaggageError` for a name, direction or priority that there can't be. See `Key`.
     """
+    if FIELD in name:
+        raise BaggageError(f"a key's name has no {FIELD!r}, not {name!r}: for a field, use a map")
     if isinstance(direction, str):
         if direction.upper() not in Direction.__members__:
             raise BaggageError(f"a key goes 'both' ways, 'down' or 'home', not {direction!r}")
         direction = Direction[direction.upper()]
-    return Key(name, type, direction, priority)
+    return Key(name, type, direction, priority, of)
 
 
 @lru_cache(maxsize=1024)
@@ -114,5 +153,5 @@ def check_value(value: Value) -> None:
         )
     if isinstance(value, str):
         encoded(value)
-    elif isinstance(value, int) and not _LEAST <= value <= _GREATEST:
+    elif isinstance(value, int) and not LEAST <= value <= GREATEST:
         raise BaggageError(f"can't pack {value!r}: an int must fit 64 bits")

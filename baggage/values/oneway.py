@@ -43,3 +43,12 @@ def without(name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
     if name not in values:
         return values
     return {other: value for other, value in values.items() if other != name}
+
+
+def bereft(name: str, home: Home, value: Value) -> Home:
+    """Return `home` values without one value of one key."""
+    held, digest = home.get(name), digest_of(value)
+    if held is None or digest not in held.by_digest:
+        return home
+    kept = {each: other for each, other in held.by_digest.items() if each != digest}
+    return {**home, name: Gathered(kept, held.priority)} if kept else without(name, home)

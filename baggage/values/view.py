@@ -1,0 +1,182 @@
+"""What is read of baggage.
+
+Belongs here: what is carried, and all questions about it. Does not: the verbs, which make other
+baggage of it (`baggage`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from baggage.values.codec import Came
+from baggage.values.history import History, priority_of, type_of
+from baggage.values.keys import FIELD, Direction, Key, Type, Value, bag
+from baggage.values.known import Known
+from baggage.values.merging import shown
+from baggage.values.oneway import NOTHING, Down, Home
+
+NO_HISTORY: Final = History()
+_DOWN, _BOTH = Direction.DOWN, Direction.BOTH
+_LAST_FIELD: Final = "\U0010ffff"
+# A map is in no message: its fields are.
+_TYPES: Final = {int(type): type for type in Type if type is not Type.MAP}
+
+
+class View:
+    """What is carried. Immutable; see `Baggage`."""
+
+    __slots__ = ("_base", "_down", "foreign", "history", "home", "origin")
+
+    def __init__(
+        self,
+        history: History = NO_HISTORY,
+        down: Down | None = NOTHING,
+        home: Home = NOTHING,
+        origin: str = "",
+        foreign: tuple[str, ...] = (),
+        base: Known | None = None,
+    ) -> None:
+        """Hold these. `base` is what came in a message, of which all but the history is as it was.
+
+        `down` None stands for what that message says.
+        """
+        self.history, self.home = history, home
+        self._down = down
+        self.origin, self.foreign = origin, foreign
+        self._base = base
+
+    @property
+    def down(self) -> Down:
+        """The values that are copied to callees, by key."""
+        down = self._down
+        if down is None:
+            base = self._base
+            came = None if base is None else base.source
+            self._down = down = came.down() if isinstance(came, Came) else NOTHING
+        return down
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to carry."""
+        return not (self.down or self.home or self.foreign) and self.history.empty
+
+    @property
+    def bare(self) -> bool:
+        """Whether there is surely nothing of ours to carry; what came is not read for that."""
+        if self.history is NO_HISTORY:
+            return not (self.down or self.home)
+        base = self._base
+        came = base.source if base is self.history.known else None
+        return isinstance(came, Came) and not came.body
+
+    @property
+    def returns(self) -> bool:
+        """Whether a join of this may change anything: nothing goes down with an answer."""
+        merges = self.history is not NO_HISTORY
+        return bool(self.home) or (merges and not (self.history.empty and not self.history.over))
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of all keys with a value, sorted; of a map its own, not its fields'."""
+        names = {*self.history.entries, *self.down, *self.home}
+        return tuple(sorted({name.partition(FIELD)[0] for name in names}))
+
+    def unpack(self, key: Key | str) -> tuple[Value, ...]:
+        """Return the values under a key; () without any.
+
+        They come in an order that is the same everywhere: a bag's and a set's by height of their
+        dots, which is the order of packing where nothing was split; a map's by field; those of a
+        `home` key by digest, which says nothing. Of all other types there is one value: the last
+        one (of concurrent ones, every branch sees the same), the sum, the greatest, the least.
+        """
+        if self._base is not None and self._lacks(key):
+            return ()
+        known = key if isinstance(key, Key) else self._resolve(key)
+        if known.direction is _DOWN:
+            carried = self.down.get(known.name)
+            return () if carried is None else carried[:1]
+        if known.direction is _BOTH:
+            if known.type is Type.MAP:
+                return tuple([each for values in self.fields(key).values() for each in values])
+            siblings = self.siblings(known)
+            return shown(known.type, siblings) if known.type else siblings
+        gathered = self.home.get(known.name)
+        return () if gathered is None else tuple(v for _, v in sorted(gathered.by_digest.items()))
+
+    def fields(self, key: Key | str) -> Mapping[str, tuple[Value, ...]]:
+        """Return what `unpack` shows of each field of a map that has any, sorted by field.
+
+        A declared map says of which type its fields are; of a name alone, each field does.
+        """
+        of = key.of if isinstance(key, Key) else None
+        head = (key.name if isinstance(key, Key) else key) + FIELD
+        entries, found = self.history.entries, {}
+        for name in sorted(name for name in entries if name.startswith(head)):
+            type = type_of(entries[name]) if of is None else of
+            values = shown(type, self.siblings(name))
+            if values:
+                found[name.removeprefix(head)] = values
+        return found
+
+    def siblings(self, key: Key | str) -> tuple[Value, ...]:
+        """Return each value that merges by causal history under a key, in the order of their dots.
+
+        `unpack` shows what the type of the key makes of them. An owner of several may have made one
+        of them.
+        """
+        entry = self.history.known.entry(key.name if isinstance(key, Key) else key)
+        if entry is None:
+            return ()
+        return tuple([entry[dot][0] for dot in sorted(entry)])
+
+    def conflict(self, key: Key | str) -> bool:
+        """Say whether several values of a key of type LAST were packed concurrently.
+
+        `unpack` shows one, `siblings` all. To pack another one settles it.
+        """
+        known = self._resolve(key)
+        return known.type is Type.LAST and len(self.siblings(known)) > 1
+
+    def complete(self, key: Key | str) -> bool:
+        """Say whether nothing that merges under a key was left out on the way for lack of room.
+
+        If something may have been, `unpack` shows too few values, or some that had been removed.
+        Of a name alone without values nobody can tell, once anything was left out.
+        """
+        if isinstance(key, Key):
+            last = key.fields + _LAST_FIELD if key.type is Type.MAP else key.name
+            return self.history.knows(last, key.priority)
+        entry = self.history.entries.get(key)
+        if entry is None:
+            return self.history.over is None
+        return self.history.knows(key, priority_of(entry))
+
+    def _lacks(self, key: Key | str) -> bool:
+        """Say whether there is surely nothing under a key, without reading what came."""
+        base = self._base
+        if base is None or self.home:
+            return False
+        known = self.history.known
+        layer = known.layer
+        if known is not base and (layer is None or layer.base is not base):
+            return False
+        name = key.name if isinstance(key, Key) else key
+        came = base.source
+        return isinstance(came, Came) and not (came.mentions(name) or known.mentions(name))
+
+    def _resolve(self, key: Key | str) -> Key:
+        """Return a declared key as it is; a name stands for what is under it, else for a bag."""
+        if isinstance(key, Key):
+            return key
+        if self._lacks(key):
+            return bag(key)
+        if key in self.down:
+            return Key(key, direction=Direction.DOWN, priority=self.down[key][1])
+        if key in self.home:
+            return Key(key, direction=Direction.HOME, priority=self.home[key].priority)
+        entry = self.history.entries.get(key)
+        if entry is None:
+            head = key + FIELD
+            is_map = any(name.startswith(head) for name in self.history.entries)
+            return Key(key, Type.MAP) if is_map else bag(key)
+        return Key(key, _TYPES.get(type_of(entry), Type.BAG), priority=priority_of(entry))
