@@ -7,7 +7,6 @@ scope for it, is in `message`.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 from collections.abc import Callable
@@ -102,6 +101,8 @@ def conclude(context: Context) -> Branch | None:
 
 def _worker() -> tuple[int, Any]:
     """Tell workers apart: threads (greenlets), and in these tasks."""
+    import asyncio  # here: it takes longer to import than all of `baggage`
+
     task = None
     if asyncio._get_running_loop() is not None:
         task = asyncio.current_task()

@@ -6,7 +6,6 @@ flows. What differs stands in the subclasses: `Departure`, `Arrival`, `Fork`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -116,7 +115,9 @@ class Crossing:
             extra = {"fault": str(fault), "library": self._adapter.library, "reason": str(error)}
             _log.warning("fault not enacted", extra=extra)
             return None
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the fault itself
+        except BaseException as error:
+            if not isinstance(error, Exception) and not _is_cancellation(error):
+                raise
             return Raised(error, self.target, fault, self._facts_of(error))
         return Returned(response, self._facts(response), self.target, fault)
 
@@ -179,6 +180,8 @@ async def adrive(crossing: Crossing, happen: Callable[[], Awaitable[T]]) -> T | 
         outcome = crossing.begin()
         if outcome is None:
             if crossing.delay:
+                import asyncio  # here: it takes longer to import than all of `baggage`
+
                 await asyncio.sleep(crossing.delay)
             try:
                 response = await crossing.ahappen(happen)
@@ -206,3 +209,9 @@ def deliver(outcome: Outcome) -> Delivered:
     finally:
         # To raise it here may have put what the application handles in place of the library's.
         error.__context__ = context
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    import asyncio  # here: it takes longer to import than all of `baggage`
+
+    return isinstance(error, asyncio.CancelledError)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import quote
 
 from baggage.boundary.adapter import Carrier
 from baggage.boundary.arrival import Arrival
@@ -71,6 +70,8 @@ class Receipting(Arrival):
 
     def _respond(self, carrier: Carrier | None) -> None:
         if carrier is not None:
+            from urllib.parse import quote  # here: only audit mode needs it
+
             came = _CAME if self._aware else _NONE
             carrier.set(HEADER, f"{came};{quote(self.target)}")
         super()._respond(carrier)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 import sys
-import sysconfig
 from collections.abc import Set as AbstractSet
 from enum import Enum
-from functools import lru_cache
-from pathlib import Path
+from functools import cache, lru_cache
+from os.path import basename, dirname, splitext
 from types import FrameType
 from typing import Final
 
@@ -91,7 +90,7 @@ def _place(module: str, function: str, line: int, file: str) -> CallSite:
 
 @lru_cache(maxsize=4096)
 def _stem(filename: str) -> str:
-    return Path(filename).stem
+    return splitext(basename(filename))[0]
 
 
 @lru_cache(maxsize=4096)
@@ -105,15 +104,15 @@ def _owner(module: object, filename: str, library: AbstractSet[str]) -> _Owner |
     path = filename.replace("\\", "/")
     if "/site-packages/" in path or "/dist-packages/" in path:
         return _Owner.INSTALLED
-    if any(path.startswith(prefix) for prefix in _STANDARD_PREFIXES):
+    if any(path.startswith(prefix) for prefix in _standard_prefixes()):
         return None
     return _Owner.APPLICATION
 
 
+@cache
 def _standard_prefixes() -> tuple[str, ...]:
+    import sysconfig  # here: it imports the settings that Python was built with
+
     found = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
-    found.add(str(Path(sysconfig.__file__).parent))
+    found.add(dirname(sysconfig.__file__))
     return tuple(f"{path}/".replace("\\", "/") for path in found if path)
-
-
-_STANDARD_PREFIXES: Final = _standard_prefixes()

@@ -14,8 +14,10 @@ pure, and safe in any thread.
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Id: TypeAlias = "int | tuple[Id, Id]"
 """0 owns nothing, 1 the whole interval, a pair what its halves own in the left and right half."""
@@ -138,6 +140,8 @@ def id_depth(identity: Id) -> int:
 
 def id_mass(identity: Id) -> Fraction:
     """Return how much of [0, 1) is owned, exactly; over all live branches of a root this is 1."""
+    from fractions import Fraction  # here: only an audit needs it, and it imports `decimal`
+
     depth = id_depth(identity)
     return Fraction(_owned_cells(identity, depth), 1 << depth)
 

@@ -12,8 +12,6 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-import wrapt
-
 
 class Switch:
     """Whether one library's instrumentation is active."""
@@ -42,6 +40,8 @@ def wrap(owner: type | ModuleType, name: str, switch: Switch, wrapper: Wrapper) 
         if not switch.on:
             return wrapped(*args, **kwargs)
         return wrapper(wrapped, instance, args, kwargs)
+
+    import wrapt  # here: who instruments nothing doesn't wait for its imports
 
     wrapt.wrap_function_wrapper(owner, name, switched)
 

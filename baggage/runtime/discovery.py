@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import pkgutil
 from collections.abc import Iterator
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 import baggage.instrumentation
 from baggage.boundary import MetaApp
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 _log = logging.getLogger("baggage.runtime")
 GROUP = "baggage.metaapps"
@@ -30,6 +33,8 @@ def metaapps(wanted: frozenset[str] | None) -> Iterator[MetaApp]:
     An entry point names something to call without arguments that returns a meta-application. One
     that fails is logged and left out: in one line if it raises ValueError, about what it was told.
     """
+    from importlib import metadata  # here: it parses e-mail, and takes as long as all of `baggage`
+
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
         if wanted is not None and entry.name not in wanted:
             continue

@@ -13,8 +13,6 @@ from importlib import import_module
 from threading import Lock
 from typing import Any
 
-import wrapt
-
 from baggage.boundary import Audit, Boundary, MetaApp, collect, read_header
 from baggage.boundary.homing import take_home
 from baggage.context import Branch, attached, branch, enter
@@ -36,7 +34,6 @@ class Runtime:
         self._lock = Lock()
         self._started = False
         self._switches: dict[str, Switch] = {}
-        self._known = discovery.instrumentations()
         self._audit: Audit | None = None
         self.boundary = Boundary()
 
@@ -56,7 +53,7 @@ class Runtime:
         The first call reads the settings, registers the installed meta-applications and takes up
         the baggage that the process was started with. `service` names this process.
         """
-        known = self._known
+        known = discovery.instrumentations()
         for name in libraries:
             if name not in known:
                 raise UnknownLibrary(f"no instrumentation for {name!r}: there are {sorted(known)}")
@@ -139,6 +136,8 @@ class Runtime:
             self.boundary.overflow(take_home(inherited))
 
     def _switch_on(self, library: str, module: str) -> None:
+        import wrapt  # here: who instruments nothing doesn't wait for its imports
+
         with self._lock:
             switch = self._switches.get(library)
             if switch is not None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from baggage.instrumentation import _asgi, _asgi_server, _wsgi, _wsgi_server
+from typing import TYPE_CHECKING
+
 from baggage.runtime.api import PROCESS
+
+if TYPE_CHECKING:
+    from baggage.instrumentation import _asgi, _wsgi
 
 
 def asgi(app: _asgi.Application, service: str = "") -> _asgi.Application:
@@ -15,6 +19,9 @@ def asgi(app: _asgi.Application, service: str = "") -> _asgi.Application:
     """
     if not PROCESS.start():
         return app
+    # Here: a service is one of both or neither, and they import asyncio, or `http`.
+    from baggage.instrumentation import _asgi, _asgi_server
+
     return _asgi_server.Served(PROCESS.boundary, _asgi.AsgiAdapter("asgi"), app, service)
 
 
@@ -22,4 +29,6 @@ def wsgi(app: _wsgi.Application, service: str = "") -> _wsgi.Application:
     """Return a WSGI application whose requests carry baggage; see `asgi`."""
     if not PROCESS.start():
         return app
+    from baggage.instrumentation import _wsgi, _wsgi_server
+
     return _wsgi_server.Served(PROCESS.boundary, _wsgi.WsgiAdapter("wsgi"), app, service)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from os.path import basename, splitext
 from typing import Any
 
 from baggage.boundary import Policy
@@ -39,7 +38,7 @@ class Settings:
 
 def read_settings() -> Settings:
     """Return the settings of this process; what makes no sense is logged and left out."""
-    return parse(_project(Path.cwd()), environment())
+    return parse(_project(), environment())
 
 
 def parse(project: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -69,9 +68,12 @@ def parse(project: Mapping[str, Any], environment: Mapping[str, str]) -> Setting
     )
 
 
-def _project(folder: Path) -> Mapping[str, Any]:
+def _project() -> Mapping[str, Any]:
+    import tomllib  # here: once in a process, if at all
+
     try:
-        tables = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+        with open("pyproject.toml", "rb") as project:
+            tables = tomllib.load(project)
         table: Mapping[str, Any] = tables.get("tool", {}).get("baggage", {})
     except (OSError, ValueError, AttributeError):
         return {}
@@ -80,7 +82,8 @@ def _project(folder: Path) -> Mapping[str, Any]:
 
 def _program() -> str:
     """Return the program's name: what a service is called that wasn't given a name."""
-    return Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-c", "-m") else "python"
+    script = sys.argv[0] if sys.argv else ""
+    return "python" if script in ("", "-c", "-m") else splitext(basename(script))[0]
 
 
 def _names(text: str | None) -> list[str]:

@@ -6,7 +6,6 @@ there. Here each step is taken in the generator's own branch, whoever takes it, 
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -164,6 +163,8 @@ class SteppedAsyncGenerator(AsyncGenerator[Y, S]):
                 deliver(instead)
                 raise StopAsyncIteration
             if delay:
+                import asyncio  # here: it takes longer to import than all of `baggage`
+
                 await asyncio.sleep(delay)
             return await step()
         except StopAsyncIteration:
