@@ -235,8 +235,11 @@ def _equal(value: Value) -> Callable[[Contribution], bool]:
 EMPTY: Final = Baggage()
 
 
-def receive(blob: bytes) -> Baggage:
+def receive(blob: bytes, *, lent: bool = False) -> Baggage:
     """Return the baggage in `blob` from a stranger, to be read when somebody asks what's in it.
+
+    With `lent`, it may write with the ids that came along: only where each message is delivered
+    once, and comes from who is trusted with that.
 
     Raises BaggageError, and nothing else, for what is no message. A message that turns out to make
     no sense when it's read is dropped then, with one line in the log.
@@ -249,9 +252,10 @@ def receive(blob: bytes) -> Baggage:
         return Baggage(NO_HISTORY, down, NOTHING, origin)
     came = Came(blob)
     known = came.known()
+    history = History(known, came.lent()) if lent else History(known)
     if came.has_home:
-        return Baggage(History(known), came.down(), came.home(), came.origin)
-    return Baggage(History(known), None, NOTHING, came.origin, (), known)
+        return Baggage(history, came.down(), came.home(), came.origin)
+    return Baggage(history, None, NOTHING, came.origin, (), known)
 
 
 def _restored(blob: bytes, origin: str, foreign: tuple[str, ...]) -> Baggage:

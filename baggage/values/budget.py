@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from baggage.clock import ClockError
 from baggage.values.baggage import Baggage
-from baggage.values.codec import blocks_of, down_entries, home_entries
+from baggage.values.codec import blocks_of, down_entries, home_entries, lending_of
 from baggage.values.history import Marker
 from baggage.values.keys import Value
 from baggage.wire import MAX_BYTES, WireBaggage, WireEntry, encode, sealed, size_of
@@ -25,15 +25,23 @@ _BLOCK_ROOM: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Bytes within a budget, and what found no room: `home` values, and names of other keys."""
+    """Bytes within a budget, and what found no room: `home` values, and names of other keys.
+
+    `lent` is whether ids went along.
+    """
 
     blob: bytes
     home: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+    lent: bool = False
 
 
-def fit(baggage: Baggage, budget: int | None = None, origin: str = "") -> Fitted:
+def fit(
+    baggage: Baggage, budget: int | None = None, origin: str = "", *, lending: bool = False
+) -> Fitted:
     """Return the bytes of `baggage` within `budget` bytes, written by the service `origin`.
+
+    With `lending`, its ids go along, unless not everything fits: they are the first to stay.
 
     None stands for the longest message that is read, and nothing longer is written. Where not
     everything fits, keys are left out from the end of the order (priority, name): those that merge
@@ -41,10 +49,13 @@ def fit(baggage: Baggage, budget: int | None = None, origin: str = "") -> Fitted
     values are left out one by one. Stamps are kept whole or not at all.
     """
     room = MAX_BYTES if budget is None else min(budget, MAX_BYTES)
+    history = baggage.history
+    blob = in_full(baggage, room, origin, lending=True) if lending and history.own else None
+    if blob is not None:
+        return Fitted(blob, lent=True)
     blob = in_full(baggage, room, origin)
     if blob is not None:
         return Fitted(blob)
-    history = baggage.history
     dropped: tuple[str, ...] = ()
     try:
         blocks, over = blocks_of(history.known), history.over
@@ -56,10 +67,14 @@ def fit(baggage: Baggage, budget: int | None = None, origin: str = "") -> Fitted
     return Fitted(blob, dropped=dropped) if len(blob) <= room else _trimmed(whole, room, dropped)
 
 
-def in_full(baggage: Baggage, room: int, origin: str = "") -> bytes | None:
+def in_full(
+    baggage: Baggage, room: int, origin: str = "", *, lending: bool = False
+) -> bytes | None:
     """Return all of the bytes; None where they don't fit `room`, as `fit` makes them do."""
     try:
         blob = baggage.body(sealed=bool(origin))
+        if lending:
+            blob += lending_of(baggage.history.own)
     except ClockError:  # a stamp beyond the wire's limits
         return None
     if origin:

@@ -13,11 +13,15 @@ from typing import Final, TypeVar
 
 from baggage.clock import (
     MAX_HEIGHT,
+    NONE,
     ClockError,
     Event,
+    Id,
     covered,
     decode_event,
+    decode_id,
     encode_event,
+    encode_id,
     join_event,
 )
 from baggage.values.errors import BaggageError
@@ -27,6 +31,7 @@ from baggage.values.known import (
     Contribution,
     Dot,
     Entries,
+    Ids,
     Known,
     Layer,
     Marker,
@@ -39,10 +44,12 @@ from baggage.wire import (
     WireBlock,
     WireEntry,
     WireError,
+    WireLoan,
     block,
     descending,
     entry,
     homeward,
+    lending,
     unsealed,
     written,
 )
@@ -69,7 +76,7 @@ class Came:
             raise BaggageError(f"can't read baggage: {error}") from error
         self._dropped: list[bool] = []
         self.origin = unread.origin
-        self.body = unsealed(blob, self.origin)
+        self.body = unread.returned() if unread.has_lent else unsealed(blob, self.origin)
 
     def read(self) -> tuple[Known, Down, Home]:
         """Read all of it now; raise BaggageError if any part can't be."""
@@ -103,6 +110,10 @@ class Came:
     def home(self) -> Home:
         """Return what goes home; nothing if that can't be."""
         return self._read(_home, {}) if self._unread.has_home else {}
+
+    def lent(self) -> Ids:
+        """Return the ids that were lent with it; none if any can't be."""
+        return self._read(_lent, {}) if self._unread.has_lent else {}
 
     @property
     def has_home(self) -> bool:
@@ -218,6 +229,11 @@ def home_entries(home: Home) -> tuple[WireEntry, ...]:
     )
 
 
+def lending_of(own: Ids) -> bytes:
+    """Return the part of a message that lends ids; raise `ClockError` beyond the wire's limits."""
+    return lending([WireLoan(root, encode_id(identity)) for root, identity in sorted(own.items())])
+
+
 def _tree(event: Event) -> int | bytes:
     return event if isinstance(event, int) else encode_event(event)
 
@@ -239,6 +255,16 @@ def _home(unread: Unread) -> Home:
         values[each.key][digest_of(each.value)] = each.value
         priorities[each.key] = min(each.priority, priorities.get(each.key, MAX_PRIORITY))
     return {name: Gathered(by_digest, priorities[name]) for name, by_digest in values.items()}
+
+
+def _lent(unread: Unread) -> Ids:
+    ids: dict[int, Id] = {}
+    for root, encoded in unread.lent():
+        identity = decode_id(encoded)
+        if root in ids or identity == NONE:
+            raise WireError("an id that is lent twice, or owns nothing")
+        ids[root] = identity
+    return ids
 
 
 def _seen(blocks: Iterable[WireBlock]) -> Roots:

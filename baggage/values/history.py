@@ -7,7 +7,7 @@ the pen in it. Its splits and joins look at dots alone, never at types or values
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from typing import Final
 
 from baggage.clock import (
     MAX_DEPTH,
@@ -15,7 +15,6 @@ from baggage.clock import (
     NONE,
     SEED,
     ZERO,
-    Id,
     covered,
     id_depth,
     join_event,
@@ -34,6 +33,7 @@ from baggage.values.known import (
     Dot,
     Entries,
     Entry,
+    Ids,
     Known,
     Layer,
     Marker,
@@ -43,8 +43,6 @@ from baggage.values.merging import folded
 from baggage.values.pen import Pen, new_pen, new_root, take
 
 __all__ = ["NO_IDS", "Contribution", "Dot", "Entry", "History", "Marker", "priority_of", "type_of"]
-
-Ids: TypeAlias = Mapping[int, Id]
 
 NO_IDS: Final[Ids] = {}
 

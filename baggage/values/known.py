@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
-from baggage.clock import Event
+from baggage.clock import Event, Id
 from baggage.values.keys import Value
 
 
@@ -49,6 +49,7 @@ Entry: TypeAlias = Mapping[Dot, Contribution]
 
 Entries: TypeAlias = Mapping[str, Entry]
 Roots: TypeAlias = Mapping[int, Event]
+Ids: TypeAlias = Mapping[int, Id]
 NO_ENTRY: Final[Entry] = {}
 
 Packed: TypeAlias = tuple[str, int, Contribution]

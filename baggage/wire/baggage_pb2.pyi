@@ -7,18 +7,28 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Baggage(_message.Message):
-    __slots__ = ("blocks", "over", "down", "home", "origin")
+    __slots__ = ("blocks", "over", "down", "home", "origin", "lent")
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     OVER_FIELD_NUMBER: _ClassVar[int]
     DOWN_FIELD_NUMBER: _ClassVar[int]
     HOME_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    LENT_FIELD_NUMBER: _ClassVar[int]
     blocks: _containers.RepeatedCompositeFieldContainer[Block]
     over: _containers.RepeatedCompositeFieldContainer[Marker]
     down: _containers.RepeatedCompositeFieldContainer[Entry]
     home: _containers.RepeatedCompositeFieldContainer[Entry]
     origin: str
-    def __init__(self, blocks: _Optional[_Iterable[_Union[Block, _Mapping]]] = ..., over: _Optional[_Iterable[_Union[Marker, _Mapping]]] = ..., down: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., home: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., origin: _Optional[str] = ...) -> None: ...
+    lent: _containers.RepeatedCompositeFieldContainer[Loan]
+    def __init__(self, blocks: _Optional[_Iterable[_Union[Block, _Mapping]]] = ..., over: _Optional[_Iterable[_Union[Marker, _Mapping]]] = ..., down: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., home: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., origin: _Optional[str] = ..., lent: _Optional[_Iterable[_Union[Loan, _Mapping]]] = ...) -> None: ...
+
+class Loan(_message.Message):
+    __slots__ = ("root", "id")
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    root: int
+    id: bytes
+    def __init__(self, root: _Optional[int] = ..., id: _Optional[bytes] = ...) -> None: ...
 
 class Marker(_message.Message):
     __slots__ = ("priority", "key")

@@ -50,6 +50,13 @@ class WireBlock(NamedTuple):
     entries: tuple[WireEntry, ...] = ()
 
 
+class WireLoan(NamedTuple):
+    """An id that is lent, as bytes."""
+
+    root: int
+    id: bytes
+
+
 class WireBaggage(NamedTuple):
     """One message."""
 
@@ -58,6 +65,7 @@ class WireBaggage(NamedTuple):
     down: tuple[WireEntry, ...] = ()
     home: tuple[WireEntry, ...] = ()
     origin: str = ""
+    lent: tuple[WireLoan, ...] = ()
 
 
 @cache
@@ -74,7 +82,7 @@ def decode(blob: bytes) -> WireBaggage:
     """Return the message in `blob`. Raises WireError, and nothing else, in linear time."""
     unread = Unread(blob)
     blocks, over = unread.history()
-    return WireBaggage(blocks, over, unread.down(), unread.home(), unread.origin)
+    return WireBaggage(blocks, over, unread.down(), unread.home(), unread.origin, unread.lent())
 
 
 class Unread:
@@ -126,14 +134,30 @@ class Unread:
         """Return what goes home. Raises WireError."""
         return tuple([_read_entry(entry) for entry in self._message.home])
 
+    @property
+    def has_lent(self) -> bool:
+        """Whether any id is lent with it."""
+        return bool(self._message.lent)
+
+    def lent(self) -> tuple[WireLoan, ...]:
+        """Return the ids that are lent with it."""
+        return tuple([WireLoan(loan.root, loan.id) for loan in self._message.lent])
+
     def alone(self) -> bytes:
-        """Return the message without what goes down or home, and without its origin."""
+        """Return the message without what goes down or home or is lent, and without its origin."""
+        return self._without("down", "home", "origin", "lent")
+
+    def returned(self) -> bytes:
+        """Return the message without what is lent, and without its origin."""
+        return self._without("lent", "origin")
+
+    def _without(self, *fields: str) -> bytes:
         rest = type(self._message)()
         rest.CopyFrom(self._message)
-        for field in ("down", "home", "origin"):
+        for field in fields:
             rest.ClearField(field)
-        alone: bytes = rest.SerializeToString()
-        return alone
+        bare: bytes = rest.SerializeToString()
+        return bare
 
 
 def _read_block(message: Any) -> WireBlock:

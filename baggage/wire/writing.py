@@ -12,10 +12,11 @@ from struct import Struct
 from typing import Final
 
 from baggage.wire.brief import Carried
-from baggage.wire.messages import DEFAULT_PRIORITY, WireBaggage, WireBlock, WireEntry
+from baggage.wire.messages import DEFAULT_PRIORITY, WireBaggage, WireBlock, WireEntry, WireLoan
 
 # Tags: the field's number, and how it's written: as a varint, in eight bytes, or with its length.
-_BLOCK, _OVER, _DOWN, _HOME, _ORIGIN = b"\x0a", b"\x12", b"\x1a", b"\x22", b"\x2a"
+_BLOCK, _OVER, _DOWN, _HOME = b"\x0a", b"\x12", b"\x1a", b"\x22"
+_ORIGIN, _LENT, _ID = b"\x2a", b"\x32", b"\x12"
 _ROOT, _FLAT, _TREE, _ENTRY = b"\x09", b"\x10", b"\x1a", b"\x2a"
 _KEY, _RAW, _HEIGHT, _POINT, _TYPE, _PRIORITY = b"\x0a", b"\x12", b"\x18", b"\x22", b"\x28", b"\x30"
 _TEXT, _INTEGER, _REAL, _TRUE, _FALSE = b"\x42", b"\x48", b"\x51", b"\x58\x01", b"\x58\x00"
@@ -32,7 +33,7 @@ _double: Final = Struct("<d").pack
 def encode(baggage: WireBaggage) -> bytes:
     """Return the bytes of a message; equal messages have equal bytes."""
     parts = [written(baggage.blocks, baggage.over), downward(baggage.down), homeward(baggage.home)]
-    return sealed(b"".join(parts), baggage.origin)
+    return sealed(b"".join([*parts, lending(baggage.lent)]), baggage.origin)
 
 
 def written(blocks: Iterable[WireBlock], over: tuple[int, str] | None) -> bytes:
@@ -84,6 +85,11 @@ def _frame(key: str, size: int, priority: int) -> tuple[bytes, bytes]:
 def homeward(entries: Iterable[WireEntry]) -> bytes:
     """Return the part of a message that goes home."""
     return b"".join([_HOME + _long(entry(each)) for each in entries])
+
+
+def lending(loans: Iterable[WireLoan]) -> bytes:
+    """Return the part of a message that lends ids."""
+    return b"".join([_LENT + _long(_ROOT + _fixed(root) + _ID + _long(id)) for root, id in loans])
 
 
 def entry(each: WireEntry) -> bytes:
