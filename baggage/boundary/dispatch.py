@@ -21,7 +21,7 @@ from baggage.boundary.fork import Fork, Run
 from baggage.boundary.homing import collect, take_home
 from baggage.boundary.transport import write_header
 from baggage.context import Branch, attached, enter, leave
-from baggage.values import EMPTY, Baggage, BaggageError, fit
+from baggage.values import EMPTY, Baggage, BaggageError, dropped, fit
 
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
@@ -66,7 +66,7 @@ class Errand:
         try:
             carried = Baggage.deserialize(self.blob) if self.blob else EMPTY
         except BaggageError as error:
-            _log.warning("baggage dropped", extra={"reason": str(error)})
+            dropped(error, len(self.blob))
             carried = EMPTY
         return carried.within(self.foreign) if self.foreign else carried
 

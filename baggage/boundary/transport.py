@@ -12,7 +12,16 @@ from typing import Final
 
 from baggage.boundary.adapter import Carrier
 from baggage.boundary.homing import NOTHING
-from baggage.values import EMPTY, Baggage, BaggageError, Value, fit, in_full, receive
+from baggage.values import (
+    EMPTY,
+    Baggage,
+    BaggageError,
+    Value,
+    dropped,
+    fit,
+    in_full,
+    receive,
+)
 from baggage.wire import (
     MAX_BYTES,
     NAME,
@@ -20,6 +29,7 @@ from baggage.wire import (
     WireError,
     armour,
     compose,
+    members,
     room_for,
     sealed,
     split_members,
@@ -47,17 +57,22 @@ def read_header(header: str) -> Baggage:
         signed = _signed(header)
         if signed is not None:
             return signed
-    ours, foreign = split_members(header)
-    if ours is None:
-        return Baggage(foreign=foreign) if foreign else EMPTY
-    try:
-        if len(ours) > SAFE_HEADER:
-            raise WireError(f"a member of {len(ours)} bytes; at most {SAFE_HEADER} are read")
-        received = receive(unarmour(ours))
-        return received.within(foreign) if foreign else received
-    except (BaggageError, WireError) as error:
-        _log.warning("baggage dropped", extra={"reason": str(error), "size": len(header)})
-        return Baggage(foreign=foreign)
+    ours, foreign, lost = members(header)
+    received, refused = EMPTY, f"{lost} members that no header may have" if lost else None
+    if ours is not None:
+        try:
+            received = _received(ours)
+        except (BaggageError, WireError) as error:
+            refused = str(error)
+    if refused is not None:
+        dropped(refused, len(header))
+    return received.within(foreign) if foreign else received
+
+
+def _received(ours: str) -> Baggage:
+    if len(ours) > SAFE_HEADER:
+        raise WireError(f"a member of {len(ours)} bytes; at most {SAFE_HEADER} are read")
+    return receive(unarmour(ours))
 
 
 def write(

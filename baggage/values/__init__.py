@@ -3,6 +3,7 @@
 from baggage.values.baggage import EMPTY, Baggage, receive
 from baggage.values.budget import Fitted, fit, in_full
 from baggage.values.errors import BaggageError
+from baggage.values.garbage import dropped
 from baggage.values.keys import (
     Bag,
     Count,
@@ -38,6 +39,7 @@ __all__ = [
     "Type",
     "Value",
     "check_down",
+    "dropped",
     "fit",
     "in_full",
     "key",

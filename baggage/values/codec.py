@@ -6,7 +6,6 @@ than they are asked for. Does not: what to leave out for lack of room (`budget`)
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
@@ -25,6 +24,7 @@ from baggage.clock import (
     join_event,
 )
 from baggage.values.errors import BaggageError
+from baggage.values.garbage import dropped
 from baggage.values.keys import Value
 from baggage.values.known import NOTHING as NOTHING_KNOWN
 from baggage.values.known import (
@@ -54,7 +54,6 @@ from baggage.wire import (
     written,
 )
 
-_log = logging.getLogger("baggage.values")
 T = TypeVar("T")
 _NOTHING_KNOWN: Final[tuple[Roots, Entries, Marker | None]] = ({}, {}, None)
 
@@ -135,8 +134,7 @@ class Came:
         except (WireError, ClockError) as error:
             self._dropped.append(True)
             if len(self._dropped) == 1:
-                extra = {"reason": str(error), "size": len(self.body)}
-                _log.warning("baggage dropped", extra=extra)
+                dropped(error, len(self.body))
             return nothing
 
 

@@ -2,6 +2,8 @@
 
 Foreign members pass through as they came, with properties, percent signs, order, and white space
 inside. See https://www.w3.org/TR/baggage/ for the grammar; the limits are the ones that it names.
+What the grammar does not allow is not passed on, as the standard permits: there are readers that
+refuse a whole header, ours included, for one such member.
 """
 
 from __future__ import annotations
@@ -28,33 +30,55 @@ _PADDING: Final = (b"", b"===", b"==", b"=")
 # What is no letter of base64url becomes what is none of base64 either.
 _FROM_URL: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
 # Nobody but us, as is usual; anything else is looked at member by member.
-_ALONE: Final = re.compile(_PREFIX + r"([^,; \t]*)")
-# Anything else, a line break above all, would make a client refuse the whole request.
-_SENDABLE: Final = re.compile(r"[\t -~]+")
+_ALONE: Final = re.compile(_PREFIX + r"([^,; \t%]*)")
+# The grammar's own words. No part gives back what it took, so that a match takes linear time.
+_OWS, _TOKEN, _VALUE = r"[ \t]*+", r"[!#$%&'*+.^_`|~0-9A-Za-z-]++", r"[!#-+\--:<-\[\]-~]*+"
+_PAIR: Final = f"{_TOKEN}{_OWS}={_OWS}{_VALUE}"
+_MEMBER: Final = re.compile(f"{_PAIR}(?:{_OWS};{_OWS}(?:{_PAIR}|{_TOKEN}))*+")
+_ENCODED: Final = re.compile("%([0-9A-Fa-f]{2})")
 
 
 def split_members(header: str) -> tuple[str | None, tuple[str, ...]]:
     """Return the value of our member (None without one) and the foreign members.
 
-    A header over the limits of the standard loses whole foreign members from the end; members that
-    no header can hold are lost, too. Of several members of ours the first counts.
+    Without what `members` says is lost. Ours comes without its properties, and decoded: there are
+    services that encode anew whatever they forward.
+    """
+    ours, foreign, _ = members(header)
+    return ours, foreign
+
+
+def members(header: str) -> tuple[str | None, tuple[str, ...], int]:
+    """Return what `split_members` does, and how many foreign members are lost.
+
+    Those are what is no member by the grammar, and, of a header over the limits of the standard,
+    members from its end. Empty members don't count. Of several members of ours the first counts.
     """
     alone = _ALONE.fullmatch(header)
     if alone is not None:
-        return alone[1], ()
+        return alone[1], (), 0
     ours: str | None = None
     foreign: list[str] = []
-    room = MAX_HEADER + 1
+    lost, room = 0, MAX_HEADER + 1
     for part in header.split(","):
         member = part.strip(" \t")
         name, equals, value = member.partition("=")
         if equals and name.rstrip(" \t") == MEMBER:
-            ours = value.partition(";")[0].strip(" \t") if ours is None else ours
-        elif _SENDABLE.fullmatch(member):
-            room -= len(member) + 1
-            if room >= 0 and len(foreign) < MAX_MEMBERS:
+            ours = _decoded(value) if ours is None else ours
+        elif member:
+            sendable = _MEMBER.fullmatch(member) is not None
+            room -= (len(member) + 1) * sendable
+            if sendable and room >= 0 and len(foreign) < MAX_MEMBERS:
                 foreign.append(member)
-    return ours, tuple(foreign)
+            else:
+                lost += 1
+    return ours, tuple(foreign), lost
+
+
+def _decoded(value: str) -> str:
+    """Return the value of a member, without properties, some of which may be encoded into it."""
+    decoded = _ENCODED.sub(lambda match: chr(int(match[1], 16)), value.partition(";")[0])
+    return decoded.partition(";")[0].strip(" \t")
 
 
 def compose(ours: str | None, foreign: Collection[str]) -> str:
