@@ -7,7 +7,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baggage.wire import DEFAULT_PRIORITY, WireBaggage, WireBlock, WireEntry, encode, size_of
+from baggage.wire import (
+    DEFAULT_PRIORITY,
+    WireBaggage,
+    WireBlock,
+    WireEntry,
+    WireLoan,
+    encode,
+    size_of,
+)
 from baggage.wire.baggage_pb2 import Baggage as Message
 
 SIGNED = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -32,7 +40,9 @@ MESSAGES = st.builds(
     MANY,
     MANY,
     st.text(max_size=200),
+    st.just(()),
 )
+LOANS = st.lists(st.builds(WireLoan, UNSIGNED.filter(bool), st.binary(min_size=1, max_size=200)))
 FIELDS: dict[type, str] = {
     bytes: "raw",
     str: "text",
@@ -73,6 +83,16 @@ def test_equal_messages_have_equal_bytes(baggage: WireBaggage) -> None:
         origin=baggage.origin,
     )
     assert encode(baggage) == message.SerializeToString(deterministic=True)
+
+
+@given(LOANS, MANY, st.text(max_size=9))
+def test_what_is_lent_stands_before_the_origin_which_a_hop_can_replace(
+    lent: list[WireLoan], down: tuple[WireEntry, ...], origin: str
+) -> None:
+    blob = encode(WireBaggage(down=down, origin=origin, lent=tuple(lent)))
+    before = Message(down=[fields(entry) for entry in down]).SerializeToString()
+    loans = Message(lent=[loan._asdict() for loan in lent]).SerializeToString()
+    assert blob == before + loans + Message(origin=origin).SerializeToString()
 
 
 @given(ENTRIES)
