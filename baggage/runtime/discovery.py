@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pkgutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,8 @@ def instrumentations() -> dict[str, str]:
 
     The names are the modules' own, with "." for "_": nothing is imported.
     """
+    import pkgutil  # here: who instruments nothing doesn't wait for its imports
+
     found = pkgutil.iter_modules(baggage.instrumentation.__path__)
     names = [module.name for module in found if not module.name.startswith("_")]
     return {name.replace("_", "."): f"{baggage.instrumentation.__name__}.{name}" for name in names}

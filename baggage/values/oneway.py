@@ -6,7 +6,6 @@ Belongs here: what is kept of them, and how `home` values of one key are told ap
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -29,8 +28,10 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 def digest_of(value: Value) -> bytes:
     """Return what tells values of a `home` key apart: equal values of equal type count once."""
+    import hashlib  # here: it loads OpenSSL, which nothing else needs
+
     raw = value if isinstance(value, bytes) else repr(value).encode()
-    return blake2b(raw, digest_size=8, person=type(value).__name__.encode()).digest()
+    return hashlib.blake2b(raw, digest_size=8, person=type(value).__name__.encode()).digest()
 
 
 def united(a: Gathered, b: Gathered) -> Gathered:
