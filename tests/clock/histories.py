@@ -118,17 +118,17 @@ events: st.SearchStrategy[Event] = st.recursive(
 points: st.SearchStrategy[Point] = st.text("01", max_size=12).map(lambda bits: bits.rstrip("0"))
 
 
-def deep_id(depth: int) -> Id:
-    """Return the id of the last of 2**depth equal intervals."""
+def deep_id(depth: int, side: int = 1) -> Id:
+    """Return the id of the last (`side` 1) or first (0) of 2**depth equal intervals."""
     identity: Id = 1
     for _ in range(depth):
-        identity = (0, identity)
+        identity = (0, identity) if side else (identity, 0)
     return identity
 
 
-def deep_event(depth: int) -> Event:
-    """Return the tree that is 1 in the last of 2**depth equal intervals, and 0 elsewhere."""
+def deep_event(depth: int, side: int = 1) -> Event:
+    """Return the tree that is 1 in the same interval, and 0 elsewhere."""
     event: Event = 1
     for _ in range(depth):
-        event = node(0, event)
+        event = node(0, event) if side else node(event, 0)
     return event

@@ -162,17 +162,19 @@ def test_damaged_bytes_are_refused_or_canonical(encoded: bytes, data: st.DataObj
     assert_refused_or_canonical(bytes(damaged))
 
 
-def test_depth_is_limited_both_ways() -> None:
-    assert decode_id(encode_id(deep_id(MAX_DEPTH))) == deep_id(MAX_DEPTH)
-    assert decode_event(encode_event(deep_event(MAX_DEPTH))) == deep_event(MAX_DEPTH)
+@pytest.mark.parametrize("side", [0, 1], ids=["left", "right"])
+def test_depth_is_limited_both_ways(side: int) -> None:
+    as_deep, deeper = MAX_DEPTH, MAX_DEPTH + 1
+    assert decode_id(encode_id(deep_id(as_deep, side))) == deep_id(as_deep, side)
+    assert decode_event(encode_event(deep_event(as_deep, side))) == deep_event(as_deep, side)
     with pytest.raises(ClockError, match="deeper"):
-        encode_id(deep_id(MAX_DEPTH + 1))
+        encode_id(deep_id(deeper, side))
     with pytest.raises(ClockError, match="deeper"):
-        encode_event(deep_event(MAX_DEPTH + 1))
+        encode_event(deep_event(deeper, side))
     with pytest.raises(ClockError, match="deeper"):
-        decode_id(packed("01" * (MAX_DEPTH + 1) + "001"))
+        decode_id(packed(["10", "01"][side] * deeper + "001"))
     with pytest.raises(ClockError, match="deeper"):
-        decode_event(packed("000" * (MAX_DEPTH + 1) + "1001"))
+        decode_event(packed(["001", "000"][side] * deeper + "1001"))
 
 
 @pytest.mark.parametrize("length", [200, 1_000, 60_000])
@@ -201,9 +203,9 @@ def test_the_number_of_nodes_is_limited_both_ways() -> None:
     largest = full_event(MAX_NODES // 2)
     assert event_nodes(largest) == MAX_NODES - 1
     assert decode_event(encode_event(largest)) == largest
-    left, right = full_event(MAX_NODES // 4), full_event(MAX_NODES // 4 + 2)
+    left, right = full_event(MAX_NODES // 4), full_event(MAX_NODES // 4 + 1)
     too_large = node(left, right)
-    assert event_nodes(too_large) > MAX_NODES
+    assert event_nodes(too_large) == MAX_NODES + 1
     with pytest.raises(ClockError, match="nodes"):
         encode_event(too_large)
     with pytest.raises(ClockError, match="nodes"):
