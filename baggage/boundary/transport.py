@@ -140,6 +140,9 @@ def _signed(header: str) -> Baggage | None:
 
 
 def write_header(baggage: Baggage, *, origin: str = "", budget: int = SAFE_HEADER) -> str:
-    """Return the value of a `baggage` header, for a child process's environment or a command."""
+    """Return the value of a `baggage` header, for a child process's environment or a command.
+
+    It is "" where there is nothing to say.
+    """
     fitted = fit(baggage.departing(), room_for(baggage.foreign, budget), origin)
-    return compose(armour(fitted.blob), baggage.foreign)
+    return compose(armour(fitted.blob) if fitted.blob else None, baggage.foreign)
