@@ -78,8 +78,7 @@ class View:
 
     def keys(self) -> tuple[str, ...]:
         """Return the names of all keys with a value, sorted; of a map its own, not its fields'."""
-        names = {*self.history.entries, *self.down, *self.home}
-        return tuple(sorted({name.partition(FIELD)[0] for name in names}))
+        return tuple(sorted({*map(_whole, self.history.entries), *self.down, *self.home}))
 
     def unpack(self, key: Key | str) -> tuple[Value, ...]:
         """Return the values under a key; () without any.
@@ -180,3 +179,8 @@ class View:
             is_map = any(name.startswith(head) for name in self.history.entries)
             return Key(key, Type.MAP) if is_map else bag(key)
         return Key(key, _TYPES.get(type_of(entry), Type.BAG), priority=priority_of(entry))
+
+
+def _whole(name: str) -> str:
+    """Return the name of the map that a name is a field's of; any other name as it is."""
+    return name.partition(FIELD)[0] or name

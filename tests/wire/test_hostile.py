@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baggage.clock import MAX_HEIGHT, Event, encode_event
-from baggage.values import EMPTY, Baggage, BaggageError, Key, fit, key
+from baggage.values import EMPTY, Baggage, BaggageError, Key, fit, key, receive
 from baggage.wire import (
     MAX_BYTES,
     MAX_NAME,
@@ -189,6 +189,16 @@ def test_an_unknown_type_is_shown_as_a_bag_and_carried_on() -> None:
     assert carried.unpack("k") == (1, 2)
     (known, unknown) = decode(carried.pack("k", 3).serialize()).blocks
     assert {entry.type for entry in (*known.entries, *unknown.entries)} == {0, 9}
+
+
+@pytest.mark.parametrize("name", ["\0", "\0field", "a\0", "a\0b\0c", "\0\0"])
+def test_each_name_that_is_shown_can_be_asked_for(name: str) -> None:
+    merging = WireBaggage((WireBlock(ROOT, 1, (WireEntry(name, 1, 1),)),))
+    down, home = WireBaggage(down=(WireEntry(name, 1),)), WireBaggage(home=(WireEntry(name, 1),))
+    for blob in map(encode, (merging, down, home)):
+        for carried in (receive(blob), Baggage.deserialize(blob)):
+            (shown_as,) = carried.keys()
+            assert carried.unpack(shown_as) == (1,)
 
 
 def test_fields_of_a_later_version_pass_through_untouched_bytes() -> None:

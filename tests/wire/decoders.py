@@ -1,0 +1,186 @@
+"""Every decoder that strangers' bytes reach, and what has to hold whatever the bytes.
+
+Belongs here: one function for each, which takes any bytes and fails where the decoder breaks its
+word. They are driven by hypothesis, by a coverage-guided fuzzer (`fuzz/`), and by what that found
+(`corpus/`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from baggage.boundary import read_header, write_header
+from baggage.clock import (
+    MAX_DEPTH,
+    MAX_NODES,
+    ClockError,
+    decode_event,
+    decode_id,
+    encode_event,
+    encode_id,
+    event_depth,
+    event_nodes,
+    id_depth,
+)
+from baggage.values import EMPTY, Baggage, BaggageError, fit, key, receive
+from baggage.wire import (
+    MAX_BYTES,
+    WireEntry,
+    WireError,
+    armour,
+    brief,
+    compose,
+    decode,
+    encode,
+    members,
+    unarmour,
+)
+
+DOWN: Final = key("k.down", direction="down")
+HOME: Final = key("k.home", direction="home")
+_LEGAL: Final = re.compile(r"[\t -~]*")
+
+
+def header(blob: bytes) -> None:
+    """Read a header as servers hand it out: as Latin-1."""
+    text = blob.decode("latin-1")
+    ours, foreign, lost = members(text)
+    assert lost + len(foreign) <= text.count(",") + 1
+    again = compose(ours, foreign)
+    if ours is None or re.fullmatch("[A-Za-z0-9_-]*", ours):
+        assert members(again) == (ours, foreign, 0)
+    carried = read_header(text)
+    assert carried.foreign == foreign
+    written = write_header(carried, origin="here")
+    assert _LEGAL.fullmatch(written)
+    assert len(written) <= 8192
+    assert len(written.split(",")) <= 64
+    assert read_header(written).foreign == foreign
+    using(carried)
+
+
+def member(blob: bytes) -> None:
+    """Undo armour."""
+    text = blob.decode("latin-1")
+    try:
+        assert armour(unarmour(text)) == text
+    except WireError:
+        pass
+
+
+def message(blob: bytes) -> None:
+    """Read a message whole, and in parts as they are asked for; write it again."""
+    try:
+        read = Baggage.deserialize(blob)
+    except BaggageError:
+        read = None
+    try:
+        whole = decode(blob)
+    except WireError:
+        assert read is None
+    else:
+        assert len(blob) <= MAX_BYTES
+        assert decode(encode(whole)) == whole or "nan" in repr(whole)
+    try:
+        unread = receive(blob)
+    except BaggageError:
+        assert read is None
+        return
+    if read is not None:
+        assert shown(unread) == shown(read)
+        assert shown(Baggage.deserialize(read.serialize())) == shown(read)
+    using(unread)
+
+
+def lent(blob: bytes) -> None:
+    """Read a message whose ids may be written with."""
+    try:
+        carried = receive(blob, lent=True)
+    except BaggageError:
+        return
+    for identity in carried.history.own.values():
+        assert id_depth(identity) <= MAX_DEPTH
+    using(carried)
+    try:
+        again = receive(blob, lent=True)
+    except BaggageError:
+        return
+    one, other = again.split()
+    joined = one.pack("mine", 1).join(other.pack("mine", 2))
+    assert set(joined.unpack("mine")) >= {1, 2}
+    sent = fit(joined, lending=True)
+    received = receive(sent.blob, lent=True)
+    if sent.lent:
+        assert received.history.own == joined.history.own
+
+
+def brief_message(blob: bytes) -> None:
+    """Read by hand what is read by hand."""
+    read = brief(blob)
+    if read is None:
+        return
+    down, origin = read
+    whole = decode(blob)
+    assert (whole.blocks, whole.over, whole.home, whole.origin) == ((), None, (), origin)
+    assert [WireEntry(name, value, priority=at) for name, (value, at) in down.items()] == [
+        *whole.down
+    ]
+    assert encode(whole) == blob
+
+
+def event(blob: bytes) -> None:
+    """Read an event tree."""
+    try:
+        tree = decode_event(blob)
+    except ClockError:
+        return
+    assert encode_event(tree) == blob
+    assert event_depth(tree) <= MAX_DEPTH
+    assert event_nodes(tree) <= MAX_NODES
+
+
+def identity(blob: bytes) -> None:
+    """Read an id tree."""
+    try:
+        tree = decode_id(blob)
+    except ClockError:
+        return
+    assert encode_id(tree) == blob
+    assert id_depth(tree) <= MAX_DEPTH
+
+
+def using(carried: Baggage) -> None:
+    """Do with baggage from a stranger whatever a service does."""
+    before = shown(carried)
+    packed = carried.pack("mine", 1).pack(DOWN, 1).pack(HOME, 1)
+    assert 1 in packed.unpack("mine") or "mine" in before
+    sent = fit(packed.departing(), 2000, "here")
+    assert len(sent.blob) <= 2000
+    arrived = receive(sent.blob)
+    assert arrived.origin in ("here", "")
+    back = packed.join(arrived.pack("theirs", 2).returning(arrived))
+    assert 2 in back.unpack("theirs") or "theirs" in before
+    one, other = carried.split()
+    joined = one.join(other)
+    assert shown(joined) == before
+    assert carried.remove("mine").unpack("mine") == ()
+
+
+def shown(carried: Baggage) -> dict[str, str]:
+    """Return what all keys show, as text, in which NaN equals itself."""
+    names = carried.keys()
+    return {name: repr((carried.unpack(name), carried.siblings(name))) for name in names}
+
+
+DECODERS: Final[Mapping[str, Callable[[bytes], None]]] = {
+    "brief": brief_message,
+    "event": event,
+    "header": header,
+    "identity": identity,
+    "lent": lent,
+    "member": member,
+    "message": message,
+}
+"""All of them, by the name of their folder in `corpus/`."""
