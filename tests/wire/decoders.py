@@ -24,7 +24,7 @@ from baggage.clock import (
     event_nodes,
     id_depth,
 )
-from baggage.values import EMPTY, Baggage, BaggageError, fit, key, receive
+from baggage.values import Baggage, BaggageError, fit, key, receive
 from baggage.wire import (
     MAX_BYTES,
     WireEntry,

@@ -83,21 +83,21 @@ def test_grpc_itself_takes_it_and_brings_it_back(header: str) -> None:
         context.set_trailing_metadata([("baggage", came["baggage"])])
         return request
 
-    method = grpc.unary_unary_rpc_method_handler(answer)
+    methods = {"m": grpc.unary_unary_rpc_method_handler(answer)}
     server = grpc.server(ThreadPoolExecutor(1))
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("s", {"m": method})])
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("s", methods)])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
         metadata = Metadata(None)
         write(metadata, carried, origin="here", budget=4096)
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            _, call = channel.unary_unary("/s/m").with_call(b"", metadata=metadata.sent)
-            back = dict(call.trailing_metadata())["baggage"]
+            method: Any = channel.unary_unary("/s/m")
+            back = dict(method.with_call(b"", metadata=metadata.sent)[1].trailing_metadata())
     finally:
         server.stop(None).wait()
-    assert seen == [back] == [dict(metadata.items)["baggage"]]
-    received = read_header(back)
+    assert seen == [back["baggage"]] == [dict(metadata.items)["baggage"]]
+    received = read_header(back["baggage"])
     assert received.unpack("k") == (bytes(range(256)),)
     assert len(received.foreign) == len(carried.foreign)
 
