@@ -78,12 +78,12 @@ def test_grpc_itself_takes_it_and_brings_it_back(header: str) -> None:
     seen: list[Any] = []
 
     def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
-        came = dict(context.invocation_metadata())
+        came: dict[str, Any] = dict(context.invocation_metadata())
         seen.append(came["baggage"])
-        context.set_trailing_metadata([("baggage", came["baggage"])])
+        context.set_trailing_metadata((("baggage", came["baggage"]),))
         return request
 
-    methods = {"m": grpc.unary_unary_rpc_method_handler(answer)}
+    methods: Any = {"m": grpc.unary_unary_rpc_method_handler(answer)}
     server = grpc.server(ThreadPoolExecutor(1))
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("s", methods)])
     port = server.add_insecure_port("127.0.0.1:0")
