@@ -13,8 +13,8 @@ from typing import Final
 from baggage.values.codec import Came, body_of, untouched
 from baggage.values.errors import BaggageError
 from baggage.values.history import Contribution, History
-from baggage.values.keys import FIELD, Direction, Key, Type, Value, check_down, check_value
-from baggage.values.merging import check_mergeable
+from baggage.values.keys import FIELD, Direction, Key, Type, Value, bag, check_down, check_value
+from baggage.values.merging import unfit
 from baggage.values.oneway import NOTHING, Gathered, bereft, digest_of, united, without
 from baggage.values.view import NO_HISTORY, View
 from baggage.wire import brief, descending
@@ -51,7 +51,11 @@ class Baggage(View):
         if known.direction is not _BOTH:
             return self._with_home(known, value)
         if known.type > Type.LAST:
-            check_mergeable(known, value)
+            wrong = unfit(known, value)
+            if wrong and known is key:
+                raise BaggageError(f"can't pack {value!r} under {known.name!r}: {wrong}")
+            if wrong:  # What a stranger has sent under that name is no reason to fail.
+                known = bag(known.name)
         contribution = Contribution(value, known.type, known.priority)
         return self.with_history(self.history.pack(known.name, contribution))
 

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import Final, TypeGuard
 
-from baggage.values.errors import BaggageError
 from baggage.values.keys import GREATEST, LEAST, Key, Type, Value
 from baggage.values.known import Contribution
 
@@ -18,16 +17,16 @@ _BAG, _LAST, _SET, _SUM, _COUNT, _MAX, _MIN, _MAP = (int(type) for type in Type)
 _COUNTED: Final = frozenset({_SUM, _COUNT, _MAX, _MIN})
 
 
-def check_mergeable(key: Key, value: Value) -> None:
-    """Raise BaggageError unless a value can be packed under a key of its type."""
+def unfit(key: Key, value: Value) -> str:
+    """Say why a value can't be packed under a key of its type, and what to do; "" if it can."""
     type = key.type
-    if type in _COUNTED:
-        if not _counts(value):
-            raise BaggageError(f"can't pack {value!r} under {key.name!r}: pack finite numbers")
-        if type == _COUNT and not _counts_up(value):
-            raise BaggageError(f"can't pack {value!r} under {key.name!r}: a count has whole steps")
-    elif type == _MAP:
-        raise BaggageError(f"{key.name!r} is a map: pack under a field of it, key[field]")
+    if type == _MAP:
+        return "it is a map: pack under a field of it, key[field]"
+    if type in _COUNTED and not _counts(value):
+        return "pack finite numbers"
+    if type == _COUNT and not _counts_up(value):
+        return "pack whole numbers from 0 on"
+    return ""
 
 
 def shown(type: int, values: Sequence[Value]) -> tuple[Value, ...]:
