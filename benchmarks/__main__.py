@@ -1,27 +1,33 @@
 """`make bench`: what baggage costs beside its peers, as shares of what they cost.
 
     python -m benchmarks [pair …] [--blocks 60]
+    python -m benchmarks core [option of pyperf …]
 
 A pair is a `Pair` in `PAIRS` of one of the modules here; to add one takes a function that makes the
-calls, and a line that says what instruments them.
+calls, and a line that says what instruments them. What the core costs by itself is in `core`.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
-from benchmarks import crossings, forks, hop, measure, spans
+from benchmarks import core, crossings, forks, hop, measure, spans
 
 PAIRS = {pair.name: pair for pair in (*crossings.PAIRS, *forks.PAIRS, *hop.PAIRS, *spans.PAIRS)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["core"]:
+        core.main(given[1:])
+        return
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("pairs", nargs="*", choices=[*PAIRS, []], help="all by default")
     parser.add_argument("--blocks", type=int, default=60, help="how many to measure of each")
     parser.add_argument("--variant", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     pairs = [PAIRS[name] for name in options.pairs or PAIRS]
     if options.variant is not None:
         measure.work(pairs[0].variants[options.variant], pairs[0].calls)

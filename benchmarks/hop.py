@@ -2,51 +2,80 @@
 
 A hop reads the header, makes what it says current, packs one value, writes the header of a request,
 and goes back. Ours carries what came as it came; OpenTelemetry's knows no split, no join, and no
-bytes.
+bytes. Both take a dictionary of headers, and fill one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks.measure import Pair, Run
 
-_SIZES = (1, 8, 64)
+SIZES = (1, 8, 64)
+BUDGET = 7680
 
 
-def _repeat(hop: Callable[[], object]) -> Run:
-    def run(calls: int) -> None:
-        for _ in range(calls):
-            hop()
+class Headers(dict[str, str]):
+    """Headers of a message, as a library carries them."""
 
-    return run
+    __slots__ = ()
+
+    set = dict.__setitem__
 
 
-class _Headers:
-    """Headers of a message, as a library would carry them."""
+def keys(entries: int) -> list[str]:
+    """Return the names of what is carried; `value` says what is there."""
+    return [f"key{number:03}" for number in range(entries)]
 
-    __slots__ = ("header",)
 
-    def __init__(self, header: str | None = None) -> None:
-        self.header = header
+def value(key: str) -> str:
+    return f"value-{int(key[3:])}"
 
-    def get(self, name: str) -> str | None:
-        return self.header
 
-    def set(self, name: str, value: str) -> None:
-        self.header = value
+def carried(entries: int) -> Any:
+    """Return baggage with so many entries, by the one service that packed them."""
+    from baggage.values import EMPTY
+
+    packed = EMPTY
+    for key in keys(entries):
+        packed = packed.pack(key, value(key))
+    return packed
+
+
+def sent(entries: int) -> Headers:
+    """Return the headers in which they come."""
+    from baggage.boundary.transport import write
+
+    headers = Headers()
+    write(headers, carried(entries).departing(), origin="caller", budget=BUDGET)
+    return headers
+
+
+def peers_context(entries: int) -> Any:
+    """Return the same as a context of OpenTelemetry's."""
+    from opentelemetry import baggage, context
+
+    packed = context.Context()
+    for key in keys(entries):
+        packed = baggage.set_baggage(key, value(key), packed)
+    return packed
+
+
+def sent_by_peer(entries: int) -> dict[str, str]:
+    """Return the headers in which OpenTelemetry sends them."""
+    from opentelemetry.baggage.propagation import W3CBaggagePropagator
+
+    headers: dict[str, str] = {}
+    W3CBaggagePropagator().inject(headers, peers_context(entries))
+    return headers
 
 
 def ours(entries: int, *, packs: bool = True, reads: bool = False) -> Run:
     from baggage.boundary.transport import read, write
     from baggage.context import Branch, enter, leave
-    from baggage.values import EMPTY
 
-    carried = EMPTY
-    for number in range(entries):
-        carried = carried.pack(f"key{number:03}", f"value-{number}")
-    came = _Headers()
-    write(came, carried.departing(), origin="caller", budget=7680)
+    came = sent(entries)
 
     def hop() -> None:
         running = Branch(read(came), "here")
@@ -55,31 +84,40 @@ def ours(entries: int, *, packs: bool = True, reads: bool = False) -> Run:
             running.unpack("key000")
         if packs:
             running.pack("tenant", "acme")
-        write(_Headers(), running.baggage.departing(), origin="here", budget=7680)
+        write(Headers(), running.baggage.departing(), origin="here", budget=BUDGET)
         leave(token)
 
     return _repeat(hop)
 
 
-def opentelemetry(entries: int) -> Run:
+def opentelemetry(entries: int, *, packs: bool = True, reads: bool = False) -> Run:
     from opentelemetry import baggage, context
     from opentelemetry.baggage.propagation import W3CBaggagePropagator
 
     propagator = W3CBaggagePropagator()
-    carried = context.Context()
-    for number in range(entries):
-        carried = baggage.set_baggage(f"key{number:03}", f"value-{number}", carried)
-    came: dict[str, str] = {}
-    propagator.inject(came, carried)
+    came = sent_by_peer(entries)
 
     def hop() -> None:
         token = context.attach(propagator.extract(came))
-        packed = context.attach(baggage.set_baggage("tenant", "acme"))
-        propagator.inject({})
-        context.detach(packed)
+        if reads:
+            baggage.get_baggage("key000")
+        if packs:
+            packed = context.attach(baggage.set_baggage("tenant", "acme"))
+            propagator.inject({})
+            context.detach(packed)
+        else:
+            propagator.inject({})
         context.detach(token)
 
     return _repeat(hop)
+
+
+def _repeat(hop: Callable[[], object]) -> Run:
+    def run(calls: int) -> None:
+        for _ in range(calls):
+            hop()
+
+    return run
 
 
 def _pair(entries: int) -> Pair:
@@ -93,4 +131,4 @@ def _pair(entries: int) -> Pair:
     return Pair(f"hop-of-{entries}", variants, 2000 if entries < 64 else 500)
 
 
-PAIRS = tuple(_pair(entries) for entries in _SIZES)
+PAIRS = tuple(_pair(entries) for entries in SIZES)

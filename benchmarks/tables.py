@@ -1,0 +1,117 @@
+"""The tables of `docs/performance.md` about the core, and the names of what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from benchmarks import hop, sizes
+
+Results = Mapping[str, float]
+"""µs by name; what was not measured is missing."""
+
+_BESIDE, _IDLE, _CLOCK, _IMPORT = "beside", "idle", "clock", "import"
+
+
+def beside(name: str, entries: int, side: str) -> str:
+    return f"{_BESIDE}: {name}: {entries}: {side}"
+
+
+def idle(name: str) -> str:
+    return f"{_IDLE}: {name}"
+
+
+def clock(operation: str, shape: str) -> str:
+    return f"{_CLOCK}: {operation}: {shape}"
+
+
+def whole(branches: int) -> str:
+    return clock("all of a fan-out", f"{branches:,}")
+
+
+def importing(name: str) -> str:
+    return f"{_IMPORT}: {name}"
+
+
+def all_of(results: Results) -> str:
+    """Return the tables of what was measured."""
+    made = (_beside(results), _idle(results), _clock(results), _sizes(), _importing(results))
+    return "\n".join(table for table in made if table)
+
+
+def _beside(results: Results) -> str:
+    header = [f"{n} {'entry' if n == 1 else 'entries'}" for n in hop.SIZES]
+    rows = []
+    for name in _names(results, _BESIDE):
+        cells = [_share(results, name, entries) for entries in hop.SIZES]
+        rows.append([name, *cells])
+    return _table(["µs, ours / OpenTelemetry's", *header], rows)
+
+
+def _share(results: Results, name: str, entries: int) -> str:
+    ours = results.get(beside(name, entries, "baggage"))
+    peers = results.get(beside(name, entries, "OpenTelemetry"))
+    if ours is None or peers is None:
+        return ""
+    return f"{_short(ours)} / {_short(peers)} = **{_short(ours / peers)}**"
+
+
+def _idle(results: Results) -> str:
+    return _table(
+        ["nothing carried, nobody registered", "µs"],
+        [[name, _short(results[idle(name)])] for name in _names(results, _IDLE)],
+    )
+
+
+def _clock(results: Results) -> str:
+    operations = list(_names(results, _CLOCK))
+    shapes = dict.fromkeys(
+        name.split(": ")[2] for name in results if name.startswith(f"{_CLOCK}: ")
+    )
+    stamps = sizes.stamps() if shapes else {}
+    rows = []
+    for shape in shapes:
+        spent = [results.get(clock(operation, shape)) for operation in operations]
+        cells = ["" if each is None else _short(each) for each in spent]
+        rows.append([shape, *cells, str(stamps.get(shape, ""))])
+    return _table(["µs", *operations, "bytes"], rows)
+
+
+def _sizes() -> str:
+    rows = [
+        [str(n), str(sizes.header(n)), str(sizes.packed_on_the_way(n)), str(sizes.peers_header(n))]
+        for n in hop.SIZES
+    ]
+    header = ["header's bytes, entries", "of one service", "of as many services", "OpenTelemetry"]
+    return _table(header, rows)
+
+
+def _importing(results: Results) -> str:
+    bare = results.get(importing("bare"))
+    if bare is None:
+        return ""
+    rows = []
+    for name in _names(results, _IMPORT):
+        spent = results[importing(name)]
+        rows.append([name, f"{spent / 1000:.1f}", f"{(spent - bare) / 1000:.1f}"])
+    return _table(["interpreter that imports", "CPU ms", "over bare Python"], rows)
+
+
+def _names(results: Results, group: str) -> Iterable[str]:
+    """Return the second parts of the names of a group, each once, in their order."""
+    return dict.fromkeys(name.split(": ")[1] for name in results if name.startswith(f"{group}: "))
+
+
+_DIGITS: Final = 2
+
+
+def _short(number: float) -> str:
+    """Return a number with as many digits as it deserves."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.{_DIGITS if number < 10 else 1}f}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    lines = [header, ["--", *["--:"] * (len(header) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
