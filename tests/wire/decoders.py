@@ -8,12 +8,15 @@ word. They are driven by hypothesis, by a coverage-guided fuzzer (`fuzz/`), and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from math import inf, nan
+from typing import Any, Final, TypeVar
 
 from baggage.boundary import read_header, write_header
 from baggage.clock import (
     MAX_DEPTH,
+    MAX_HEIGHT,
     MAX_NODES,
     ClockError,
     decode_event,
@@ -37,7 +40,9 @@ from baggage.wire import (
     members,
     unarmour,
 )
+from baggage.wire.baggage_pb2 import Baggage as Message
 
+Fields = dict[str, Any]
 DOWN: Final = key("k.down", direction="down")
 HOME: Final = key("k.home", direction="home")
 _LEGAL: Final = re.compile(r"[\t -~]*")
@@ -109,7 +114,7 @@ def lent(blob: bytes) -> None:
         return
     one, other = again.split()
     joined = one.pack("mine", 1).join(other.pack("mine", 2))
-    assert set(joined.unpack("mine")) >= {1, 2}
+    assert "mine" in again.keys() or joined.unpack("mine") in ((1, 2), (2, 1))  # noqa: SIM118
     sent = fit(joined, lending=True)
     received = receive(sent.blob, lent=True)
     if sent.lent:
@@ -151,6 +156,69 @@ def identity(blob: bytes) -> None:
     assert id_depth(tree) <= MAX_DEPTH
 
 
+def built(blob: bytes) -> None:
+    """Read a message that is well-formed, if nothing else: the bytes say what is in it."""
+    said = iter(blob)
+    fields: Fields = {"blocks": [], "over": [], "down": [], "home": []}
+    fields["lent"] = []
+    for number in said:
+        which, few = number & 7, number >> 3
+        if which == 0:
+            root = {"root": _take(said, _ROOTS), "flat": few, "tree": b"", "entries": []}
+            if few > 24:
+                root["flat"], root["tree"] = 0, bytes(islice(said, few - 24))
+            fields["blocks"].append(root)
+        elif which == 1:
+            loan = {"root": _take(said, _ROOTS), "id": bytes(islice(said, few))}
+            fields["lent"].append(loan)
+        elif which == 2:
+            marker = {"priority": _take(said, _PRIORITIES) + 100, "key": _take(said, _KEYS)}
+            fields["over"].append(marker)
+        elif which < 5 or not fields["blocks"]:
+            fields["down" if which == 3 else "home"].append(_entry(said, 0))
+        else:
+            fields["blocks"][-1]["entries"].append(_entry(said, few))
+    try:
+        whole = Message(**fields).SerializeToString()
+    except ValueError:  # a number beyond a field
+        return
+    message(whole)
+    lent(whole)
+
+
+_KEYS: Final = ("k", "l", "", "k\0a", "k\0b", "\0", "mine", "theirs", "k.down", "k.home", "x" * 256)
+_ROOTS: Final = (7, 8, 0, (1 << 64) - 1)
+_PRIORITIES: Final = (0, 1, -100, -101, 65435, 65436)
+_HEIGHTS: Final = (1, 2, 3, 4, 0, MAX_HEIGHT, MAX_HEIGHT + 1)
+_POINTS: Final = (
+    b"",
+    b"\x03",
+    b"\x05",
+    b"\x07",
+    b"\x0d",
+    b"\x02",
+    b"\0\x03",
+    b"\x03" * 8,
+    b"\x03" * 9,
+)
+_VALUES: Final[Sequence[Fields]] = [
+    *[Fields(integer=number) for number in (0, 1, -1, (1 << 63) - 1, -(1 << 63))],
+    *[Fields(real=number) for number in (0.5, -0.0, inf, -inf, nan, 1.7976931348623157e308)],
+    *[Fields(truth=True), Fields(text=""), Fields(text="é"), Fields(raw=b"\xff"), Fields()],
+]
+T = TypeVar("T")
+
+
+def _take(said: Iterator[int], some: Sequence[T]) -> T:
+    return some[next(said, 0) % len(some)]
+
+
+def _entry(said: Iterator[int], type: int) -> Fields:
+    entry = {"key": _take(said, _KEYS), "priority": _take(said, _PRIORITIES), "type": type % 9}
+    entry |= {"height": _take(said, _HEIGHTS), "point": _take(said, _POINTS)}
+    return entry | _take(said, _VALUES)
+
+
 def using(carried: Baggage) -> None:
     """Do with baggage from a stranger whatever a service does."""
     before = shown(carried)
@@ -176,6 +244,7 @@ def shown(carried: Baggage) -> dict[str, str]:
 
 DECODERS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "brief": brief_message,
+    "built": built,
     "event": event,
     "header": header,
     "identity": identity,

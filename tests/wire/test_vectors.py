@@ -84,7 +84,7 @@ def id_of(tree: Any) -> Id:
 
 
 def entry_of(case: Case) -> WireEntry:
-    type = case.get("type", 0)
+    type: Any = case.get("type", 0)
     return WireEntry(
         case["key"],
         value_of(case["value"]),
