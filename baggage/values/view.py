@@ -161,7 +161,10 @@ class View:
             return False
         name = key.name if isinstance(key, Key) else key
         came = base.source
-        return isinstance(came, Came) and not (came.mentions(name) or known.mentions(name))
+        if not isinstance(came, Came) or came.mentions(name) or known.mentions(name):
+            return False
+        field = name + FIELD
+        return layer is None or not any(packed.startswith(field) for packed, _, _ in layer.packed)
 
     def _resolve(self, key: Key | str) -> Key:
         """Return a declared key as it is; a name stands for what is under it, else for a bag."""

@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.clock import MAX_HEIGHT
-from baggage.values import EMPTY, Bag, Baggage, BaggageError, Direction, Key, Last, fit, receive
+from baggage.values import (
+    EMPTY,
+    Bag,
+    Baggage,
+    BaggageError,
+    Direction,
+    Key,
+    Last,
+    Map,
+    Sum,
+    fit,
+    receive,
+)
 from baggage.wire import WireBaggage, WireBlock, WireEntry, encode
 
 ROOT = 7
@@ -117,3 +129,11 @@ def test_a_concurrent_value_that_came_is_superseded() -> None:
     carried = receive(came).pack("k", 3)
     assert carried.siblings("k") == (3,)
     assert receive(carried.serialize()).siblings("k") == (3,)
+
+
+def test_a_field_that_was_packed_on_what_came_is_seen_through_its_map() -> None:
+    cart = Key("cart", Map, of=Sum)
+    carried = receive(EMPTY.pack("k", 1).serialize()).pack(cart["apples"], 2)
+    for key in (cart, "cart"):
+        assert carried.unpack(key) == (2,)
+        assert carried.fields(key) == {"apples": (2,)}
