@@ -1,7 +1,7 @@
-"""Random programs on baggage, beside a naive oracle that keeps whole causal histories.
+"""Random programs on baggage: what a distributed application may do with it, and what it may not.
 
-The oracle's state is two sets of tokens, one token for each pack: what was seen, and what of it
-was removed. A split copies it, a join unites it; what is visible is the difference.
+Belongs here: the kinds of step, and which of them a program may have. Does not: what is true after
+them (`oracle`).
 """
 
 from __future__ import annotations
@@ -13,46 +13,13 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from baggage.clock import NONE, Id, overlaps, sum_id
-from baggage.values import EMPTY, Baggage, Key, Last, fit
-from baggage.values.history import Dot
-from baggage.values.pen import taken
-
-BAG = Key("oracle.bag", priority=50)
-EQUAL = Key("oracle.equal")
-LAST = Key("oracle.last", Last)
-LATE = Key("oracle.late", Last, priority=150)
-KEYS = (BAG, EQUAL, LAST, LATE)
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Which packs a value has seen, and which of them were removed there."""
-
-    seen: frozenset[int] = frozenset()
-    removed: frozenset[int] = frozenset()
-
-    def pack(self, token: int, superseded: frozenset[int]) -> Truth:
-        return Truth(self.seen | {token}, self.removed | superseded)
-
-    def remove(self, tokens: frozenset[int]) -> Truth:
-        return Truth(self.seen, self.removed | tokens)
-
-    def join(self, other: Truth) -> Truth:
-        return Truth(self.seen | other.seen, self.removed | other.removed)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A value, and the truth about it."""
-
-    carried: Baggage = EMPTY
-    truth: Truth = Truth()
+from baggage.values import Baggage, Key
+from tests.values.oracle import KEYS, MAP, Line, World
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a program; the numbers choose lines, keys and widths, modulo what there is."""
+    """One step of a program; the numbers choose lines, values and widths, modulo what there is."""
 
     kind: str
     one: int
@@ -61,13 +28,12 @@ class Step:
 
 
 @dataclass
-class World:
+class Run:
     """All values of one program: those that go on, and those that were used up."""
 
+    world: World = field(default_factory=World)
     live: list[Line] = field(default_factory=lambda: [Line()])
     past: list[Line] = field(default_factory=lambda: [Line()])
-    dots: dict[int, Dot] = field(default_factory=dict)
-    keys: dict[int, str] = field(default_factory=dict)
 
     def run(self, program: list[Step]) -> Iterator[list[Line]]:
         """Run a program; yield the lines that each step makes."""
@@ -76,32 +42,11 @@ class World:
                 self.live.append(Line())
             yield _STEPS[step.kind](self, step)
 
-    def visible(self, truth: Truth, key: Key) -> frozenset[int]:
-        """Return the tokens that should be visible under a key."""
-        return frozenset(t for t in truth.seen - truth.removed if self.keys[t] == key.name)
+    def chosen(self, step: Step) -> Line:
+        return self.live[step.one % len(self.live)]
 
-    def shown(self, carried: Baggage, key: Key) -> set[int]:
-        """Return the tokens of what is held under a key."""
-        tokens = {dot: token for token, dot in self.dots.items()}
-        return {tokens[dot] for dot in carried.history.entries.get(key.name, {})}
-
-    def packed(self, line: Line, key: Key) -> Line:
-        """Pack the next token."""
-        token = len(self.dots)
-        carried = line.carried.pack(key, 0 if key is EQUAL else token)
-        before = set(line.carried.history.entries.get(key.name, ()))
-        (dot,) = set(carried.history.entries[key.name]) - before
-        assert dot not in self.dots.values(), "a dot was given twice"
-        self.dots[token], self.keys[token] = dot, key.name
-        superseded = self.visible(line.truth, key) if key.type is Last else frozenset()
-        return Line(carried, line.truth.pack(token, superseded))
-
-    def owned(self) -> Iterator[tuple[int, Id]]:
-        """Yield the ids that somebody can still write with, by root."""
-        histories = {id(line.carried): line.carried.history for line in (*self.live, *self.past)}
-        for history in histories.values():
-            if history.pen is not None and not taken(history.pen):
-                yield from history.own.items()
+    def former(self, step: Step) -> Line:
+        return self.past[step.other % len(self.past)]
 
     def replace(self, step: Step, *lines: Line) -> list[Line]:
         """Use up the first chosen line, and go on with others."""
@@ -110,121 +55,161 @@ class World:
         self.live[index : index + 1] = lines
         return list(lines)
 
-    def chosen(self, step: Step) -> Line:
-        return self.live[step.one % len(self.live)]
+    def add(self, *lines: Line) -> list[Line]:
+        self.live += lines
+        return list(lines)
 
-    def former(self, step: Step) -> Line:
-        return self.past[step.other % len(self.past)]
+    def second(self, step: Step) -> Line | None:
+        """Take another live line than the chosen one out; None where there is none."""
+        index = step.other % len(self.live)
+        if index == step.one % len(self.live):
+            return None
+        return self.live[index]
 
-    def add(self, line: Line) -> list[Line]:
-        self.live.append(line)
-        return [line]
-
-
-def _split(world: World, step: Step) -> list[Line]:
-    line = world.chosen(step)
-    return world.replace(step, *(Line(part, line.truth) for part in line.carried.split()))
-
-
-def _fan_out(world: World, step: Step) -> list[Line]:
-    line = world.chosen(step)
-    parts = line.carried.split(2 + step.other % 5)
-    return world.replace(step, *(Line(part, line.truth) for part in parts))
+    def use_up(self, line: Line) -> None:
+        self.past.append(line)
+        del self.live[next(at for at, each in enumerate(self.live) if each is line)]
 
 
-def _join(world: World, step: Step) -> list[Line]:
-    index = step.other % len(world.live)
-    if len(world.live) == 1 or index == step.one % len(world.live):
+def _split(run: Run, step: Step) -> list[Line]:
+    return run.replace(step, *run.world.split(run.chosen(step)))
+
+
+def _fan_out(run: Run, step: Step) -> list[Line]:
+    return run.replace(step, *run.world.split(run.chosen(step), 2 + step.other % 5))
+
+
+def _join(run: Run, step: Step) -> list[Line]:
+    other = run.second(step)
+    if other is None:
         return []
-    line, other = world.chosen(step), world.live[index]
-    made = world.replace(step, Line(line.carried.join(other.carried), line.truth.join(other.truth)))
-    world.past.append(world.live.pop(index))
+    made = run.replace(step, run.world.join(run.chosen(step), other))
+    run.use_up(other)
     return made
 
 
-def _pack(world: World, step: Step) -> list[Line]:
-    return world.replace(step, world.packed(world.chosen(step), step.key))
+def _pack(run: Run, step: Step) -> list[Line]:
+    return run.replace(step, run.world.pack(run.chosen(step), step.key, step.other))
 
 
-def _remove(world: World, step: Step) -> list[Line]:
-    line = world.chosen(step)
-    truth = line.truth.remove(world.visible(line.truth, step.key))
-    return world.replace(step, Line(line.carried.remove(step.key), truth))
+def _set(run: Run, step: Step) -> list[Line]:
+    return run.replace(step, run.world.set(run.chosen(step), step.key, step.other))
 
 
-def _peek(world: World, step: Step) -> list[Line]:
-    line = world.chosen(step)
-    return world.add(Line(line.carried.peeked(), line.truth))
+def _remove(run: Run, step: Step) -> list[Line]:
+    return run.replace(step, run.world.remove(run.chosen(step), step.key))
 
 
-def _wire(world: World, step: Step) -> list[Line]:
+def _remove_map(run: Run, step: Step) -> list[Line]:
+    return run.replace(step, run.world.remove(run.chosen(step), MAP))
+
+
+def _remove_value(run: Run, step: Step) -> list[Line]:
+    return run.replace(step, run.world.remove_value(run.chosen(step), step.key, step.other))
+
+
+def _lend(run: Run, step: Step) -> list[Line]:
+    return run.replace(step, *run.world.lend(run.chosen(step)))
+
+
+def _home(run: Run, step: Step) -> list[Line]:
+    """Bring home a branch and its ids, by bytes."""
+    other = run.second(step)
+    if other is None:
+        return []
+    made = run.replace(step, run.world.home(run.chosen(step), other, copies=1))
+    run.use_up(other)
+    return made
+
+
+def _double(run: Run, step: Step) -> list[Line]:
+    """The same, and its message is delivered more than once."""
+    other = run.second(step)
+    if other is None:
+        return []
+    made = run.replace(step, run.world.home(run.chosen(step), other, copies=2 + step.other % 2))
+    run.use_up(other)
+    return made
+
+
+def _peek(run: Run, step: Step) -> list[Line]:
+    line = run.chosen(step)
+    return run.add(run.world.line(line.carried.peeked(), line.truth))
+
+
+def _wire(run: Run, step: Step) -> list[Line]:
     """Send a message: there is a copy without ids at the other end."""
-    line = world.chosen(step)
-    blob = line.carried.departing().serialize()
-    return world.add(Line(Baggage.deserialize(blob), line.truth))
+    return run.add(run.world.sent(run.chosen(step), read=step.other % 2 == 0))
 
 
-def _move(world: World, step: Step) -> list[Line]:
+def _move(run: Run, step: Step) -> list[Line]:
     """Go on at the other end of a wire."""
-    line = world.chosen(step)
-    return world.replace(step, Line(Baggage.deserialize(line.carried.serialize()), line.truth))
+    return run.replace(step, run.world.sent(run.chosen(step), read=step.other % 2 == 0))
 
 
-def _respond(world: World, step: Step) -> list[Line]:
+def _respond(run: Run, step: Step) -> list[Line]:
     """Join what a branch returned by wire, while the branch goes on."""
-    line, other = world.chosen(step), world.live[step.other % len(world.live)]
+    other = run.live[step.other % len(run.live)]
     came = Baggage.deserialize(other.carried.returning().serialize())
-    return world.replace(step, Line(line.carried.join(came), line.truth.join(other.truth)))
+    return run.replace(step, run.world.join(run.chosen(step), Line(came, other.truth)))
 
 
-def _lose(world: World, step: Step) -> list[Line]:
-    return world.replace(step)
+def _lose(run: Run, step: Step) -> list[Line]:
+    return run.replace(step)
 
 
-def _stale(world: World, step: Step) -> list[Line]:
+def _stale(run: Run, step: Step) -> list[Line]:
     """Go on with a value that was used up."""
-    return world.add(world.former(step))
+    return run.add(run.former(step))
 
 
-def _rejoin(world: World, step: Step) -> list[Line]:
-    line, other = world.chosen(step), world.former(step)
-    joined = line.carried.join(other.carried)
-    return world.replace(step, Line(joined, line.truth.join(other.truth)))
+def _rejoin(run: Run, step: Step) -> list[Line]:
+    return run.replace(step, run.world.join(run.chosen(step), run.former(step)))
 
 
-def _share(world: World, step: Step) -> list[Line]:
+def _share(run: Run, step: Step) -> list[Line]:
     """Let two branches use one value, without a split."""
-    return world.add(world.chosen(step))
+    return run.add(run.chosen(step))
 
 
-def _copy(world: World, step: Step) -> list[Line]:
-    line = world.chosen(step)
+def _copy(run: Run, step: Step) -> list[Line]:
+    line = run.chosen(step)
     kinds: list[Callable[[Baggage], Baggage]] = [
         copy.copy,
         copy.deepcopy,
         lambda carried: pickle.loads(pickle.dumps(carried)),
     ]
-    return world.add(Line(kinds[step.other % 3](line.carried), line.truth))
+    return run.add(run.world.line(kinds[step.other % 3](line.carried), line.truth))
 
 
-def trim(world: World, step: Step) -> list[Line]:
-    """Send a message over a wire that hasn't room for all."""
-    line = world.chosen(step)
-    blob = fit(line.carried, step.other % (len(line.carried.serialize()) + 1)).blob
-    return world.add(Line(Baggage.deserialize(blob), line.truth if blob else Truth()))
+def _trim(run: Run, step: Step) -> list[Line]:
+    """Send a message over a wire that may have no room for all."""
+    return run.add(run.world.trimmed(run.chosen(step), step.other))
 
 
-STRUCTURED = ("split", "fan_out", "join", "join", "pack", "pack", "pack", "remove")
-LOSSY = (*STRUCTURED, "peek", "wire", "move", "respond", "lose")
+def _trim_lent(run: Run, step: Step) -> list[Line]:
+    """The same, and its ids are to go along: they stay with neither if there is no room."""
+    return run.replace(step, run.world.trimmed(run.chosen(step), step.other, lending=True))
+
+
+WRITES = ("pack", "pack", "pack", "pack", "set", "remove", "remove_value", "remove_map")
+STRUCTURED = ("split", "split", "fan_out", "join", "join", "join", "lend", "home", *WRITES)
+LOSSY = (*STRUCTURED, "peek", "wire", "move", "respond", "double", "lose")
 STALE = (*LOSSY, "stale", "rejoin", "share", "copy")
-TRIMMED = (*STALE, "trim", "trim")
+TRIMMED = (*STALE, "trim", "trim", "trim_lent")
 
-_STEPS: dict[str, Callable[[World, Step], list[Line]]] = {
+_STEPS: dict[str, Callable[[Run, Step], list[Line]]] = {
     "split": _split,
     "fan_out": _fan_out,
     "join": _join,
     "pack": _pack,
+    "set": _set,
     "remove": _remove,
+    "remove_map": _remove_map,
+    "remove_value": _remove_value,
+    "lend": _lend,
+    "home": _home,
+    "double": _double,
     "peek": _peek,
     "wire": _wire,
     "move": _move,
@@ -234,29 +219,24 @@ _STEPS: dict[str, Callable[[World, Step], list[Line]]] = {
     "rejoin": _rejoin,
     "share": _share,
     "copy": _copy,
-    "trim": trim,
+    "trim": _trim,
+    "trim_lent": _trim_lent,
 }
 
 
-def programs(kinds: tuple[str, ...]) -> st.SearchStrategy[list[Step]]:
-    """Return programs of up to 60 steps of these kinds, as many long ones as short ones."""
+@st.composite
+def programs(draw: st.DrawFn, kinds: tuple[str, ...]) -> list[Step]:
+    """Return programs of up to 60 steps of these kinds, under a few keys each."""
+    keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3))
     numbers = st.integers(0, 1 << 16)
-    steps = st.builds(Step, st.sampled_from(kinds), numbers, numbers, st.sampled_from(KEYS))
-    return st.integers(0, 60).flatmap(lambda n: st.lists(steps, min_size=n, max_size=n))
+    steps = st.builds(Step, st.sampled_from(kinds), numbers, numbers, st.sampled_from(keys))
+    size = draw(st.integers(0, 60))
+    return draw(st.lists(steps, min_size=size, max_size=size))
 
 
-def ran(program: list[Step]) -> World:
-    """Return the world after a program."""
-    world = World()
-    for _ in world.run(program):
+def ran(program: list[Step]) -> Run:
+    """Return what is there after a program."""
+    run = Run()
+    for _ in run.run(program):
         pass
-    return world
-
-
-def assert_disjoint(ids: Iterator[tuple[int, Id]]) -> None:
-    """Fail if two ids of one root overlap."""
-    taken: dict[int, Id] = {}
-    for root, identity in ids:
-        before = taken.get(root, NONE)
-        assert not overlaps(before, identity)
-        taken[root] = sum_id(before, identity)
+    return run
