@@ -15,9 +15,10 @@ from typing import Final
 from weakref import WeakMethod
 
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
+from baggage.boundary.conservation import Conservation, Requests
 from baggage.boundary.finding import Finding, Problem
 from baggage.boundary.metaapp import PROCEED, Flow, Interest
-from baggage.boundary.outcome import Outcome, Receipt, Returned
+from baggage.boundary.outcome import Outcome, Raised, Receipt, Returned
 from baggage.boundary.policy import Policy
 from baggage.context import Branch, branch
 
@@ -26,6 +27,12 @@ _NAME: Final = "audit"
 _REMEMBERED: Final = 1024
 # Whose branches may well outlive a request: background tasks, and what is forked by hand.
 _OUTLIVING: Final = frozenset({"baggage", "starlette"})
+# Of these, what nobody need ever join.
+_DECLARED: Final = frozenset({"BackgroundTask", "keep", "keep.call"})
+_BY_HAND: Final = "baggage"
+_SPLIT: Final = (_BY_HAND, "split")
+_OWN_FAULT: Final = 500
+"""From this status on a service says that it failed itself."""
 
 
 @dataclass(slots=True)
@@ -65,6 +72,7 @@ class Audit:
         self._begun = 0
         self._open = 0
         self._own: set[CallSite] = set()
+        self._requests = Requests()
         if hasattr(os, "register_at_fork"):
             renew = WeakMethod(self._renew)
             os.register_at_fork(after_in_child=lambda: _call(renew()))
@@ -111,6 +119,8 @@ class Audit:
             opened: _Memory | None = running.scope.notes.get(_NAME)
             if opened is not None:
                 opened.late.add(call.site)
+            if isinstance(running.watch, Conservation) and (call.library, call.operation) == _SPLIT:
+                running.watch.used(running, call.site)
         yield PROCEED
         return None
 
@@ -118,6 +128,8 @@ class Audit:
         running = branch()
         if running is not None:
             _memory(running).outlives = True
+            if call.operation in _DECLARED:
+                running.watch = None
         yield PROCEED
         return None
 
@@ -138,8 +150,11 @@ class Audit:
         with self._lock:
             self._begun += 1
             self._open += 1
+        watch = Conservation.open(
+            running, call.operation, self._requests, self._record, by_hand=call.library == _BY_HAND
+        )
         try:
-            yield PROCEED
+            watch.failed = _failed((yield PROCEED))
         finally:
             with self._lock:
                 self._open = max(0, self._open - 1)
@@ -196,6 +211,8 @@ class Audit:
         if receipt in (Receipt.NONE_CAME, Receipt.NONE_BACK):
             back = receipt is Receipt.NONE_BACK
             self._found_at(Problem.STRIPPED, call, service=outcome.target, back=back)
+        elif receipt is Receipt.BEHIND:
+            self._found_at(Problem.REGRESSED, call, service=outcome.target)
         elif receipt is Receipt.SILENT and isinstance(outcome, Returned) and outcome.facts.ok:
             # An error may be anyone's on the way: a gateway's, or the server's below its hooks.
             self._found_at(Problem.SILENT, call, service=outcome.target)
@@ -221,6 +238,9 @@ class Audit:
             request=request,
             back=back,
         )
+        self._record(finding)
+
+    def _record(self, finding: Finding) -> None:
         with self._lock:
             first, count = self._found.get(finding.key, (finding, 0))
             if count == 0 and len(self._found) >= _REMEMBERED:
@@ -233,6 +253,11 @@ class Audit:
 def _call(renew: Callable[[], None] | None) -> None:
     if renew is not None:
         renew()
+
+
+def _failed(outcome: Outcome) -> bool:
+    """Say whether a request came to nothing: who gives up need not wait for anybody."""
+    return isinstance(outcome, Raised) or (outcome.facts.status or 0) >= _OWN_FAULT
 
 
 def _memory(running: Branch) -> _Memory:

@@ -62,7 +62,7 @@ class Blank:
         """Merge what the child knows into the branch of the caller, who has waited for it."""
         child = self._child
         if child is not None and child.baggage is not EMPTY:
-            ensure().join(child)
+            ensure().join(child, batch=True)
 
     def undo(self) -> None:
         """Do nothing: there was nothing to split."""
@@ -131,7 +131,7 @@ class Share(Blank):
         if branch() is parent:
             parent.rejoin(self._child)
         else:
-            ensure().join(self._child)
+            ensure().join(self._child, batch=True)
 
     def undo(self) -> None:
         """Bring a branch home that never ran, and never will."""

@@ -169,7 +169,8 @@ class Fork(Crossing):
                 self._parent.rejoin(self._child)
                 self._joined = self._child.baggage
         elif self._child.baggage is not EMPTY:
-            ensure().join(self._child)
+            # Several requests may wait for the same.
+            ensure().join(self._child, batch=True)
 
     async def _arun(self, work: Callable[[], Awaitable[T]]) -> T:
         try:

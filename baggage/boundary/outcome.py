@@ -97,6 +97,8 @@ class Receipt(Enum):
     """The callee would have read it, and did not get it."""
     NONE_BACK = "none back"
     """The callee got it; what it sent back got lost."""
+    BEHIND = "behind"
+    """What came back knows less than what was sent."""
     SILENT = "silent"
     """The answer says nothing: the callee is not instrumented, or all headers get lost."""
 

@@ -111,6 +111,17 @@ def sum_id(one: Id, other: Id) -> Id:
     return SEED if left == SEED and right == SEED else (left, right)
 
 
+def less_id(one: Id, other: Id) -> Id:
+    """Return the id that owns what `one` does and `other` doesn't."""
+    if one == NONE or other == NONE:
+        return one
+    if isinstance(other, int) or one is other:
+        return NONE
+    left, right = (SEED, SEED) if isinstance(one, int) else one
+    first, second = less_id(left, other[0]), less_id(right, other[1])
+    return NONE if first == NONE and second == NONE else (first, second)
+
+
 def overlaps(one: Id, other: Id) -> bool:
     """Tell whether some point is owned by both, which no correct use of split and join causes."""
     if one == NONE or other == NONE:

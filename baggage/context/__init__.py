@@ -23,9 +23,12 @@ from baggage.context.verbs import (
     split,
     unpack,
 )
+from baggage.context.watch import Joining, Watch
 
 __all__ = [
     "Branch",
+    "Joining",
+    "Watch",
     "attached",
     "branch",
     "branch_in",

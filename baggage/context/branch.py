@@ -12,6 +12,7 @@ from threading import RLock
 from typing import Any
 
 from baggage.context.family import Family
+from baggage.context.watch import Joining, Watch, contributed
 from baggage.values import EMPTY, Baggage, Key, Value
 
 
@@ -22,7 +23,8 @@ class Branch:
     finalizers: they replace the baggage under a lock. `service` is the name of the service that
     runs here, "" for the process's own. `notes` is scratch space of meta-applications, by name; it
     never leaves the branch. `place` is the call site that forked this branch, None where none is
-    known.
+    known. `watch` is told what happens to it, and to what is forked or split from it; None for
+    nobody.
     """
 
     # What most branches never have, in the class: each is made in half the time. For loans, see
@@ -33,6 +35,7 @@ class Branch:
     _lent: set[Branch] | None = None
     _share: Baggage | None = None
     place: Any = None
+    watch: Watch | None = None
 
     def __init__(
         self,
@@ -81,9 +84,16 @@ class Branch:
         """Whether there is nothing to bring home: no children, and no `home` values."""
         return self._family is None and not self._baggage.home
 
+    @property
+    def untouched(self) -> bool:
+        """Whether this was forked and has not changed anything since."""
+        return self._lender is not None
+
     def close(self) -> None:
         """Close the scope that this branch opened."""
         self._closed = True
+        if self.watch is not None:
+            self.watch.closed(self)
 
     @property
     def family(self) -> Family:
@@ -93,8 +103,13 @@ class Branch:
                 self._family = Family(self._lock)
             return self._family
 
-    def update(self, change: Callable[[Baggage], Baggage]) -> Baggage:
-        """Replace the baggage by what `change` makes of it, and return that."""
+    def update(
+        self, change: Callable[[Baggage], Baggage], joining: Joining | None = None
+    ) -> Baggage:
+        """Replace the baggage by what `change` makes of it, and return that.
+
+        `joining` tells the watch what `change` joins.
+        """
         with self._lock:
             if self._lender is not None or self._lent:
                 self._settle()
@@ -103,7 +118,12 @@ class Branch:
             if self._baggage is not before:  # by a signal handler or finalizer that ran meanwhile
                 after = after.join(self._baggage)
             self._baggage = after
-            return after
+        if self.watch is not None:
+            if joining is not None:
+                self.watch.joined(self, before, after, joining)
+            elif after.history is not before.history:
+                self.watch.wrote(self, before, after)
+        return after
 
     def pack(self, key: Key | str, value: Value) -> None:
         """Add a value; see `Baggage.pack`."""
@@ -120,7 +140,11 @@ class Branch:
             with self._lock:
                 self._settle()
                 self._baggage, theirs = self._baggage.split()
-        return Branch(theirs, self.service, muted=self.muted, scope=self.scope)
+        child = Branch(theirs, self.service, muted=self.muted, scope=self.scope)
+        if self.watch is not None:
+            child.watch = self.watch
+            self.watch.split(self, child)
+        return child
 
     def lend(self) -> Baggage:
         """Give all rights to write away, to a callee who is waited for; return what it gets.
@@ -130,19 +154,29 @@ class Branch:
         with self._lock:
             self._settle()
             self._baggage, theirs = self._baggage.lend()
+        if self.watch is not None:
+            self.watch.lent(self, theirs)
         return theirs
 
-    def join(self, other: Branch | Baggage) -> None:
+    def join(self, other: Branch | Baggage, *, batch: bool = False) -> None:
         """Merge a branch, or what came back from one. Joining twice is harmless.
 
-        A branch that was joined may go on: what it writes later is under a root of its own.
+        A branch that was joined may go on: what it writes later is under a root of its own. `batch`
+        declares that what comes may be another request's, which an audit would report.
         """
         if other is self:
             return
         theirs = other._baggage if isinstance(other, Branch) else other
         if isinstance(other, Branch) and other._lender is not None:
             theirs = theirs.peeked()  # its ids are the lender's
-        self.update(lambda carried: carried.join(theirs))
+        brought = theirs.history
+        if brought.known is self._baggage.history.known and not (brought.own or theirs.home):
+            return  # Nothing new: what is lent stays lent.
+        joining = None
+        if self.watch is not None:
+            theirs = contributed(theirs)
+            joining = Joining(theirs, other if isinstance(other, Branch) else None, batch)
+        self.update(lambda carried: carried.join(theirs), joining)
 
     def fork(self) -> Branch:
         """Split, and take up the new branch in the family; the same as by `split` and `family`.
@@ -163,13 +197,15 @@ class Branch:
             lent.add(child)
             self._family = family = self._family or Family(self._lock)
             family._children[child] = False
+        if self.watch is not None:
+            child.watch = self.watch
         return child
 
     def ended(self, child: Branch) -> bool:
         """Note that a child of the family has ended; False if it's on its own; see `Family`."""
         with self._lock:
-            if self._lent is not None and child._share is None:
-                self._lent.discard(child)
+            if child._lender is self:
+                self._reclaim(child)
             return self._family is not None and self._family.ended(child)
 
     def rejoin(self, child: Branch) -> None:
@@ -218,6 +254,16 @@ class Branch:
             self._baggage, *shares = self._baggage.split(len(lent) + 1)
             for child, share in zip(lent, shares, strict=True):
                 child._share = share
+            if self.watch is not None:
+                self.watch.shared(self, dict(zip(lent, shares, strict=True)))
+
+    def _reclaim(self, child: Branch) -> None:
+        """Take back what was lent to a child that ended without a change. Their lock is held."""
+        share, child._share = child._share, None
+        if share is not None:
+            self._baggage = self._baggage.join(share)
+        elif self._lent is not None:
+            self._lent.discard(child)
 
     def _adopt(self) -> None:
         """Take what the lender has split off; if that's nothing, go on without a right to write."""

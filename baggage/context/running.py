@@ -79,6 +79,8 @@ def attached(carried: Branch | Baggage) -> Iterator[Branch]:
     if isinstance(running, Baggage):
         around = _current.get()
         running = Branch(running, "" if around is None else around.service)
+        if around is not None and around.watch is not None:
+            running.watch = around.watch
     token = _current.set(running)
     try:
         yield running

@@ -43,9 +43,12 @@ def split() -> tuple[Branch, Branch]:
     return mine, mine.split()
 
 
-def join(other: Branch | Baggage) -> None:
-    """Merge a branch, or baggage that came back, into the current one."""
-    ensure().join(other)
+def join(other: Branch | Baggage, *, batch: bool = False) -> None:
+    """Merge a branch, or baggage that came back, into the current one.
+
+    `batch` declares that it may be another request's: audit mode takes that for a mistake.
+    """
+    ensure().join(other, batch=batch)
 
 
 def serialize() -> bytes:

@@ -33,7 +33,7 @@ class Loose:
         """
         child = conclude(self._context)
         if child is not None and child.baggage is not EMPTY:
-            ensure().join(child)
+            ensure().join(child, batch=True)
 
 
 class Forked(asyncio.Future[T]):

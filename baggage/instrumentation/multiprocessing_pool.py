@@ -150,7 +150,7 @@ class Course:
         if self._single or self._over:
             self._fork.join()
         else:
-            context.join(self._fork.child)
+            context.join(self._fork.child, batch=True)
 
 
 def _in_branch(fork: Fork, work: Callable[..., Any]) -> Callable[..., Any]:

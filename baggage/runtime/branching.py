@@ -12,9 +12,10 @@ from functools import wraps
 from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 from baggage.boundary import PROCEED, Boundary, Fork, Kind
-from baggage.boundary.homing import take_home
+from baggage.boundary.homing import bring_home, take_home
 from baggage.context import Branch, attached, ensure
 from baggage.instrumentation._forking import ForkAdapter
+from baggage.values import EMPTY
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,7 +91,8 @@ class _Keeping:
             self._bring_home(fork)
 
     def join(self) -> None:
-        ensure().join(self._home)
+        if self._home.baggage is not EMPTY:
+            ensure().join(self._home, batch=True)
 
     def _begun(self) -> Fork:
         with attached(self._fork.child):
@@ -106,7 +108,7 @@ class _Keeping:
                 with attached(self._fork.child):
                     self._boundary.overflow(take_home(fork.child))
             else:
-                keeper.join(fork.child.take_home())
+                bring_home(fork.child.take_home(), keeper)
 
 
 def fork_by_hand(boundary: Boundary, adapter: ForkAdapter) -> Fork:

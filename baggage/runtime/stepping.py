@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar, cast
 from baggage.boundary import Boundary, Outcome, Raised, Returned, deliver
 from baggage.boundary.fork import Run
 from baggage.boundary.work import Stepped, Steps
+from baggage.context import branch
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.runtime.branching import fork_by_hand
 
@@ -68,9 +69,12 @@ class _Life:
             self._run.close()
         self._fork.over()
 
-    def join(self) -> None:
-        """Join what has ended into the branch of the consumer."""
-        if self._over:
+    def join(self, *, abandoned: bool = False) -> None:
+        """Join what has ended into the branch of the consumer.
+
+        Whoever throws an `abandoned` one away need not be that one: any thread collects garbage.
+        """
+        if self._over and not (abandoned and branch() is not self._fork.parent):
             self._fork.join()
 
 
@@ -97,6 +101,7 @@ class SteppedGenerator(Generator[Y, S, R]):
     def __del__(self) -> None:
         """End a generator that was thrown away, in its branch as well."""
         self._life.steps.take(self._close)
+        self._life.join(abandoned=True)
 
     def _take(self, step: Callable[..., Any], *args: Any) -> Any:
         try:

@@ -56,6 +56,19 @@ def take(pen: Pen) -> bool:
         return False
 
 
+class Spent(list[object]):
+    """A pen that was taken, and what is known of that: `place` where, or `joined` into another.
+
+    Put in place of a taken one by who audits; nobody can take it.
+    """
+
+    __slots__ = ("joined", "place")
+
+    def __init__(self, place: object, *, joined: bool = False) -> None:
+        """Be taken."""
+        self.place, self.joined = place, joined
+
+
 def new_root() -> int:
     """Return 64 random bits that name an interval tree clock universe.
 
