@@ -140,7 +140,7 @@ class World:
         packed = line.carried.pack(key, value)
         return self._packed(packed, line.truth, key, value, before, mergeable)
 
-    def set(self, line: Line, key: Key, choice: int) -> Line:
+    def put(self, line: Line, key: Key, choice: int) -> Line:
         """Pack the next token in place of all that is visible."""
         value = value_of(key, len(self.tokens), choice)
         truth = _removed(line.truth, self.wanted(line.truth, key))

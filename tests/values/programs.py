@@ -93,7 +93,7 @@ def _pack(run: Run, step: Step) -> list[Line]:
 
 
 def _set(run: Run, step: Step) -> list[Line]:
-    return run.replace(step, run.world.set(run.chosen(step), step.key, step.other))
+    return run.replace(step, run.world.put(run.chosen(step), step.key, step.other))
 
 
 def _remove(run: Run, step: Step) -> list[Line]:
