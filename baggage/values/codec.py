@@ -128,6 +128,10 @@ class Came:
         """Return the bytes of what merges by causal history."""
         return self._unread.alone()
 
+    def later(self) -> bytes:
+        """Return the bytes of what only a later version understands."""
+        return self._unread.later()
+
     def _read(self, read: Callable[[Unread], T], nothing: T) -> T:
         try:
             return read(self._unread)
@@ -177,9 +181,15 @@ def form_of(known: Known) -> bytes:
         if isinstance(source, Came):
             form = source.alone()
         else:
-            form = written(blocks_of(known), known.over)
+            form = written(blocks_of(known), known.over) + _along(known)
         known.form = form
     return form
+
+
+def _along(known: Known) -> bytes:
+    """Return what a later version wrote into the message that this was made of."""
+    came = known.along
+    return came.later() if isinstance(came, Came) and not came.dropped else b""
 
 
 def _layer_form(layer: Layer) -> bytes:

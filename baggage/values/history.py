@@ -134,7 +134,7 @@ class History:
         entries = {name: visible for name, visible in known.entries.items() if name != key}
         if kept:
             entries[key] = kept
-        return History(Known(known.seen, entries, known.over), self._take())
+        return History(Known(known.seen, entries, known.over, known.along), self._take())
 
     def lend(self) -> tuple[History, History]:
         """Return this without its ids, and the same with them: they move over (R6).
@@ -182,9 +182,10 @@ class History:
         if theirs.empty:
             if over == mine.over:
                 return self
-            return History(Known(mine.seen, mine.entries, over), self._take())
+            return History(Known(mine.seen, mine.entries, over, mine.along), self._take())
         own = _summed(self._take(), other._take())
-        return History(Known(_joined(mine.seen, theirs.seen), _merged(self, other), over), own)
+        seen = _joined(mine.seen, theirs.seen)
+        return History(Known(seen, _merged(self, other), over, mine.along), own)
 
     def knowing(self, known: Known) -> History:
         """Return a history of the same ids that knows this instead; the ids move over to it.
@@ -207,7 +208,8 @@ class History:
         event, point, height = new_dot(own[root], known.seen.get(root, ZERO))
         kept, merged = _absorbed(known.entries.get(key, NO_ENTRY), own, contribution)
         entry = {**kept, Dot(height, root, point): merged}
-        packed = Known({**known.seen, root: event}, {**known.entries, key: entry}, known.over)
+        seen, entries = {**known.seen, root: event}, {**known.entries, key: entry}
+        packed = Known(seen, entries, known.over, known.along)
         return History(packed, own)
 
 

@@ -76,12 +76,18 @@ class Known:
     knowledge ends.
     """
 
-    __slots__ = ("_entries", "_over", "_seen", "form", "source")
+    __slots__ = ("_along", "_entries", "_over", "_seen", "form", "source")
 
-    def __init__(self, seen: Roots, entries: Entries, over: Marker | None = None) -> None:
+    def __init__(
+        self,
+        seen: Roots,
+        entries: Entries,
+        over: Marker | None = None,
+        along: Source | None = None,
+    ) -> None:
         """Know this."""
         self._seen: Roots | None = seen
-        self._entries, self._over = entries, over
+        self._entries, self._over, self._along = entries, over, along
         self.source: Source | None = None
         self.form: bytes | None = None
 
@@ -117,6 +123,14 @@ class Known:
         """What was packed on top of something else, where that is still told apart."""
         source = self.source
         return source if isinstance(source, Layer) else None
+
+    @property
+    def along(self) -> Source | None:
+        """Where this came from, or what it was made of: what nobody here understands goes along."""
+        source = self.source
+        if isinstance(source, Layer):
+            return source.base.along
+        return self._along if source is None else source
 
     @property
     def empty(self) -> bool:

@@ -151,6 +151,10 @@ class Unread:
         """Return the message without what is lent, and without its origin."""
         return self._without("lent", "origin")
 
+    def later(self) -> bytes:
+        """Return the fields that only a later version of the schema knows."""
+        return self._without(*self._message.DESCRIPTOR.fields_by_name)
+
     def _without(self, *fields: str) -> bytes:
         rest = type(self._message)()
         rest.CopyFrom(self._message)
