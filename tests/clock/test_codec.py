@@ -162,6 +162,10 @@ def test_damaged_bytes_are_refused_or_canonical(encoded: bytes, data: st.DataObj
     assert_refused_or_canonical(bytes(damaged))
 
 
+def test_the_limits_are_part_of_the_format() -> None:
+    assert (MAX_DEPTH, MAX_NODES, MAX_HEIGHT) == (64, 4096, 2**63 - 1)
+
+
 @pytest.mark.parametrize("side", [0, 1], ids=["left", "right"])
 def test_depth_is_limited_both_ways(side: int) -> None:
     as_deep, deeper = MAX_DEPTH, MAX_DEPTH + 1

@@ -45,6 +45,20 @@ def test_a_dot_is_the_shortest_then_leftmost_raised_point(identity: Id, event: E
     assert point == min(raised, key=lambda at: (len(at), at))
 
 
+PATHS = [f"{cell:0{depth}b}" for depth in range(1, 6) for cell in range(1 << depth)]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_dot_of_a_single_interval_is_where_it_starts(path: str) -> None:
+    interval: Id = SEED
+    for bit in reversed(path):
+        interval = (NONE, interval) if bit == "1" else (interval, NONE)
+    for before in (ZERO, 7, new_dot(split_id(SEED)[0], ZERO)[0]):
+        grown, point, level = new_dot(interval, before)
+        assert point == path.rstrip("0")
+        assert level == height(before, point) + 1 == height(grown, point)
+
+
 def test_nothing_has_a_dot_without_an_id() -> None:
     with pytest.raises(ClockError):
         new_dot(NONE, 5)
