@@ -34,6 +34,12 @@ class Adapter(Protocol):
     between the application and the hook, so that the call site is found beyond them. `below` names
     the libraries that are built on this one: what it does within one of their calls is a part of
     that call, and no crossing of its own.
+
+    Two methods are optional. `lends(request) -> bool` says whether the right to write may be lent
+    with a request: where whatever is sent again is a crossing of its own, and an answer brings
+    baggage back; of an arrival, whether this is the first time that it may have been sent. Without
+    it nothing is lent. `unsent(error) -> bool | None` says of what a departure raised whether the
+    request never left, None where the exceptions that it came of are to be looked at.
     """
 
     @property
@@ -80,3 +86,9 @@ class Adapter(Protocol):
         `response` is what the callee did answer, where the fault shall befall its answer; None
         where the callee is not contacted.
         """
+
+
+def lends(adapter: Adapter, request: Any) -> bool:
+    """Say whether ids may be lent with a request, by what its library does with it."""
+    ask = getattr(adapter, "lends", None)
+    return ask is not None and bool(ask(request))

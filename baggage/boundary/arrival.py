@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary import transport
-from baggage.boundary.adapter import Adapter, Carrier
+from baggage.boundary.adapter import Adapter, Carrier, lends
 from baggage.boundary.call import Call
 from baggage.boundary.crossing import Crossing, Delivered, deliver
 from baggage.boundary.homing import collect, take_home
@@ -22,6 +22,8 @@ from baggage.context import Branch, enter, leave
 
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
+    from baggage.boundary.policy import Policy
+    from baggage.values import Baggage
 
 T = TypeVar("T")
 
@@ -128,16 +130,30 @@ class Arrival(Crossing):
             self._leave()
             return
         running, policy = self.branch, self.policy or self._boundary.policy
-        if running.alone and running.baggage.history is self._came.history:
+        history = running.baggage.history
+        lending = bool(policy.lend and history.own) and lends(self._adapter, self._request)
+        if running.alone and history is self._came.history and not lending:
             # Nothing was packed or removed, as is usual.
             transport.sign(carrier, origin=self.target, budget=policy.budget)
             return
         collect(running)
-        whole = running.baggage
-        running.take_home()
-        back = whole.returning(since=self._came)
+        if lending:
+            back = self._repaid(carrier, policy)
+            if back is None:
+                return
+        else:
+            whole = running.baggage
+            running.take_home()
+            back = whole.returning(since=self._came)
         left = transport.write(carrier, back, origin=self.target, budget=policy.budget)
         self._boundary.overflow(left)
+
+    def _repaid(self, carrier: Carrier, policy: Policy) -> Baggage | None:
+        """Give what was lent back, or else return what to answer without it."""
+        from baggage.boundary.lending import repay  # here: few ever lend
+
+        target, budget = self.target, policy.budget
+        return repay(carrier, self.branch, self._came, origin=target, budget=budget)
 
     def _leave(self) -> None:
         """Hand all `home` values to their owners."""

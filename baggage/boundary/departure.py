@@ -6,9 +6,11 @@ A departure opens no scope: what flows change for the callee, the caller does no
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary import transport, underway
+from baggage.boundary.adapter import Adapter
+from baggage.boundary.call import Call
 from baggage.boundary.crossing import Crossing, drive
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Raised, Returned
@@ -16,13 +18,27 @@ from baggage.boundary.policy import EVERYWHERE
 from baggage.context import branch, ensure
 from baggage.values import EMPTY
 
+if TYPE_CHECKING:
+    from baggage.boundary.driver import Boundary
+    from baggage.boundary.lending import Loan
+
 T = TypeVar("T")
 
 
 class Departure(Crossing):
-    """A crossing that sends baggage along, and joins what comes back. See `Crossing`."""
+    """A crossing that sends baggage along, and joins what comes back. See `Crossing`.
 
-    __slots__ = ()
+    `loan` is what it lends, None where nobody lends to the callee.
+    """
+
+    __slots__ = ("loan",)
+
+    def __init__(
+        self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
+    ) -> None:
+        """Prepare; nothing is sent yet."""
+        super().__init__(boundary, adapter, request, call)
+        self.loan: Loan | None = None
 
     def drive(self, send: Callable[[], T]) -> T:
         """Take all steps around `send`, in this thread."""
@@ -43,14 +59,23 @@ class Departure(Crossing):
         policy = self.policy or self._boundary.policy
         if policy.hosts != EVERYWHERE and not self._trusted():
             return
+        source = (running.service if running is not None else "") or policy.service
+        loan, budget = self.loan, policy.budget
+        if loan is not None and loan.send(carrier, running, down, origin=source, budget=budget):
+            return
         carried = EMPTY if running is None else running.baggage.departing()
         if down:
             carried = carried.lowered(down)
-        source = (running.service if running is not None else "") or policy.service
-        transport.write(carrier, carried, origin=source, budget=policy.budget)
+        transport.write(carrier, carried, origin=source, budget=budget)
+
+    def leave(self) -> None:
+        """Note that the request is on its way, where neither `happen` nor `ahappen` sends it."""
+        if self.loan is not None:
+            self.loan.leave()
 
     def happen(self, step: Callable[[], T]) -> T:
         """Let `step` send the request; what it is built on is a part of this call."""
+        self.leave()
         token = underway.begin((branch(), self._adapter.library))
         try:
             return step()
@@ -59,6 +84,7 @@ class Departure(Crossing):
 
     async def ahappen(self, step: Callable[[], Awaitable[T]]) -> T:
         """Let `step` send the request, as `happen` does."""
+        self.leave()
         token = underway.begin((branch(), self._adapter.library))
         try:
             return await step()
@@ -75,7 +101,8 @@ class Departure(Crossing):
             received = EMPTY
             hosts = (self.policy or self._boundary.policy).hosts
             if hosts == EVERYWHERE or self._trusted():
-                received = transport.read(self._adapter.response_carrier(response))
+                carrier, loan = self._adapter.response_carrier(response), self.loan
+                received = transport.read(carrier) if loan is None else loan.read(carrier)
             if received.origin:
                 target = received.origin
                 self._boundary.learn(self.call, target)
@@ -88,6 +115,8 @@ class Departure(Crossing):
     def raised(self, error: BaseException) -> Outcome:
         """Return the outcome of an exception; one that tells of an answer brings baggage too."""
         with self._boundary.isolated():
+            if self.loan is not None:
+                self.loan.failed(error)
             response = self._adapter.answer(error)
             if response is not None:
                 answered = self.answered(response)
@@ -95,6 +124,15 @@ class Departure(Crossing):
                     error, answered.target, facts=answered.facts, receipt=answered.receipt
                 )
         return super().raised(error)
+
+    def close(self) -> None:
+        """End the flows that have not ended; what was lent comes home if it never left."""
+        onion = self._onion
+        if onion is not None and onion.flows:
+            onion.close()
+        if self.loan is not None:
+            with self._boundary.isolated():
+                self.loan.close()
 
     def _trusted(self) -> bool:
         """Say whether the policy lets the callee have baggage, and so read its own."""

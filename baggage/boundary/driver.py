@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from baggage.boundary import transport, underway
-from baggage.boundary.adapter import Adapter
+from baggage.boundary.adapter import Adapter, lends
 from baggage.boundary.arrival import Arrival
 from baggage.boundary.call import UNKNOWN_SITE, Call, Endpoint, Kind
 from baggage.boundary.crossing import adrive
@@ -132,6 +132,10 @@ class Boundary:
         make = Receipted if policy.receipts else Departure
         departure = make(self, adapter, request, call)
         departure.policy, departure.asked = policy, apps
+        if policy.lend:
+            from baggage.boundary.lending import Loan  # here: few ever lend
+
+            departure.loan = Loan.open(self, policy, adapter, request, call)
         return departure
 
     def arrive(self, adapter: Adapter, request: Any, service: str = "") -> Arrival | None:
@@ -139,13 +143,14 @@ class Boundary:
         running = branch()
         if running is not None and running.muted:
             return None
+        policy = self._policy.in_session()
         try:
+            lent = bool(policy.lend) and lends(adapter, request)
             # What comes home is never on its way out: such values can only be forged.
-            received = transport.read(adapter.request_carrier(request)).without_home()
+            received = transport.read(adapter.request_carrier(request), lent=lent).without_home()
         except Exception as error:  # noqa: BLE001 - kept from the application
             self.failed(error)
             received = EMPTY
-        policy = self._policy.in_session()
         service = service or policy.service
         apps = self.interested(adapter.kind, adapter.library)
         call = self._describe_arrival(adapter, request, service) if apps else None

@@ -21,6 +21,10 @@ class Policy:
     instead of logged. `budget` is in bytes of header, for our member. `hosts` are patterns of the
     hosts that may receive baggage. With `receipts`, arrivals tell on the response what came with
     the request, and departures read that; see `receipt`.
+
+    `lend` are patterns of the hosts that are lent the right to write, too, and trusted to give it
+    back: where nothing on the way sends a request or an answer twice. Who lends to anybody also
+    takes what it is lent: an arrival knows no host of its caller. See `docs/lending.md`.
     """
 
     service: str = "unknown"
@@ -28,10 +32,15 @@ class Policy:
     budget: int = 4096
     hosts: tuple[str, ...] = EVERYWHERE
     receipts: bool = False
+    lend: tuple[str, ...] = ()
 
     def may_receive(self, host: str) -> bool:
         """Say whether baggage may be sent to a host."""
-        return self.hosts == EVERYWHERE or any(fnmatchcase(host, p) for p in self.hosts)
+        return _matches(self.hosts, host)
+
+    def may_borrow(self, host: str) -> bool:
+        """Say whether a host may be lent ids: one that may receive baggage at all."""
+        return _matches(self.lend, host) and _matches(self.hosts, host)
 
     def in_session(self) -> Policy:
         """Return the policy with what the current session overrides of it."""
@@ -44,3 +53,7 @@ class Policy:
             budget=self.budget if budget is None else budget,
             service=self.service if service is None else service,
         )
+
+
+def _matches(patterns: tuple[str, ...], host: str) -> bool:
+    return patterns == EVERYWHERE or any(fnmatchcase(host, pattern) for pattern in patterns)

@@ -42,16 +42,19 @@ _SHORT: Final = 128
 _log = logging.getLogger("baggage.boundary")
 
 
-def read(carrier: Carrier | None) -> Baggage:
-    """Return the baggage that came with a message, with its foreign members; EMPTY without any."""
+def read(carrier: Carrier | None, *, lent: bool = False) -> Baggage:
+    """Return the baggage that came with a message, with its foreign members; EMPTY without any.
+
+    With `lent`, ids that came along are in it.
+    """
     header = None if carrier is None else carrier.get(NAME)
-    return read_header(header) if header else EMPTY
+    return read_header(header, lent=lent) if header else EMPTY
 
 
-def read_header(header: str) -> Baggage:
+def read_header(header: str, *, lent: bool = False) -> Baggage:
     """Return the baggage in the value of a `baggage` header; garbage is dropped and logged.
 
-    Nobody sends more than fits a safe header, so more than that isn't read.
+    Nobody sends more than fits a safe header, so more than that isn't read. `lent` as in `receive`.
     """
     if len(header) <= _SHORT and header.startswith(_SIGNED):
         signed = _signed(header)
@@ -61,7 +64,7 @@ def read_header(header: str) -> Baggage:
     received, refused = EMPTY, f"{lost} members that no header may have" if lost else None
     if ours is not None:
         try:
-            received = _received(ours)
+            received = _received(ours, lent)
         except (BaggageError, WireError) as error:
             refused = str(error)
     if refused is not None:
@@ -69,10 +72,10 @@ def read_header(header: str) -> Baggage:
     return received.within(foreign) if foreign else received
 
 
-def _received(ours: str) -> Baggage:
+def _received(ours: str, lent: bool) -> Baggage:
     if len(ours) > SAFE_HEADER:
         raise WireError(f"a member of {len(ours)} bytes; at most {SAFE_HEADER} are read")
-    return receive(unarmour(ours))
+    return receive(unarmour(ours), lent=lent)
 
 
 def write(
@@ -101,6 +104,21 @@ def write(
     if fitted.blob or foreign:
         carrier.set(NAME, compose(armour(fitted.blob) if fitted.blob else None, foreign))
     return fitted.home
+
+
+def lend(carrier: Carrier, baggage: Baggage, *, origin: str, budget: int) -> bool:
+    """Do as `write`, with the ids of `baggage`; False where not all of it fits, and nothing is set.
+
+    Whoever has taken it may write with them.
+    """
+    present = carrier.get(NAME)
+    foreign = split_members(present)[1] if present else baggage.foreign
+    room: int = getattr(carrier, "room", SAFE_HEADER) - sum([len(each) + 1 for each in foreign])
+    blob = in_full(baggage, room_for(foreign, min(budget, room)), origin, lending=True)
+    if blob is None:
+        return False
+    carrier.set(NAME, compose(armour(blob), foreign))
+    return True
 
 
 def _in_full(baggage: Baggage, origin: str) -> str | None:

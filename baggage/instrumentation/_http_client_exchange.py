@@ -95,6 +95,7 @@ class Exchange:
         except BaseException:
             self.abandon()
             raise
+        self._departure.leave()
         try:
             send()
         except BaseException as error:

@@ -16,6 +16,10 @@ class ServerAdapter:
         """Name the library."""
         self.library = library
 
+    def lends(self, _: object) -> bool:
+        """Say that a request is of one attempt, whose answer brings baggage back."""
+        return True
+
     def answer(self, error: BaseException) -> None:
         """Say nothing: what an application raises is no answer."""
 

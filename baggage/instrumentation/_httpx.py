@@ -265,6 +265,14 @@ class _Adapter:
     def facts(self, response: Any) -> Facts:
         return _Facts(response)
 
+    def lends(self, _: object) -> bool:
+        return True
+
+    def unsent(self, error: BaseException) -> bool | None:
+        """Know what is raised while there is no connection yet, or none left in the pool."""
+        api = self.api
+        return isinstance(error, api.ConnectError | api.ConnectTimeout | api.PoolTimeout) or None
+
     def answer(self, error: BaseException) -> None:
         """Say nothing: `raise_for_status` comes after the call."""
 

@@ -13,7 +13,12 @@ from inspect import signature
 from typing import Any, Final
 
 from aiohttp.client import DEFAULT_TIMEOUT, ClientSession, ClientTimeout
-from aiohttp.client_exceptions import ClientHttpProxyError, ClientResponseError
+from aiohttp.client_exceptions import (
+    ClientConnectorError,
+    ClientHttpProxyError,
+    ClientResponseError,
+    ConnectionTimeoutError,
+)
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.payload import BytesPayload
 
@@ -179,6 +184,13 @@ class _Adapter:
 
     def facts(self, response: ClientResponse | ClientResponseError) -> Facts:
         return _ResponseFacts(response)
+
+    def lends(self, _: object) -> bool:
+        return True
+
+    def unsent(self, error: BaseException) -> bool | None:
+        """Know what is raised while there is no connection yet."""
+        return isinstance(error, ClientConnectorError | ConnectionTimeoutError) or None
 
     def answer(self, error: BaseException) -> ClientResponseError | None:
         """Return an error that has an answer's headers; what a proxy says is no answer."""

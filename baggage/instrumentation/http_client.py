@@ -157,6 +157,9 @@ class _Adapter:
     def facts(self, response: HTTPResponse) -> Facts:
         return _ResponseFacts(response)
 
+    def lends(self, _: object) -> bool:
+        return True
+
     def answer(self, error: BaseException) -> None:
         """Say nothing: a status is no exception here."""
 

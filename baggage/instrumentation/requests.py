@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ConnectTimeout
 from requests.utils import select_proxy
 from urllib3.connectionpool import HTTPConnectionPool
 
@@ -154,6 +155,13 @@ class _Adapter:
 
     def facts(self, response: Response) -> Facts:
         return _ResponseFacts(response)
+
+    def lends(self, _: object) -> bool:
+        return True
+
+    def unsent(self, error: BaseException) -> bool | None:
+        """Know a connection that took too long to make; nothing was sent then."""
+        return isinstance(error, ConnectTimeout) or None
 
     def answer(self, error: BaseException) -> None:
         """Say nothing: `raise_for_status` comes after the call."""

@@ -150,6 +150,13 @@ class _Adapter:
     def facts(self, response: Any) -> Facts:
         return _ResponseFacts(response)
 
+    def lends(self, _: object) -> bool:
+        return True
+
+    def unsent(self, error: BaseException) -> bool | None:
+        """Know a connection that took too long to make; nothing was sent then."""
+        return isinstance(error, exceptions.ConnectTimeoutError) or None
+
     def answer(self, error: BaseException) -> None:
         """Say nothing: a status is no exception here."""
 

@@ -57,6 +57,7 @@ def parse(project: Mapping[str, Any], environment: Mapping[str, str]) -> Setting
         strict=_flag("strict", told("strict")),
         budget=_number("budget", told("budget"), default.budget),
         hosts=tuple(hosts) if hosts else default.hosts,
+        lend=tuple(_names(told("lend"))),
     )
     metaapps = told("metaapps")
     return Settings(

@@ -57,6 +57,9 @@ class ParcelAdapter:
     endpoint: Endpoint | None = _CALLEE
     below: frozenset[str] = frozenset()
 
+    def lends(self, _: Parcel) -> bool:
+        return True
+
     def describe(self, request: Parcel) -> Call:
         arrived: Mapping[str, str] = {} if self.kind.departs else request.headers
         return Call(

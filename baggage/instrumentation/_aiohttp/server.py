@@ -70,6 +70,9 @@ class _Adapter:
     def facts(self, response: StreamResponse) -> Facts:
         return _ResponseFacts(response)
 
+    def lends(self, _: object) -> bool:
+        return True
+
     def answer(self, error: BaseException) -> StreamResponse | None:
         """Return an exception of the application that is its answer as well."""
         return error if isinstance(error, StreamResponse) else None

@@ -16,8 +16,15 @@ from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKin
 from baggage.instrumentation._grpc.message import Arguments, content, digest, length
 from baggage.instrumentation._grpc.metadata import Metadata
 from baggage.instrumentation._grpc.private import channel, common
-from baggage.instrumentation._grpc.status import UNREADABLE, Status, number_of, status_of
+from baggage.instrumentation._grpc.status import (
+    UNREADABLE,
+    Status,
+    number_of,
+    status_of,
+    unconnected,
+)
 from baggage.instrumentation._grpc.target import endpoint_of, short_of, text_of
+from baggage.wire import NAME
 
 OPTIONS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
 _KNOWN: Final = frozenset(OPTIONS)
@@ -91,6 +98,12 @@ def calling(
     if not options.keys() <= _KNOWN:
         return None
     return Calling(callee, request, options, requests == "unary", responses == "unary")
+
+
+def _details(error: Any) -> str | None:
+    """Return the details of a status without waiting for the end of its call."""
+    details: str | None = error._state.details
+    return details
 
 
 @dataclass(slots=True)
@@ -173,6 +186,21 @@ class ClientAdapter:
     def facts(self, response: Answer) -> Facts:
         """Describe an answer."""
         return AnswerFacts(response.message, response.code)
+
+    def lends(self, request: Calling) -> bool:
+        """Say that ids may go with one message whose answer is one: streams are answered late."""
+        return request.one_request and request.one_response
+
+    def unsent(self, error: BaseException) -> bool:
+        """Say whether a call found no connection, by how it ended.
+
+        A callee may pass such an end of a call of its own on; then its baggage comes along.
+        """
+        answer = self.answer(error)
+        if answer is None or self.response_carrier(answer).get(NAME) is not None:
+            return False
+        details = error.details() if isinstance(error, AioRpcError) else _details(error)
+        return unconnected(Status(answer.code or StatusCode.UNKNOWN, details or ""))
 
     def answer(self, error: BaseException) -> Answer | None:
         """Return the answer that a status tells of: it brings baggage home as any other."""

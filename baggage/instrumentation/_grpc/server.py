@@ -31,6 +31,9 @@ _ENDLESS: Final = 1e9
 """Where there is no deadline the blocking library tells of one after more seconds than these."""
 
 
+_ATTEMPTS: Final = "grpc-previous-rpc-attempts"
+
+
 class Aborted(Exception):
     """A call that shall end with a status, as by `context.abort`."""
 
@@ -104,6 +107,11 @@ class ServerAdapter:
     def facts(self, response: Replied) -> Facts:
         """Describe what is answered."""
         return AnswerFacts(response.message, response.code)
+
+    def lends(self, request: Served) -> bool:
+        """Say whether this is the first attempt of a call: gRPC tells when it retries by itself."""
+        items = request.context.invocation_metadata() or ()
+        return not any(name == _ATTEMPTS for name, _ in items)
 
     def answer(self, error: BaseException) -> Replied | None:
         """Return what a status answers."""

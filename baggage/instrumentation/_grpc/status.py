@@ -34,6 +34,19 @@ OK: Final = Status(StatusCode.OK)
 UNREADABLE: Final = Status(StatusCode.INTERNAL, "Exception deserializing response!")
 
 
+_UNCONNECTED: Final = (
+    "failed to connect to all addresses",
+    "errors resolving ",
+    "DNS resolution failed",
+)
+"""How details begin where no connection was made, in the versions of gRPC."""
+
+
+def unconnected(status: Status) -> bool:
+    """Say whether a call that ended so found nobody to connect to."""
+    return status.code is StatusCode.UNAVAILABLE and status.details.startswith(_UNCONNECTED)
+
+
 def number_of(code: object) -> int | None:
     """Return the number of a status code, None for what is none."""
     return code._value_[0] if isinstance(code, StatusCode) else None

@@ -1,0 +1,62 @@
+"""Lending: which ids go along with a message, and which of those that come back are taken (R6).
+
+Belongs here: what is sound of a loan, whoever carries it. Does not: when to lend at all, and what
+becomes of a loan that nobody answers (`boundary.lending`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from baggage.clock import ZERO, Id, leq, sum_id
+from baggage.values.baggage import Baggage
+from baggage.values.history import NO_IDS, History
+from baggage.values.known import Ids, Roots
+
+
+class Lease(NamedTuple):
+    """The ids that one call lends, and what was seen when they left."""
+
+    ids: Ids
+    seen: Roots
+
+
+def lease_of(given: Baggage) -> Lease:
+    """Return the lease of what a callee is given, as `Baggage.lend` says it."""
+    return Lease(given.history.own, given.history.seen)
+
+
+def bearing(baggage: Baggage, ids: Ids) -> Baggage:
+    """Return the same knowledge with these ids and no others."""
+    return baggage.with_history(History(baggage.history.known, ids))
+
+
+def admitted(lease: Lease | None, answer: Baggage, here: Baggage) -> tuple[Ids, Ids]:
+    """Return which ids of an answer are to be taken by who knows what is known `here`; the others.
+
+    Taken are those within the lease, from who has seen at least what was sent, unless the answer
+    says nothing of what it has seen: then nothing was written. So are those of roots that nobody
+    here has ever seen: the callee made them. Of all others there may be a second owner, as where an
+    answer came twice, which would be the end of all exactness.
+    """
+    taken: dict[int, Id] = {}
+    refused: dict[int, Id] = {}
+    seen, known = answer.history.seen, here.history.seen
+    for root, identity in answer.history.own.items():
+        held = None if lease is None else lease.ids.get(root)
+        if held is None or lease is None:
+            sound = root in seen and root not in known
+        else:
+            after = seen.get(root)
+            abreast = not seen if after is None else leq(lease.seen.get(root, ZERO), after)
+            sound = abreast and sum_id(held, identity) == held
+        (taken if sound else refused)[root] = identity
+    return taken or NO_IDS, refused or NO_IDS
+
+
+def coming_home(answer: Baggage, ids: Ids, here: Baggage) -> Baggage:
+    """Return what to join of an answer that brings these ids to who knows what is known `here`."""
+    if ids and answer.history.empty:
+        # Ids alone: a join takes none of who has seen nothing.
+        return answer.with_history(History(here.history.known, ids))
+    return bearing(answer, ids) if ids else answer.peeked()
