@@ -42,6 +42,7 @@ _BESIDE: Final[dict[str, tuple[Callable[[int], Run], Callable[[int], Run]]]] = {
     "pack, the first value here": (steps.pack, steps.peers_pack),
     "pack, in place of the last": (steps.replace, steps.peers_pack),
     "unpack, of what was read": (steps.unpack, steps.peers_unpack),
+    "unpack, by a declared key": (partial(steps.unpack, declared=True), steps.peers_unpack),
     "unpack, of what is current": (steps.unpack_current, steps.peers_unpack_current),
 }
 _IDLE: Final[dict[str, Make]] = {
@@ -83,8 +84,8 @@ def benchmarks() -> dict[str, Make]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     runner = pyperf.Runner(
-        processes=6,
-        min_time=0.04,
+        processes=5,
+        min_time=0.03,
         program_args=("-m", "benchmarks", "core"),
         add_cmdline_args=_pass_on,
     )

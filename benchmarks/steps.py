@@ -108,16 +108,18 @@ def peers_pack(entries: int) -> Run:
     return run
 
 
-def unpack(entries: int) -> Run:
-    """Read one value of what was read before."""
+def unpack(entries: int, *, declared: bool = False) -> Run:
+    """Read one value of what was read before, by its name or by a declared key."""
     from baggage.boundary.transport import read
+    from baggage.values import Key
 
     received = read(hop.sent(entries))
-    received.unpack("key000")
+    key = Key("key000") if declared else "key000"
+    received.unpack(key)
 
     def run(calls: int) -> None:
         for _ in range(calls):
-            received.unpack("key000")
+            received.unpack(key)
 
     return run
 

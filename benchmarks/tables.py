@@ -10,7 +10,7 @@ from benchmarks import hop, sizes
 Results = Mapping[str, float]
 """µs by name; what was not measured is missing."""
 
-_BESIDE, _IDLE, _CLOCK, _IMPORT = "beside", "idle", "clock", "import"
+_BESIDE, _IDLE, _CLOCK, _WHOLE, _IMPORT = "beside", "idle", "clock", "fan-out", "import"
 
 
 def beside(name: str, entries: int, side: str) -> str:
@@ -26,7 +26,7 @@ def clock(operation: str, shape: str) -> str:
 
 
 def whole(branches: int) -> str:
-    return clock("all of a fan-out", f"{branches:,}")
+    return f"{_WHOLE}: {branches}"
 
 
 def importing(name: str) -> str:
@@ -35,7 +35,14 @@ def importing(name: str) -> str:
 
 def all_of(results: Results) -> str:
     """Return the tables of what was measured."""
-    made = (_beside(results), _idle(results), _clock(results), _sizes(), _importing(results))
+    made = [
+        _beside(results),
+        _idle(results),
+        _clock(results),
+        _whole(results),
+        _importing(results),
+        _sizes(),
+    ]
     return "\n".join(table for table in made if table)
 
 
@@ -68,21 +75,27 @@ def _clock(results: Results) -> str:
     shapes = dict.fromkeys(
         name.split(": ")[2] for name in results if name.startswith(f"{_CLOCK}: ")
     )
-    stamps = sizes.stamps() if shapes else {}
+    stamps = sizes.stamps()
     rows = []
     for shape in shapes:
         spent = [results.get(clock(operation, shape)) for operation in operations]
         cells = ["" if each is None else _short(each) for each in spent]
-        rows.append([shape, *cells, str(stamps.get(shape, ""))])
-    return _table(["µs", *operations, "bytes"], rows)
+        rows.append([shape, *cells, f"{stamps[shape]:,}"])
+    return _table(["a stamp, µs", *operations, "bytes"], rows)
+
+
+def _whole(results: Results) -> str:
+    rows = []
+    for branches in _names(results, _WHOLE):
+        spent = results[f"{_WHOLE}: {branches}"]
+        rows.append([branches, _short(spent), _short(spent / int(branches))])
+    return _table(["split, an event in each branch, all joined", "µs", "each branch"], rows)
 
 
 def _sizes() -> str:
-    rows = [
-        [str(n), str(sizes.header(n)), str(sizes.packed_on_the_way(n)), str(sizes.peers_header(n))]
-        for n in hop.SIZES
-    ]
-    header = ["header's bytes, entries", "of one service", "of as many services", "OpenTelemetry"]
+    of = (sizes.header, sizes.packed_on_the_way, sizes.peers_header)
+    rows = [[str(n), *(f"{length(n):,}" for length in of)] for n in hop.SIZES]
+    header = ["entries", "header's bytes", "each by another service", "OpenTelemetry's"]
     return _table(header, rows)
 
 
