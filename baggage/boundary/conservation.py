@@ -29,10 +29,14 @@ _REMEMBERED: Final = 4096
 
 @dataclass(slots=True, eq=False)
 class Opened:
-    """A request that was opened: what it `carries` tells it apart from others. `at` its scope."""
+    """A request that was opened, at a place; what it `carries` tells it apart from others.
+
+    That is what it `owns`, and what came along.
+    """
 
     request: str
     carries: frozenset[int]
+    owns: frozenset[int]
     at: CallSite = UNKNOWN_SITE
     over: bool = False
 
@@ -88,6 +92,7 @@ class Conservation:
     failed: bool = False
     _by_hand: bool = False
     _given: dict[Branch, Mapping[int, Id]] = field(default_factory=dict)
+    _robbed: dict[Branch, Any] = field(default_factory=dict)
     _leases: list[_Lease] = field(default_factory=list)
     _closed: CallSite | None = None
 
@@ -106,7 +111,8 @@ class Conservation:
             running.update(lambda carried: carried.with_history(_rooted(carried.history)))
         history = running.baggage.history
         at = call_site() if by_hand else UNKNOWN_SITE
-        opened = Opened(request, frozenset({*history.seen, *history.own}), at)
+        owns = frozenset(history.own)
+        opened = Opened(request, owns.union(history.seen), owns, at)
         requests.add(opened)
         seen, own, service = history.seen, history.own, running.service
         watch = cls(opened, requests, report, seen, own, service, _by_hand=by_hand)
@@ -121,14 +127,14 @@ class Conservation:
         self.used(branch, site)
         if not covers(new.seen, old.seen):
             self._found(Problem.REGRESSED, site, last, forked=branch.place)
-        if not old.own:
-            return
-        if old.own.keys() <= new.own.keys():
+        if old.own and old.own.keys() <= new.own.keys():
             old.pen = Spent(site)
             self._of_another(old, site)
-        elif new.own and not (isinstance(old.pen, Spent) and old.pen.joined):
-            first = old.pen.place if isinstance(old.pen, Spent) else UNKNOWN_SITE
-            self._found(Problem.REUSED, site, first, forked=branch.place)
+        elif new.own and (old.own or branch in self._robbed):
+            pen = self._robbed.pop(branch, old.pen)
+            if not (isinstance(pen, Spent) and pen.joined):
+                first = pen.place if isinstance(pen, Spent) else UNKNOWN_SITE
+                self._found(Problem.REUSED, site, first, forked=branch.place)
 
     def joined(self, branch: Branch, before: Baggage, after: Baggage, came: Joining) -> None:
         """Find what comes twice, of another request, or knowing less than it was given."""
@@ -156,17 +162,19 @@ class Conservation:
             last = place if other is None else other.notes.get(_LAST, place)
             self._found(Problem.REGRESSED, site or call_site(), last, forked=place)
 
-    def split(self, parent: Branch, child: Branch) -> None:
+    def split(self, parent: Branch, before: Baggage, child: Branch) -> None:
         """Note who got a part, and where; find who splits too late."""
         child.place = site = call_site()
         self.used(parent, site)
-        self.shared(parent, {child: child.baggage})
+        self.shared(parent, before, {child: child.baggage})
 
-    def shared(self, parent: Branch, shares: Mapping[Branch, Baggage]) -> None:
-        """Note who got a part."""
+    def shared(self, parent: Branch, before: Baggage, shares: Mapping[Branch, Baggage]) -> None:
+        """Note who got a part, or got none since somebody else had written with it all."""
         for child, share in shares.items():
             if share.history.own:
                 self._given[child] = share.history.own
+            elif before.history.own and not parent.baggage.history.own:
+                self._robbed[parent] = self._robbed[child] = before.history.pen
 
     def lent(self, branch: Branch, given: Baggage) -> None:
         """Note who called when all was lent to a callee."""
@@ -178,7 +186,7 @@ class Conservation:
         self.account(branch)
         self._closed = call_site() if self._by_hand else UNKNOWN_SITE
         self.opened.over = True
-        self._given, self._leases = {}, []
+        self._given, self._robbed, self._leases = {}, {}, []
 
     def account(self, opened: Branch) -> None:
         """Find rights to write that the scope had and does not have any more, once."""
@@ -245,7 +253,7 @@ class Conservation:
     def _of_another(self, history: History, site: CallSite) -> None:
         """Find who writes with what a request that is over had."""
         other = self.requests.other(history.own, self.opened)
-        if other is not None and other.over:
+        if other is not None and other.over and not other.owns.isdisjoint(history.own):
             self._found(Problem.LATE, site, other.at, request=other.request)
 
     def _found(

@@ -9,11 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+from baggage.boundary import transport
 from baggage.boundary.adapter import Carrier
 from baggage.boundary.arrival import Arrival
+from baggage.boundary.conservation import covers
 from baggage.boundary.departure import Departure
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Receipt, Returned
+from baggage.context import branch
+from baggage.values import EMPTY
 from baggage.wire import NAME, split_members
 
 HEADER: Final = "baggage-receipt"
@@ -24,11 +28,12 @@ _LONGEST: Final = 256
 class Receipted(Departure):
     """A departure that reads what its answer says of the baggage that was sent."""
 
-    __slots__ = ("_sent",)
+    __slots__ = ("_knew", "_sent")
 
     def proceed(self, directive: Proceed) -> None:
-        """Put baggage on the request, and note whether any is on it."""
-        self._sent = False
+        """Put baggage on the request, and note whether any is on it, and what it knows."""
+        running = branch()
+        self._sent, self._knew = False, (EMPTY if running is None else running.baggage).history
         super().proceed(directive)
         self._sent = _carries(self._adapter.request_carrier(self._request))
 
@@ -49,14 +54,29 @@ class Receipted(Departure):
         if came == _NONE:
             return Receipt.NONE_CAME, service
         if _carries(carrier):
-            return Receipt.COMPLETE, service
+            return (Receipt.BEHIND if self._behind(carrier) else Receipt.COMPLETE), service
         return (Receipt.NONE_BACK if came == _CAME else Receipt.SILENT), service
+
+    def _behind(self, carrier: Carrier) -> bool:
+        """Say whether what came back was never told of what was sent; unknown of what was cut."""
+        back = transport.read(carrier).history
+        if back.empty or back.over is not None:
+            return False
+        return not covers(back.seen, self._knew.seen)
 
 
 class Receipting(Arrival):
-    """An arrival that tells on the response whether baggage came, and who says so."""
+    """An arrival that tells on the response whether baggage came, and who says so.
+
+    Its caller need not hear of a root that was made for an audit, and never written with.
+    """
 
     __slots__ = ()
+
+    def proceed(self, directive: Proceed) -> None:
+        """Show the flows' changes in the scope; what they made it know goes back to nobody."""
+        super().proceed(directive)
+        self._came = self.branch.baggage
 
     @property
     def unheard(self) -> bool:

@@ -135,15 +135,16 @@ class Branch:
 
     def split(self) -> Branch:
         """Fork: return a new branch that knows what this one knows; see `Baggage.split`."""
-        theirs = EMPTY
+        before = theirs = EMPTY
         if self._baggage is not EMPTY:
             with self._lock:
                 self._settle()
-                self._baggage, theirs = self._baggage.split()
+                before = self._baggage
+                self._baggage, theirs = before.split()
         child = Branch(theirs, self.service, muted=self.muted, scope=self.scope)
         if self.watch is not None:
             child.watch = self.watch
-            self.watch.split(self, child)
+            self.watch.split(self, before, child)
         return child
 
     def lend(self) -> Baggage:
@@ -251,11 +252,12 @@ class Branch:
             self._adopt()
         lent, self._lent = self._lent, None
         if lent:
-            self._baggage, *shares = self._baggage.split(len(lent) + 1)
+            before = self._baggage
+            self._baggage, *shares = before.split(len(lent) + 1)
             for child, share in zip(lent, shares, strict=True):
                 child._share = share
             if self.watch is not None:
-                self.watch.shared(self, dict(zip(lent, shares, strict=True)))
+                self.watch.shared(self, before, dict(zip(lent, shares, strict=True)))
 
     def _reclaim(self, child: Branch) -> None:
         """Take back what was lent to a child that ended without a change. Their lock is held."""

@@ -39,11 +39,14 @@ class Watch(Protocol):
     def joined(self, branch: Branch, before: Baggage, after: Baggage, came: Joining) -> None:
         """Note that a branch took in what another one, or an answer, knows."""
 
-    def split(self, parent: Branch, child: Branch) -> None:
+    def split(self, parent: Branch, before: Baggage, child: Branch) -> None:
         """Note that somebody split a branch, by hand."""
 
-    def shared(self, parent: Branch, shares: Mapping[Branch, Baggage]) -> None:
-        """Note which rights to write a branch gives to others; their lock is held."""
+    def shared(self, parent: Branch, before: Baggage, shares: Mapping[Branch, Baggage]) -> None:
+        """Note which rights to write a branch gives to others, of what it had before.
+
+        Their lock is held.
+        """
 
     def lent(self, branch: Branch, given: Baggage) -> None:
         """Note that a callee got all rights to write that a branch had."""
