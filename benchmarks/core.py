@@ -4,7 +4,7 @@
 
 Takes pyperf's options too. Prints the tables of `docs/performance.md`: CPU time, of each benchmark
 the least of all values, since what a machine does otherwise only ever adds. A benchmark is a line
-in `benchmarks`; what it runs is in `hop`, `steps`, `idle`, `clocks` and `importing`.
+in `benchmarks`; what it runs is in `hop`, `steps`, `idle`, `clocks`, `floors` and `importing`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import pyperf
 
-from benchmarks import clocks, hop, idle, importing, steps, tables
+from benchmarks import clocks, floors, hop, idle, importing, steps, tables
 from benchmarks.measure import Run
 
 Make = Callable[[], Run]
@@ -63,6 +63,11 @@ _IDLE: Final[dict[str, Make]] = {
 }
 _CLOCK: Final = {"split": clocks.split, "event": clocks.event, "join": clocks.join}
 _FANS: Final = (8, 100, 1000)
+_FLOORS: Final = {
+    "base64, there and back": floors.base64,
+    "upb parses the message": floors.parse,
+    "…, and Python reads each key and value": floors.read,
+}
 
 
 def benchmarks() -> dict[str, Make]:
@@ -77,6 +82,10 @@ def benchmarks() -> dict[str, Make]:
     for operation, measured in _CLOCK.items():
         for shape, shaped in clocks.SHAPES.items():
             found[tables.clock(operation, shape)] = partial(_shaped, measured, shaped)
+    for name, floor in _FLOORS.items():
+        for entries in hop.SIZES:
+            found[tables.floor(name, entries)] = partial(floor, entries)
+    found[tables.idle("set, get and reset of a ContextVar")] = floors.current
     for branches in _FANS:
         found[tables.whole(branches)] = partial(clocks.whole, branches)
     return found

@@ -10,7 +10,16 @@ from benchmarks import hop, sizes
 Results = Mapping[str, float]
 """µs by name; what was not measured is missing."""
 
-_BESIDE, _IDLE, _CLOCK, _WHOLE, _IMPORT = "beside", "idle", "clock", "fan-out", "import"
+_ENTRIES: Final = [f"{n} {'entry' if n == 1 else 'entries'}" for n in hop.SIZES]
+
+_BESIDE, _IDLE, _CLOCK, _WHOLE, _FLOOR, _IMPORT = (
+    "beside",
+    "idle",
+    "clock",
+    "fan-out",
+    "floor",
+    "import",
+)
 
 
 def beside(name: str, entries: int, side: str) -> str:
@@ -29,6 +38,10 @@ def whole(branches: int) -> str:
     return f"{_WHOLE}: {branches}"
 
 
+def floor(name: str, entries: int) -> str:
+    return f"{_FLOOR}: {name}: {entries}"
+
+
 def importing(name: str) -> str:
     return f"{_IMPORT}: {name}"
 
@@ -37,6 +50,7 @@ def all_of(results: Results) -> str:
     """Return the tables of what was measured."""
     made = [
         _beside(results),
+        _floors(results),
         _idle(results),
         _clock(results),
         _whole(results),
@@ -47,12 +61,19 @@ def all_of(results: Results) -> str:
 
 
 def _beside(results: Results) -> str:
-    header = [f"{n} {'entry' if n == 1 else 'entries'}" for n in hop.SIZES]
+    rows = [
+        [name, *(_share(results, name, entries) for entries in hop.SIZES)]
+        for name in _names(results, _BESIDE)
+    ]
+    return _table(["µs, ours / OpenTelemetry's", *_ENTRIES], rows)
+
+
+def _floors(results: Results) -> str:
     rows = []
-    for name in _names(results, _BESIDE):
-        cells = [_share(results, name, entries) for entries in hop.SIZES]
-        rows.append([name, *cells])
-    return _table(["µs, ours / OpenTelemetry's", *header], rows)
+    for name in _names(results, _FLOOR):
+        spent = [results.get(floor(name, entries)) for entries in hop.SIZES]
+        rows.append([name, *map(_cell, spent)])
+    return _table(["µs, in C", *_ENTRIES], rows)
 
 
 def _share(results: Results, name: str, entries: int) -> str:
@@ -60,7 +81,7 @@ def _share(results: Results, name: str, entries: int) -> str:
     peers = results.get(beside(name, entries, "OpenTelemetry"))
     if ours is None or peers is None:
         return ""
-    return f"{_short(ours)} / {_short(peers)} = **{_short(ours / peers)}**"
+    return f"{_short(ours)} / {_short(peers)} = **{ours / peers:.2f}**"
 
 
 def _idle(results: Results) -> str:
@@ -79,8 +100,7 @@ def _clock(results: Results) -> str:
     rows = []
     for shape in shapes:
         spent = [results.get(clock(operation, shape)) for operation in operations]
-        cells = ["" if each is None else _short(each) for each in spent]
-        rows.append([shape, *cells, f"{stamps[shape]:,}"])
+        rows.append([shape, *map(_cell, spent), f"{stamps[shape]:,}"])
     return _table(["a stamp, µs", *operations, "bytes"], rows)
 
 
@@ -115,12 +135,13 @@ def _names(results: Results, group: str) -> Iterable[str]:
     return dict.fromkeys(name.split(": ")[1] for name in results if name.startswith(f"{group}: "))
 
 
-_DIGITS: Final = 2
+def _cell(spent: float | None) -> str:
+    return "" if spent is None else _short(spent)
 
 
 def _short(number: float) -> str:
     """Return a number with as many digits as it deserves."""
-    return f"{number:,.0f}" if number >= 100 else f"{number:.{_DIGITS if number < 10 else 1}f}"
+    return f"{number:,.0f}" if number >= 100 else f"{number:.{2 if number < 10 else 1}f}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
