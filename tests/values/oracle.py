@@ -3,16 +3,19 @@
 Each pack makes a token. The truth about a value is which tokens it has seen, which of them were
 removed there, and which were put in place by a later one of who owned them (folded). A split copies
 these sets, a join unites them; what is visible is the difference. Belongs here: the verbs, on a
-value and its truth at once, and whether the two agree. Does not: programs (`programs`).
+value and its truth at once. Does not: whether the two agree (`agreement`), programs (`programs`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import copy
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import reduce
+from typing import Final, TypeAlias
 
-from baggage.clock import NONE, Id, overlaps, owns, sum_id
+from baggage.clock import NONE, Id, owns
 from baggage.values import (
     EMPTY,
     Baggage,
@@ -103,17 +106,32 @@ class Line:
     truth: Truth = Truth()
 
 
+Verb: TypeAlias = Callable[..., Baggage | Sequence[Baggage]]
+
+
 @dataclass
 class World:
-    """All that was packed, and whoever may still write."""
+    """All that was packed, whoever may still write, and all that was done, to do it again."""
 
     tokens: list[Token] = field(default_factory=list)
     by_dot: dict[Dot, Token] = field(default_factory=dict)
-    values: dict[int, Baggage] = field(default_factory=dict)
+    values: dict[int, Baggage] = field(default_factory=lambda: {id(EMPTY): EMPTY})
+    log: list[tuple[Verb, list[int], list[int]]] = field(default_factory=list)
 
-    def line(self, carried: Baggage, truth: Truth) -> Line:
-        self.values[id(carried)] = carried
-        return Line(carried, truth)
+    def did(self, verb: Verb, *lines: Line, truth: Truth | None = None) -> list[Line]:
+        """Make values of others, by a verb that returns one or several."""
+        made = _several(verb(*(line.carried for line in lines)))
+        self.values.update((id(carried), carried) for carried in made)
+        self.log.append((verb, [id(line.carried) for line in lines], list(map(id, made))))
+        known = reduce(Truth.join, (line.truth for line in lines)) if truth is None else truth
+        return [Line(carried, known) for carried in made]
+
+    def again(self) -> dict[int, Baggage]:
+        """Do all of it again and look at nothing; return what is made of each value's like."""
+        likes = {id(EMPTY): EMPTY}
+        for verb, given, made in self.log:
+            likes.update(zip(made, _several(verb(*(likes[each] for each in given))), strict=True))
+        return likes
 
     def of(self, numbers: Iterable[int], key: Key) -> list[Token]:
         """Return those of these tokens that were packed under a key, in the order of their dots."""
@@ -137,58 +155,83 @@ class World:
         """Pack the next token."""
         value = value_of(key, len(self.tokens), choice)
         before, mergeable = self.held(line.carried, key), self._mergeable(line, key, value)
-        packed = line.carried.pack(key, value)
-        return self._packed(packed, line.truth, key, value, before, mergeable)
+        [packed] = self.did(lambda carried: carried.pack(key, value), line)
+        return self._packed(packed, key, value, before, mergeable)
 
     def put(self, line: Line, key: Key, choice: int) -> Line:
         """Pack the next token in place of all that is visible."""
         value = value_of(key, len(self.tokens), choice)
         truth = _removed(line.truth, self.wanted(line.truth, key))
-        return self._packed(line.carried.set(key, value), truth, key, value, {}, set())
+        [packed] = self.did(lambda carried: carried.set(key, value), line, truth=truth)
+        return self._packed(packed, key, value, {}, set())
 
     def remove(self, line: Line, key: Key) -> Line:
         """Remove what is visible under a key; under a map, all its fields."""
         truth = line.truth
         for each in FIELDS.values() if key is MAP else (key,):
             truth = _removed(truth, self.wanted(truth, each))
-        return self.line(line.carried.remove(key), truth)
+        return self.did(lambda carried: carried.remove(key), line, truth=truth)[0]
 
     def remove_value(self, line: Line, key: Key, choice: int) -> Line:
         """Remove one of the values that are visible under a key of a type that keeps them."""
         tokens = self.wanted(line.truth, key)
         value = tokens[choice % len(tokens)].value if tokens and key.type not in NUMBERS else "none"
         gone = [each for each in tokens if exactly(each.value) == exactly(value)]
-        return self.line(line.carried.remove(key, value), _removed(line.truth, gone))
+        truth = _removed(line.truth, gone)
+        return self.did(lambda carried: carried.remove(key, value), line, truth=truth)[0]
 
     def split(self, line: Line, n: int = 2) -> list[Line]:
-        return [self.line(part, line.truth) for part in line.carried.split(n)]
+        return self.did(lambda carried: carried.split(n), line)
 
     def join(self, one: Line, other: Line) -> Line:
-        return self.line(one.carried.join(other.carried), one.truth.join(other.truth))
+        return self.did(Baggage.join, one, other)[0]
 
     def lend(self, line: Line) -> list[Line]:
-        return [self.line(part, line.truth) for part in line.carried.lend()]
+        return self.did(Baggage.lend, line)
+
+    def peek(self, line: Line) -> Line:
+        return self.did(Baggage.peeked, line)[0]
+
+    def copy(self, line: Line, kind: int) -> Line:
+        return self.did(_COPIES[kind % len(_COPIES)], line)[0]
 
     def sent(self, line: Line, *, read: bool) -> Line:
         """Return what is at the other end of a wire: a copy without ids."""
-        blob = line.carried.departing().serialize()
-        return self.line((Baggage.deserialize if read else receive)(blob), line.truth)
+        arrive = Baggage.deserialize if read else receive
+        return self.did(lambda carried: arrive(carried.departing().serialize()), line)[0]
+
+    def responded(self, line: Line, other: Line, *, read: bool) -> Line:
+        """Join what a branch returned by wire, while the branch goes on."""
+        arrive = Baggage.deserialize if read else receive
+
+        def verb(carried: Baggage, away: Baggage) -> Baggage:
+            return carried.join(arrive(away.returning().serialize()))
+
+        return self.did(verb, line, other)[0]
 
     def home(self, line: Line, away: Line, *, copies: int) -> Line:
         """Bring home a branch with its ids, by a message that is delivered so many times."""
-        blob = fit(away.carried.lend()[1], lending=True).blob
-        for copy in range(copies):
-            line = self.join(line, Line(receive(blob, lent=copy == 0), away.truth))
-        return line
+
+        def verb(carried: Baggage, away: Baggage) -> Baggage:
+            blob = fit(away.lend()[1], lending=True).blob
+            arrived = [receive(blob, lent=copy == 0) for copy in range(copies)]
+            return reduce(Baggage.join, arrived, carried)
+
+        return self.did(verb, line, away)[0]
 
     def trimmed(self, line: Line, room: int, *, lending: bool = False) -> Line:
         """Send a message over a wire that may have no room for all."""
-        whole = line.carried.lend()[1] if lending else line.carried
-        full = fit(whole, lending=lending).blob
-        blob = fit(whole, room % (len(full) + 1), lending=lending).blob
-        known = line.truth if blob else Truth()
-        truth = Truth(known.seen, known.removed, known.folded, trimmed=True)
-        return self.line(receive(blob, lent=lending), truth)
+        blobs: list[bytes] = []
+
+        def verb(carried: Baggage) -> Baggage:
+            whole = carried.lend()[1] if lending else carried
+            full = fit(whole, lending=lending).blob
+            blobs.append(fit(whole, room % (len(full) + 1), lending=lending).blob)
+            return receive(blobs[-1], lent=lending)
+
+        [line] = self.did(verb, line)
+        known = line.truth if blobs[0] else Truth()
+        return Line(line.carried, Truth(known.seen, known.removed, known.folded, trimmed=True))
 
     def owned(self) -> Iterator[tuple[int, Id]]:
         """Yield the ids that somebody can still write with, by root."""
@@ -198,15 +241,10 @@ class World:
                 yield from history.own.items()
 
     def _packed(
-        self,
-        carried: Baggage,
-        truth: Truth,
-        key: Key,
-        value: Value,
-        before: dict[int, Token],
-        mergeable: set[int],
+        self, line: Line, key: Key, value: Value, before: dict[int, Token], mergeable: set[int]
     ) -> Line:
-        number, dots = len(self.tokens), carried.history.entries[key.name]
+        number, truth = len(self.tokens), line.truth
+        dots = line.carried.history.entries[key.name]
         (dot,) = set(dots) - {token.dot for token in before.values()}
         assert dot not in self.by_dot, "a dot was given twice"
         gone = {token.number for token in before.values() if token.dot not in dots}
@@ -219,7 +257,7 @@ class World:
         self.by_dot[dot] = Token(number, key.name, value, dot, whole)
         self.tokens.append(self.by_dot[dot])
         seen, folded = truth.seen | {number}, truth.folded | mergeable
-        return self.line(carried, Truth(seen, truth.removed, folded, truth.trimmed))
+        return Line(line.carried, Truth(seen, truth.removed, folded, truth.trimmed))
 
     def _mergeable(self, line: Line, key: Key, value: Value) -> set[int]:
         """Return which tokens there the holder of the pen may put a new one in place of."""
@@ -234,6 +272,17 @@ class World:
         }
 
 
+_COPIES: Final[tuple[Verb, ...]] = (
+    copy.copy,
+    copy.deepcopy,
+    lambda carried: pickle.loads(pickle.dumps(carried)),
+)
+
+
+def _several(made: Baggage | Sequence[Baggage]) -> Sequence[Baggage]:
+    return [made] if isinstance(made, Baggage) else made
+
+
 def _removed(truth: Truth, tokens: Iterable[Token]) -> Truth:
     removed = truth.removed.union(token.number for token in tokens)
     return Truth(truth.seen, removed, truth.folded, truth.trimmed)
@@ -242,81 +291,3 @@ def _removed(truth: Truth, tokens: Iterable[Token]) -> Truth:
 def exactly(value: Value) -> tuple[type, Value]:
     """Return what tells values apart, in type too."""
     return type(value), value
-
-
-_READ: dict[Type, Callable[[list[Value]], list[Value]]] = {
-    Type.BAG: lambda values: values,
-    Last: lambda values: values[-1:],
-    Set: lambda values: list({exactly(value): value for value in values}.values()),
-    Sum: lambda values: [sum(map(_number, values))],
-    Count: lambda values: [sum(map(_number, values))],
-    Max: lambda values: [max(map(_number, values))],
-    Min: lambda values: [min(map(_number, values))],
-}
-
-
-def _number(value: Value) -> int | float:
-    assert isinstance(value, int | float)
-    return value
-
-
-def assert_exact(world: World, line: Line) -> None:
-    """Fail unless a value shows what its truth says, before its marker if it has one."""
-    assert line.truth.trimmed or line.carried.history.over is None
-    for key in KEYS:
-        if line.carried.complete(key):
-            _assert_key(world, line, key)
-    if line.carried.complete(MAP):
-        shown = {name: line.carried.unpack(key) for name, key in FIELDS.items()}
-        assert line.carried.fields(MAP) == {name: each for name, each in shown.items() if each}
-        assert line.carried.unpack(MAP) == tuple(each for field in shown.values() for each in field)
-    for token in world.tokens:
-        covered = line.carried.history.covers(token.dot)
-        assert covered == (token.number in line.truth.seen) or line.truth.trimmed
-
-
-def _assert_key(world: World, line: Line, key: Key) -> None:
-    carried, visible = line.carried, world.visible(line.truth, key)
-    assert set(world.held(carried, key)) == {token.number for token in visible}
-    whole = [number for token in visible for number in token.whole]
-    assert len(whole) == len(set(whole)), "nothing counts twice"
-    values = [world.tokens[number].value for number in whole]
-    shown, read = list(carried.unpack(key)), _read(key, values)
-    assert shown == read
-    assert key.type in NUMBERS or list(map(exactly, shown)) == list(map(exactly, read))
-    siblings = [_read(key, [world.tokens[n].value for n in token.whole]) for token in visible]
-    assert list(carried.siblings(key)) == [value for [value] in siblings]
-    assert carried.conflict(key) == (key.type == Last and len(visible) > 1)
-    if visible:
-        assert carried.unpack(key.name) == carried.unpack(key)
-        assert key.name.partition("\0")[0] in carried.keys()  # noqa: SIM118 - no dict
-    _assert_nothing_lost(world, line, key, set(whole))
-
-
-def _read(key: Key, values: list[Value]) -> list[Value]:
-    return _READ[key.type](values) if values else []
-
-
-def _assert_nothing_lost(world: World, line: Line, key: Key, whole: set[int]) -> None:
-    """Compare with a truth that knows nothing of folding.
-
-    There may be more than it wants under a key that was cleared: what others folded meanwhile wins.
-    """
-    wanted = {token.number for token in world.wanted(line.truth, key)}
-    if key.type == Set:
-        distinct = [{exactly(world.tokens[n].value) for n in each} for each in (whole, wanted)]
-        assert distinct[0] == distinct[1]
-    else:
-        assert wanted <= whole
-        assert whole - wanted <= line.truth.removed
-        assert whole == wanted or key.type in NUMBERS
-
-
-def assert_disjoint(ids: Iterable[tuple[int, Id]]) -> dict[int, Id]:
-    """Fail if two ids of one root overlap; return what is owned of each root."""
-    sums: dict[int, Id] = {}
-    for root, identity in ids:
-        before = sums.get(root, NONE)
-        assert not overlaps(before, identity)
-        sums[root] = sum_id(before, identity)
-    return sums

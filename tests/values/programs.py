@@ -6,14 +6,12 @@ them (`oracle`).
 
 from __future__ import annotations
 
-import copy
-import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from baggage.values import Baggage, Key
+from baggage.values import Key
 from tests.values.oracle import KEYS, MAP, Line, World
 
 
@@ -133,8 +131,7 @@ def _double(run: Run, step: Step) -> list[Line]:
 
 
 def _peek(run: Run, step: Step) -> list[Line]:
-    line = run.chosen(step)
-    return run.add(run.world.line(line.carried.peeked(), line.truth))
+    return run.add(run.world.peek(run.chosen(step)))
 
 
 def _wire(run: Run, step: Step) -> list[Line]:
@@ -150,8 +147,8 @@ def _move(run: Run, step: Step) -> list[Line]:
 def _respond(run: Run, step: Step) -> list[Line]:
     """Join what a branch returned by wire, while the branch goes on."""
     other = run.live[step.other % len(run.live)]
-    came = Baggage.deserialize(other.carried.returning().serialize())
-    return run.replace(step, run.world.join(run.chosen(step), Line(came, other.truth)))
+    read = step.other // len(run.live) % 2 == 0
+    return run.replace(step, run.world.responded(run.chosen(step), other, read=read))
 
 
 def _lose(run: Run, step: Step) -> list[Line]:
@@ -173,13 +170,7 @@ def _share(run: Run, step: Step) -> list[Line]:
 
 
 def _copy(run: Run, step: Step) -> list[Line]:
-    line = run.chosen(step)
-    kinds: list[Callable[[Baggage], Baggage]] = [
-        copy.copy,
-        copy.deepcopy,
-        lambda carried: pickle.loads(pickle.dumps(carried)),
-    ]
-    return run.add(run.world.line(kinds[step.other % 3](line.carried), line.truth))
+    return run.add(run.world.copy(run.chosen(step), step.other))
 
 
 def _trim(run: Run, step: Step) -> list[Line]:

@@ -6,6 +6,7 @@ again whenever it pleases the machine, or never.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from hypothesis import settings
@@ -22,7 +23,8 @@ from hypothesis.stateful import (
 )
 
 from baggage.values import Baggage, Key, fit, receive
-from tests.values.oracle import KEYS, MAP, Line, Truth, World, assert_disjoint, assert_exact
+from tests.values.agreement import assert_disjoint, assert_exact
+from tests.values.oracle import KEYS, MAP, Line, Truth, World
 
 NUMBERS = st.integers(0, 1 << 12)
 
@@ -60,6 +62,9 @@ class Causality(RuleBasedStateMachine):
         for line in lines:
             assert_exact(self.world, line)
         return multiple(*lines)
+
+    def arrived(self, arrive: Callable[[], Baggage], truth: Truth) -> list[Line]:
+        return self.world.did(arrive, truth=truth)
 
     def key(self, number: int) -> Key:
         return self.keys[number % len(self.keys)]
@@ -114,11 +119,11 @@ class Causality(RuleBasedStateMachine):
 
     @rule(target=lines, message=messages)
     def deserialize(self, message: Message) -> MultipleResults[Line]:
-        return self.made(self.world.line(Baggage.deserialize(message.blob), message.truth))
+        return self.made(*self.arrived(lambda: Baggage.deserialize(message.blob), message.truth))
 
     @rule(target=lines, message=messages)
     def receive(self, message: Message) -> MultipleResults[Line]:
-        return self.made(self.world.line(receive(message.blob), message.truth))
+        return self.made(*self.arrived(lambda: receive(message.blob), message.truth))
 
     @rule(target=lines, line=consumes(lines), message=messages)
     def join_a_response(self, line: Line, message: Message) -> MultipleResults[Line]:
@@ -136,7 +141,7 @@ class Causality(RuleBasedStateMachine):
 
     @rule(target=lines, loan=consumes(loans))
     def take_ids(self, loan: Message) -> MultipleResults[Line]:
-        return self.made(self.world.line(receive(loan.blob, lent=True), loan.truth))
+        return self.made(*self.arrived(lambda: receive(loan.blob, lent=True), loan.truth))
 
     @rule(target=lines, line=consumes(lines), loan=consumes(loans))
     def bring_ids_home(self, line: Line, loan: Message) -> MultipleResults[Line]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.clock import SEED
-from baggage.values import Baggage, Value
-from tests.values.oracle import KEYS, assert_disjoint, assert_exact
+from baggage.values import Baggage, Last, Value
+from tests.values.agreement import assert_disjoint, assert_exact
+from tests.values.oracle import KEYS, MAP, exactly
 from tests.values.programs import LOSSY, STALE, STRUCTURED, TRIMMED, Run, Step, programs, ran
 
 
@@ -25,6 +28,24 @@ def test_what_is_shown_equals_the_causal_history(
     for made in run.run(data.draw(programs(kinds))):
         for line in made:
             assert_exact(run.world, line)
+
+
+@given(programs(STALE))
+def test_it_makes_no_difference_whether_anybody_looks(program: list[Step]) -> None:
+    run = ran(program)
+    unseen = run.world.again()
+    for line in (*run.live, *run.past):
+        assert unordered(unseen[id(line.carried)]) == unordered(line.carried)
+
+
+def unordered(carried: Baggage) -> dict[str, Counter[tuple[type, Value]]]:
+    """Return what is shown, in no order: that of concurrent values is their random roots'."""
+    return {
+        key.name: Counter(
+            map(exactly, (carried.siblings if key.type == Last else carried.unpack)(key))
+        )
+        for key in (*KEYS, MAP)
+    }
 
 
 @given(programs(TRIMMED))
