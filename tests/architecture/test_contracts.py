@@ -25,6 +25,9 @@ FACES = ("cli", "instrumentation", "assertions", "pytest_plugin", "drop_in", "te
 SKELETON = [
     *(f"baggage.{layer}.{module}" for layer in LAYERS for module in ("one", "two")),
     *(f"metaapps.filibuster.{face}" for face in FACES),
+    "baggage.__main__",
+    "baggage.cli.one",
+    "baggage.cli.two",
     "baggage.instrumentation._patching",
     "metaapps.filibuster.wire",
     "metaapps.filibuster.plan",
@@ -44,6 +47,9 @@ ALLOWED = [
     ("baggage.runtime.one", "baggage.instrumentation.two"),
     ("baggage.testing.one", "baggage"),
     ("baggage.testing.one", "hypothesis"),
+    ("baggage.cli.one", "baggage.wire.one"),
+    ("baggage.cli.one", "click"),
+    ("baggage.__main__", "baggage.cli"),
     ("baggage.wire.one", "google.protobuf.message"),
     ("metaapps.filibuster.wire", "google.protobuf.message"),
     ("metaapps.filibuster.plan", "baggage.boundary.one"),
@@ -68,6 +74,9 @@ FORBIDDEN = [
     ("baggage.runtime.one", "baggage"),
     ("baggage.instrumentation.one", "baggage"),
     ("baggage.clock.two", "baggage"),
+    # its faces, from what they show
+    ("baggage.runtime.two", "baggage.cli.one"),
+    ("baggage.cli.two", "baggage.__main__"),
     # meta-applications from baggage, or from one another
     ("baggage.runtime.one", "metaapps.tracing.span"),
     ("baggage.testing.one", "metaapps.filibuster.plan"),

@@ -1,0 +1,5 @@
+"""The `baggage` command line."""
+
+from baggage.cli.commands import main
+
+__all__ = ["main"]
