@@ -110,7 +110,7 @@ def decode_message(blob: bytes) -> Decoded:
             return read()
         except (BaggageError, WireError, ClockError) as error:
             reason = str(error).removeprefix("can't read baggage: ")
-            refused.append(f"{name}: {reason}")
+            refused.append(f"{name}: {reason}".encode("ascii", "backslashreplace").decode())
             return nothing
 
     merging = part("what merges", lambda: Baggage.deserialize(unread.alone()), EMPTY)

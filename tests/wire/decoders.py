@@ -7,6 +7,7 @@ word. They are driven by hypothesis, by a coverage-guided fuzzer (`fuzz/`), and 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -14,6 +15,9 @@ from math import inf, nan
 from typing import Any, Final, TypeVar
 
 from baggage.boundary import read_header, write_header
+from baggage.cli.decoded import decode_message
+from baggage.cli.source import Refusal, found_in
+from baggage.cli.text import lines
 from baggage.clock import (
     MAX_DEPTH,
     MAX_HEIGHT,
@@ -135,6 +139,20 @@ def brief_message(blob: bytes) -> None:
     assert encode(whole) == blob
 
 
+def command(blob: bytes) -> None:
+    """Show what is in anything, on a terminal and in JSON."""
+    try:
+        found = found_in(blob)
+        decoded = decode_message(found.blob)
+    except Refusal as refusal:
+        text = str(refusal)
+    else:
+        text = "".join(lines(found, decoded, 4096))
+        json.dumps({**found.to_json(4096), **decoded.to_json()}, allow_nan=False)
+    assert text.isascii()
+    assert text.isprintable()
+
+
 def event(blob: bytes) -> None:
     """Read an event tree."""
     try:
@@ -245,6 +263,7 @@ def shown(carried: Baggage) -> dict[str, str]:
 DECODERS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "brief": brief_message,
     "built": built,
+    "command": command,
     "event": event,
     "header": header,
     "identity": identity,
