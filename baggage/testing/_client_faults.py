@@ -145,6 +145,13 @@ class Faults(Client):
 @contextmanager
 def refusing() -> Iterator[str]:
     """Yield an address whose port nobody listens on."""
+    with unheard() as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+@contextmanager
+def unheard() -> Iterator[int]:
+    """Yield a port of the loopback interface that nobody listens on."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{held.getsockname()[1]}/"
+        yield held.getsockname()[1]

@@ -157,9 +157,9 @@ class _Connection(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
 
-def service(work: Callable[[], object], name: str = "callee") -> Answer:
+def service(work: Callable[[], object], name: str = "callee", lend: tuple[str, ...] = ()) -> Answer:
     """Return the answer of an instrumented service that does this work for each request."""
-    boundary = Boundary(Policy(service=name, strict=True))
+    boundary = Boundary(Policy(service=name, strict=True, lend=lend))
     adapter = ParcelAdapter(Kind.SERVER)
 
     def answer(received: Received) -> Reply:

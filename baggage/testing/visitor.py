@@ -10,9 +10,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from baggage.boundary import read_header, write_header
-from baggage.values import EMPTY, Baggage
+from baggage.values import EMPTY, Baggage, fit
+from baggage.wire import armour, compose
 
 _PATIENCE: Final = 20.0
+_NAME: Final = "caller"
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 """Headers of a request, in order where one comes several times."""
 
@@ -30,6 +32,11 @@ class Answered:
         """The baggage that came home."""
         return read_header(self.headers.get("baggage", ""))
 
+    @property
+    def lent(self) -> Baggage:
+        """The baggage that came home, with the right to write that came along."""
+        return read_header(self.headers.get("baggage", ""), lent=True)
+
 
 class Visitor:
     """One connection to a server, kept alive from one request to the next."""
@@ -46,9 +53,13 @@ class Visitor:
         path: str = "/",
         method: str = "GET",
         headers: Headers = (),
+        lends: bool = False,
     ) -> Answered:
-        """Make a request as an instrumented service that carries this (None: as a stranger)."""
-        response = self.begin(carried, path=path, method=method, headers=headers)
+        """Make a request as an instrumented service that carries this (None: as a stranger).
+
+        One that `lends` sends all of its ids along.
+        """
+        response = self.begin(carried, path=path, method=method, headers=headers, lends=lends)
         body = response.read()
         return Answered(response.status, _by_name(response), body)
 
@@ -59,13 +70,14 @@ class Visitor:
         path: str = "/",
         method: str = "GET",
         headers: Headers = (),
+        lends: bool = False,
     ) -> HTTPResponse:
         """Make a request; the body is left to the caller."""
         self._connection.putrequest(method, path)
         for name, value in headers.items() if isinstance(headers, Mapping) else headers:
             self._connection.putheader(name, value)
         if carried is not None:
-            self._connection.putheader("baggage", write_header(carried, origin="caller"))
+            self._connection.putheader("baggage", _header(carried, lends=lends))
         if method not in ("GET", "HEAD"):
             self._connection.putheader("Content-Length", "0")
         self._connection.endheaders()
@@ -86,10 +98,17 @@ def visiting(url: str) -> Iterator[Visitor]:
         visitor.leave()
 
 
-def ask(url: str, carried: Baggage | None = EMPTY) -> Answered:
+def ask(url: str, carried: Baggage | None = EMPTY, *, lends: bool = False) -> Answered:
     """Make one request over a connection of its own; see `Visitor.ask`."""
     with visiting(url) as visitor:
-        return visitor.ask(carried)
+        return visitor.ask(carried, lends=lends)
+
+
+def _header(carried: Baggage, *, lends: bool) -> str:
+    if not lends:
+        return write_header(carried, origin=_NAME)
+    fitted = fit(carried.without_home(), origin=_NAME, lending=True)
+    return compose(armour(fitted.blob), carried.foreign)
 
 
 def _by_name(response: HTTPResponse) -> dict[str, str]:

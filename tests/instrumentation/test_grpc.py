@@ -76,6 +76,10 @@ class TestCall(RpcSuite):
         call = self.channel(address).unary_unary(ANSWER)
         return lambda request: call(request, timeout=TIMEOUT, metadata=metadata or None)
 
+    def hasty(self, address: str) -> Call:
+        call = self.channel(address).unary_unary(ANSWER)
+        return lambda request: call(request, timeout=0.2)
+
     def streaming(self, address: str) -> Stream:
         call = self.channel(address).unary_stream(ANSWERS)
         return lambda request: reading(call(request, timeout=TIMEOUT))
@@ -133,6 +137,7 @@ class TestFuture(TestCall):
 class TestStreamedRequests(TestCall):
     """`stub.Method(iterator)`, for one answer and for a stream of them."""
 
+    lends = False
     test_equal_requests_have_equal_payloads: Any = None  # streams have none
 
     def calling(self, address: str, metadata: Metadata = ()) -> Call:

@@ -100,6 +100,14 @@ class TestCoroutines(RpcSuite):
 
         return lambda request: self.run(make(request))
 
+    def hasty(self, address: str) -> Call:
+        call = self.channel(address).unary_unary(ANSWER)
+
+        async def make(request: bytes) -> Any:
+            return await call(request, timeout=0.2)
+
+        return lambda request: self.run(make(request))
+
     def streaming(self, address: str) -> Stream:
         method = self.channel(address).unary_stream(ANSWERS)
 
@@ -209,6 +217,7 @@ class TestIntercepted(TestCoroutines):
 class TestStreamedRequests(TestCoroutines):
     """Calls that stream their requests."""
 
+    lends = False
     test_equal_requests_have_equal_payloads: Any = None  # streams have none
 
     def handlers(self, service: Service) -> dict[str, Any]:

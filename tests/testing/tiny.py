@@ -126,6 +126,9 @@ class TinyAdapter:
     def facts(self, response: Answer) -> Facts:
         return TinyFacts(response)
 
+    def lends(self, _: Request) -> bool:
+        return True
+
     def answer(self, error: BaseException) -> None:
         return None
 
