@@ -1,8 +1,9 @@
 """`python -m benchmarks core`: the core beside OpenTelemetry's baggage, by pyperf.
 
     python -m benchmarks core [--fast] [--only hop --only read] [-o results.json]
+    python -m benchmarks core --write docs/performance.md
 
-Takes pyperf's options too. Prints the tables of `docs/performance.md`: CPU time, of each benchmark
+Takes pyperf's options too. Prints the tables of that document: CPU time, of each benchmark
 the least of all values, since what a machine does otherwise only ever adds. A benchmark is a line
 in `benchmarks`; what it runs is in `hop`, `steps`, `idle`, `clocks`, `floors` and `importing`.
 """
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import pyperf
@@ -99,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         add_cmdline_args=_pass_on,
     )
     runner.argparser.add_argument("--only", action="append", help="part of a benchmark's name")
+    runner.argparser.add_argument("--write", type=Path, help="a document to put the tables into")
     runner.argparser.set_defaults(quiet=True)
     options = runner.parse_args(arguments)
     results: dict[str, float] = {}
@@ -115,7 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, statement in importing.STATEMENTS.items():
         measure(tables.importing(name), partial(_imported, statement))
     if not options.worker:
-        sys.stdout.write(tables.all_of(results))
+        found = tables.all_of(results)
+        sys.stdout.write("\n".join(found.values()))
+        if options.write:
+            options.write.write_text(tables.put(found, options.write.read_text("utf-8")), "utf-8")
 
 
 def _pass_on(command: list[str], options: Any) -> None:

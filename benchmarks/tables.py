@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import dropwhile
 from typing import Final
 
 from benchmarks import hop, sizes
@@ -46,18 +47,30 @@ def importing(name: str) -> str:
     return f"{_IMPORT}: {name}"
 
 
-def all_of(results: Results) -> str:
-    """Return the tables of what was measured."""
-    made = [
-        _beside(results),
-        _floors(results),
-        _idle(results),
-        _clock(results),
-        _whole(results),
-        _importing(results),
-        _sizes(),
-    ]
-    return "\n".join(table for table in made if table)
+def all_of(results: Results) -> dict[str, str]:
+    """Return the tables of what was measured, by name."""
+    made = {
+        "beside": _beside(results),
+        "floors": _floors(results),
+        "idle": _idle(results),
+        "clock": _clock(results),
+        "fan-outs": _whole(results),
+        "importing": _importing(results),
+        "sizes": _sizes(),
+    }
+    return {name: table for name, table in made.items() if table}
+
+
+def put(tables: Mapping[str, str], document: str) -> str:
+    """Return a document with each table behind the comment that names it, in place of the last."""
+    for name, table in tables.items():
+        mark = f"<!-- table: {name} -->\n"
+        before, found, after = document.partition(mark)
+        if found:
+            lines = after.splitlines(keepends=True)
+            rest = dropwhile(lambda line: line.startswith("|"), lines)
+            document = before + mark + table + "".join(rest)
+    return document
 
 
 def _beside(results: Results) -> str:
