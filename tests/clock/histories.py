@@ -132,3 +132,17 @@ def deep_event(depth: int, side: int = 1) -> Event:
     for _ in range(depth):
         event = node(0, event) if side else node(event, 0)
     return event
+
+
+def every_id(depth: int) -> list[Id]:
+    """Return all ids that are at most so deep."""
+    halves = every_id(depth - 1) if depth else []
+    pairs = [(left, right) for left in halves for right in halves]
+    return [0, 1, *(pair for pair in pairs if pair not in ((0, 0), (1, 1)))]
+
+
+def every_event(depth: int, heights: int) -> list[Event]:
+    """Return all event trees that are at most so deep and lower than `heights`."""
+    halves = every_event(depth - 1, heights) if depth else []
+    pairs = (node(left, right) for left in halves for right in halves)
+    return [*range(heights), *(pair for pair in pairs if not isinstance(pair, int))]

@@ -65,6 +65,7 @@ NOT_IDS = {
     "cut short": "11 10 00",
     "padding is not zero": "001 00001",
     "a byte follows": "001 00000 00000000",
+    "a byte follows what needs no padding": "11 01 01 01 01 001 001 00000000",
 }
 
 NOT_EVENTS = {
@@ -83,6 +84,7 @@ NOT_EVENTS = {
     "a number without end": "1" * 16,
     "padding is not zero": "1000 0001",
     "a byte follows": "1000 0000 00000000",
+    "a byte follows what needs no padding": "1 110 0000 00000000",
 }
 
 
@@ -244,7 +246,7 @@ def test_a_height_needs_no_more_bits_than_the_limits_allow_for() -> None:
 def test_more_bytes_than_any_tree_has_are_refused_unread() -> None:
     with pytest.raises(ClockError, match="bytes"):
         decode_event(b"\0" * 100_000)
-    with pytest.raises(ClockError, match="bytes"):
+    with pytest.raises(ClockError, match="no tree has 0 bytes"):
         decode_id(b"")
 
 

@@ -14,6 +14,8 @@ from baggage.clock import (
     Id,
     Point,
     covered,
+    decode_event,
+    encode_event,
     event_depth,
     grow_event,
     height,
@@ -24,7 +26,7 @@ from baggage.clock import (
     split_id,
     sum_id,
 )
-from baggage.clock.event import highest
+from baggage.clock.event import highest, node
 from tests.clock.histories import events, ids
 
 
@@ -57,6 +59,12 @@ def test_the_dot_of_a_single_interval_is_where_it_starts(path: str) -> None:
         grown, point, level = new_dot(interval, before)
         assert point == path.rstrip("0")
         assert level == height(before, point) + 1 == height(grown, point)
+
+
+def test_what_was_as_high_before_has_no_dot_even_if_it_is_another_object() -> None:
+    event = decode_event(encode_event(node(node(1000, 5), node(1000, 999))))
+    assert new_dot(SEED, event) == (1000, "01", 1000)
+    assert new_dot((SEED, (NONE, SEED)), event) == (1000, "01", 1000)
 
 
 def test_nothing_has_a_dot_without_an_id() -> None:

@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from baggage.clock import (
+    MAX_DEPTH,
     NONE,
     SEED,
     ClockError,
@@ -26,7 +27,15 @@ from baggage.clock import (
     owns,
 )
 from baggage.clock.event import node
-from tests.clock.histories import events, ids, points
+from tests.clock.histories import (
+    deep_event,
+    deep_id,
+    events,
+    every_event,
+    every_id,
+    ids,
+    points,
+)
 
 Relative: TypeAlias = "int | tuple[int, Relative, Relative]"
 """The paper's event tree: a height, or (base, left, right) with heights relative to the base."""
@@ -95,6 +104,23 @@ def test_growing_raises_something_and_only_what_is_owned(identity: Id, event: Ev
 def test_growing_does_what_the_paper_says(identity: Id, event: Event) -> None:
     assume(identity != NONE)
     assert relative(grow_event(identity, event)) == paper_event(identity, relative(event))
+
+
+def test_growing_does_what_the_paper_says_wherever_little_is_owned_of_a_small_tree() -> None:
+    trees = [(event, relative(event)) for event in every_event(2, 3)]
+    for identity in every_id(3)[1:]:
+        for event, papers in trees:
+            assert relative(grow_event(identity, event)) == paper_event(identity, papers)
+
+
+def test_a_detour_through_the_deepest_tree_is_better_than_a_new_node() -> None:
+    deep, shallow = deep_id(MAX_DEPTH - 1), (NONE, SEED)
+    for side in (0, 1):
+        identity = (shallow, deep) if side else (deep, shallow)
+        tree = node(5, deep_event(MAX_DEPTH - 1)) if side else node(deep_event(MAX_DEPTH - 1), 5)
+        grown = grow_event(identity, tree)
+        assert event_nodes(grown) == event_nodes(tree)
+        assert relative(grown) == paper_event(identity, relative(tree))
 
 
 @given(ids, events)
