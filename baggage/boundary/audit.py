@@ -31,6 +31,7 @@ _OUTLIVING: Final = frozenset({"baggage", "starlette"})
 _DECLARED: Final = frozenset({"BackgroundTask", "keep", "keep.call"})
 _BY_HAND: Final = "baggage"
 _SPLIT: Final = (_BY_HAND, "split")
+_AT_ANSWERS: Final = {Receipt.BEHIND: Problem.REGRESSED, Receipt.DOUBLED: Problem.OVERLAP}
 _OWN_FAULT: Final = 500
 """From this status on a service says that it failed itself."""
 
@@ -211,8 +212,8 @@ class Audit:
         if receipt in (Receipt.NONE_CAME, Receipt.NONE_BACK):
             back = receipt is Receipt.NONE_BACK
             self._found_at(Problem.STRIPPED, call, service=outcome.target, back=back)
-        elif receipt is Receipt.BEHIND:
-            self._found_at(Problem.REGRESSED, call, service=outcome.target)
+        elif receipt in _AT_ANSWERS:
+            self._found_at(_AT_ANSWERS[receipt], call, service=outcome.target)
         elif receipt is Receipt.SILENT and isinstance(outcome, Returned) and outcome.facts.ok:
             # An error may be anyone's on the way: a gateway's, or the server's below its hooks.
             self._found_at(Problem.SILENT, call, service=outcome.target)

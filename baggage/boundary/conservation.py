@@ -90,6 +90,7 @@ class Conservation:
     owned: Mapping[int, Id]
     service: str = ""
     failed: bool = False
+    _unseen: frozenset[int] = frozenset()
     _by_hand: bool = False
     _given: dict[Branch, Mapping[int, Id]] = field(default_factory=dict)
     _robbed: dict[Branch, Any] = field(default_factory=dict)
@@ -107,15 +108,17 @@ class Conservation:
         by_hand: bool,
     ) -> Conservation:
         """Watch the branch that opens a request's scope, and all that come of it."""
-        if not running.baggage.history.own:
+        known = running.baggage.history
+        if not known.own:
             running.update(lambda carried: carried.with_history(_rooted(carried.history)))
         history = running.baggage.history
+        unseen = frozenset(() if known.own else history.own.keys() - history.seen.keys())
         at = call_site() if by_hand else UNKNOWN_SITE
         owns = frozenset(history.own)
         opened = Opened(request, owns.union(history.seen), owns, at)
         requests.add(opened)
         seen, own, service = history.seen, history.own, running.service
-        watch = cls(opened, requests, report, seen, own, service, _by_hand=by_hand)
+        watch = cls(opened, requests, report, seen, own, service, _unseen=unseen, _by_hand=by_hand)
         running.watch = watch
         return watch
 
@@ -128,7 +131,7 @@ class Conservation:
         if not covers(new.seen, old.seen):
             self._found(Problem.REGRESSED, site, last, forked=branch.place)
         if old.own and old.own.keys() <= new.own.keys():
-            old.pen = Spent(site)
+            _spend(old, site)
             self._of_another(old, site)
         elif new.own and (old.own or branch in self._robbed):
             pen = self._robbed.pop(branch, old.pen)
@@ -143,13 +146,14 @@ class Conservation:
         if site is not None:
             branch.notes[_LAST] = site
         place = UNKNOWN_SITE if other is None else other.place or UNKNOWN_SITE
-        if mine.own.keys() <= after.history.own.keys() and _overlap(mine.own, theirs.own):
+        if mine.own.keys() <= after.history.own.keys() and overlapping(mine.own, theirs.own):
             given = self._whose(theirs.own) if other is None else place
             self._found(Problem.OVERLAP, site or call_site(), given)
         if other is not None:
             self._home(branch, other)
+        _spend(theirs, site, joined=True)
+        _spend(mine, site)
         if theirs.own:
-            theirs.pen = Spent(site, joined=True)
             self._leases = [each for each in self._leases if not _has(after, each.given)]
         if came.batch:
             return
@@ -173,13 +177,27 @@ class Conservation:
         for child, share in shares.items():
             if share.history.own:
                 self._given[child] = share.history.own
+                _spend(before.history, child.place)
             elif before.history.own and not parent.baggage.history.own:
                 self._robbed[parent] = self._robbed[child] = before.history.pen
 
-    def lent(self, branch: Branch, given: Baggage) -> None:
+    def lent(self, branch: Branch, before: Baggage, given: Baggage) -> None:
         """Note who called when all was lent to a callee."""
         if given.history.own:
-            self._leases.append(_Lease(given.history.own, call_site()))
+            site = call_site()
+            _spend(before.history, site)
+            self._leases.append(_Lease(given.history.own, site))
+
+    def repays(self, opened: Branch) -> None:
+        """Account for what the scope has before it's given back to who lent it.
+
+        Nobody lent what was made for an audit; who has not seen it can't take it.
+        """
+        self.account(opened)
+        history = opened.baggage.history
+        lent = {root: part for root, part in history.own.items() if root not in self._unseen}
+        if len(lent) < len(history.own) and self._unseen.isdisjoint(history.seen):
+            opened.update(lambda carried: carried.with_history(_owning(carried.history, lent)))
 
     def closed(self, branch: Branch) -> None:
         """Account for what the scope has, as it ends."""
@@ -237,12 +255,12 @@ class Conservation:
 
     def _whose(self, own: Mapping[int, Id]) -> CallSite:
         """Return where such a part was given away."""
-        lent = next((each for each in self._leases if _overlap(each.given, own)), None)
+        lent = next((each for each in self._leases if overlapping(each.given, own)), None)
         if lent is not None:
             return lent.place
         given = list(self._given.items())
         return next(
-            (_site(child.place) for child, part in given if _overlap(part, own)), UNKNOWN_SITE
+            (_site(child.place) for child, part in given if overlapping(part, own)), UNKNOWN_SITE
         )
 
     def used(self, branch: Branch, site: CallSite) -> None:
@@ -291,7 +309,19 @@ def _rooted(history: History) -> History:
     return History(Known({root: 1}, {}, known.over) if known.empty else known, {root: SEED})
 
 
-def _overlap(one: Mapping[int, Id], other: Mapping[int, Id]) -> bool:
+def _spend(history: History, place: Any, *, joined: bool = False) -> None:
+    """Note where a pen was taken, if it was, by whoever was first."""
+    pen = history.pen
+    if pen is not None and taken(pen) and not isinstance(pen, Spent):
+        history.pen = Spent(place, joined=joined)
+
+
+def _owning(history: History, own: Mapping[int, Id]) -> History:
+    return History(history.known, own)
+
+
+def overlapping(one: Mapping[int, Id], other: Mapping[int, Id]) -> bool:
+    """Say whether two could write as one."""
     return any(overlaps(part, other[root]) for root, part in one.items() if root in other)
 
 

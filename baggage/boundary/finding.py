@@ -115,6 +115,12 @@ def _missing(finding: Finding) -> str:
 
 
 def _overlap(finding: Finding) -> str:
+    if finding.peer:
+        return (
+            f"{finding.service or 'the service'} at {finding.peer} answered {finding.crossing} "
+            f"({place(finding.site)}) with rights to write that had come back before: something "
+            "on the way repeats answers; leave the host out of BAGGAGE_LEND"
+        )
     return (
         f"{place(finding.site)} joins what may write as what is here{_given(finding)}: a part of "
         "a split is for one branch, and bytes that were lent for one callee; send others a copy"

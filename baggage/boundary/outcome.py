@@ -97,6 +97,8 @@ class Receipt(Enum):
     """The callee would have read it, and did not get it."""
     NONE_BACK = "none back"
     """The callee got it; what it sent back got lost."""
+    DOUBLED = "doubled"
+    """What was lent came back a second time."""
     BEHIND = "behind"
     """What came back knows less than what was sent."""
     SILENT = "silent"

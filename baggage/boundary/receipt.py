@@ -10,19 +10,20 @@ from dataclasses import replace
 from typing import Any, Final
 
 from baggage.boundary import transport
-from baggage.boundary.adapter import Carrier
+from baggage.boundary.adapter import Carrier, lends
 from baggage.boundary.arrival import Arrival
-from baggage.boundary.conservation import covers
+from baggage.boundary.conservation import Conservation, covers, overlapping
 from baggage.boundary.departure import Departure
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Receipt, Returned
-from baggage.context import branch
+from baggage.context import Branch, branch
 from baggage.values import EMPTY
 from baggage.wire import NAME, split_members
 
 HEADER: Final = "baggage-receipt"
 _CAME, _NONE = "came", "none"
 _LONGEST: Final = 256
+_NOBODY: Final = Branch()
 
 
 class Receipted(Departure):
@@ -39,9 +40,13 @@ class Receipted(Departure):
 
     def answered(self, response: Any) -> Returned:
         """Return the outcome of a response, with its receipt."""
+        doubled = False
+        with self._boundary.isolated():
+            doubled = self._doubled(self._adapter.response_carrier(response))
         returned = super().answered(response)
         with self._boundary.isolated():
             receipt, service = self._receipt(self._adapter.response_carrier(response))
+            receipt = Receipt.DOUBLED if doubled else receipt
             return replace(returned, receipt=receipt, target=returned.target or service)
         return returned
 
@@ -56,6 +61,13 @@ class Receipted(Departure):
         if _carries(carrier):
             return (Receipt.BEHIND if self._behind(carrier) else Receipt.COMPLETE), service
         return (Receipt.NONE_BACK if came == _CAME else Receipt.SILENT), service
+
+    def _doubled(self, carrier: Carrier | None) -> bool:
+        """Say whether ids that come back have come back before."""
+        if self.loan is None:
+            return False
+        held = (branch() or _NOBODY).baggage.history.own
+        return overlapping(held, transport.read(carrier, lent=True).history.own)
 
     def _behind(self, carrier: Carrier) -> bool:
         """Say whether what came back was never told of what was sent; unknown of what was cut."""
@@ -77,6 +89,15 @@ class Receipting(Arrival):
         """Show the flows' changes in the scope; what they made it know goes back to nobody."""
         super().proceed(directive)
         self._came = self.branch.baggage
+
+    def respond(self, carrier: Carrier | None) -> None:
+        """Account for what was lent, and put what goes home on the response."""
+        policy, watch = self.policy or self._boundary.policy, self.branch.watch
+        if policy.lend and isinstance(watch, Conservation):
+            with self._boundary.isolated():
+                if lends(self._adapter, self._request):
+                    watch.repays(self.branch)
+        super().respond(carrier)
 
     @property
     def unheard(self) -> bool:

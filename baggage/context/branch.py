@@ -154,9 +154,10 @@ class Branch:
         """
         with self._lock:
             self._settle()
-            self._baggage, theirs = self._baggage.lend()
+            before = self._baggage
+            self._baggage, theirs = before.lend()
         if self.watch is not None:
-            self.watch.lent(self, theirs)
+            self.watch.lent(self, before, theirs)
         return theirs
 
     def join(self, other: Branch | Baggage, *, batch: bool = False) -> None:

@@ -48,7 +48,7 @@ class Watch(Protocol):
         Their lock is held.
         """
 
-    def lent(self, branch: Branch, given: Baggage) -> None:
+    def lent(self, branch: Branch, before: Baggage, given: Baggage) -> None:
         """Note that a callee got all rights to write that a branch had."""
 
     def closed(self, branch: Branch) -> None:
