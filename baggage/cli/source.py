@@ -102,17 +102,17 @@ def _alone(text: str, where: str) -> Given:
         return Given(unarmour(text), Header(size, size, (), ()))
     except WireError as error:
         told = f"no header is in {where}" if where else "neither a file nor a header"
-        raise Refusal(f"{told}: {text[:40]!r}") from error
+        raise Refusal(f"{told}: {text[:40]!a}") from error
 
 
 def _in_header(header: str) -> Given:
     ours, foreign, _ = members(header)
     if ours is None:
-        raise Refusal(f"the header has no member of ours, which is called causal: {header[:60]!r}")
+        raise Refusal(f"the header has no member of ours, which is called causal: {header[:60]!a}")
     try:
         blob = unarmour(ours)
     except WireError as error:
-        raise Refusal(f"our member of the header is {error}: {ours[:40]!r}") from error
+        raise Refusal(f"our member of the header is {error}: {ours[:40]!a}") from error
     lost = tuple(_lost(header, ours, foreign))
     return Given(blob, Header(len(header), len(compose(ours, ())), foreign, lost))
 

@@ -269,3 +269,9 @@ def test_a_folder_or_a_file_that_can_not_be_read_is_one_clear_line(tmp_path: Pat
 @pytest.mark.parametrize("header", GARBAGE)
 def test_garbage_is_shown_or_refused(header: str) -> None:
     assert run(header).exit_code in (0, 2)
+
+
+def test_what_was_refused_is_said_without_a_letter_that_a_terminal_may_lack() -> None:
+    refused = run("causal=%CA%1B")
+    assert refused.stderr.isascii()
+    assert refused.stderr.replace("\n", "").isprintable()

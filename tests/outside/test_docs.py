@@ -15,6 +15,7 @@ import click
 import pytest
 
 from baggage.boundary import read_header
+from baggage.cli import main as decoding
 from baggage.runtime import discovery
 from baggage.wire import split_members, unarmour
 from metaapps.filibuster import services
@@ -26,7 +27,7 @@ from tests.outside import pages
 
 ACME = pages.ROOT / "tests/outside/acme_bytes/metaapps/acme_bytes/app.py"
 OURS = "baggage|docs|examples|metaapps|proto|requirements|tests"
-SCRIPTS = {"filibuster": filibuster, "tracing": tracing}
+SCRIPTS = {"baggage": decoding, "filibuster": filibuster, "tracing": tracing}
 
 
 def run(*command: str, cwd: Path) -> str:
