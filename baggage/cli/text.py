@@ -21,7 +21,8 @@ def lines(given: Given, decoded: Decoded, budget: int) -> Iterator[str]:
     yield from _section("entries", _entries(decoded.entries, labels))
     yield from _section("read as", _read(decoded))
     if given.header is not None:
-        yield from _section("foreign", [(cut(member),) for member in given.header.foreign])
+        foreign = [(cut(member.replace("\t", " ")),) for member in given.header.foreign]
+        yield from _section("foreign", foreign)
     yield from _section("dropped", _dropped(given, decoded))
 
 

@@ -224,7 +224,8 @@ def test_a_member_that_is_too_long_to_be_read_is_shown_and_named() -> None:
 def test_nothing_in_it_reaches_the_terminal_as_it_is() -> None:
     hostile = "\x1b[2J\x07\u202e\r\n"
     carried = EMPTY.pack(hostile, hostile).pack(DOWN, hostile).pack(f"m\0{hostile}", 1)
-    text = told("-", given=fit(carried, origin=hostile).blob)
+    ours = armour(fit(carried, origin=hostile).blob)
+    text = told(f"a =\t1,b\t,causal={ours},\x1b=1")
     assert text.isascii()
     assert {sign for sign in text if not sign.isprintable()} == {"\n"}
 
