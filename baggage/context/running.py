@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, Token
+from functools import lru_cache
+from types import FrameType
 from typing import Final
 
 from baggage.context.branch import Branch
@@ -61,11 +64,32 @@ def current() -> Baggage:
 
 
 def leave(token: Token[Branch | None]) -> None:
-    """Undo `enter`. In another context than `enter`'s it restores nothing, and is logged."""
+    """Undo `enter`, once.
+
+    In another context than `enter`'s it restores nothing, and is logged once for each place: so
+    ends a generator that holds a scope across a `yield` and is finished, or thrown away, elsewhere.
+    """
     try:
         _current.reset(token)
+    except RuntimeError:
+        pass  # It was left before.
     except ValueError:
-        _log.warning("scope left in another context", stack_info=True)
+        frame = sys._getframe(1)
+        while frame.f_back is not None and _passes_on(frame):
+            frame = frame.f_back
+        _left_elsewhere(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+
+
+def _passes_on(frame: FrameType) -> bool:
+    """Say whether a frame leaves what another one entered."""
+    name = str(frame.f_globals.get("__name__", ""))
+    return name == "contextlib" or name.partition(".")[0] == "baggage"
+
+
+@lru_cache(maxsize=1024)
+def _left_elsewhere(file: str, line: int, function: str) -> None:
+    extra = {"file": file, "line": line, "function": function}
+    _log.warning("scope left in another context", extra=extra, stack_info=True)
 
 
 @contextmanager

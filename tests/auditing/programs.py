@@ -59,12 +59,13 @@ class Program:
 
     def body(self, depth: int) -> None:
         for _ in range(self.random.randint(1, 4)):
-            step = self.random.choice((self.pack, self.pack, self.remove, self.call, self.fan_out))
-            if step in (self.call, self.fan_out):
-                if depth < DEEPEST:
-                    step(depth + 1)  # type: ignore[call-arg]
-            else:
-                step()
+            step = self.random.choice(("pack", "pack", "remove", "call", "fan_out"))
+            if step == "pack":
+                self.pack()
+            elif step == "remove":
+                self.remove()
+            elif depth < DEEPEST:
+                (self.call if step == "call" else self.fan_out)(depth + 1)
 
     def pack(self) -> None:
         self.written += 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Thread
@@ -137,15 +137,57 @@ def test_a_signal_handler_that_packs_in_the_midst_of_a_change_loses_nothing() ->
     assert sorted(running.unpack(BAG)) == [1, 2]
 
 
-def test_a_scope_left_in_another_context_restores_nothing_and_is_logged(
+def test_a_scope_left_in_another_context_restores_nothing_and_is_logged_once_by_place(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with attached(EMPTY) as running:
-        token = contextvars.copy_context().run(enter, Branch())
-        with caplog.at_level(logging.WARNING, "baggage.context"):
+        for _ in range(3):
+            token = contextvars.copy_context().run(enter, Branch())
             leave(token)
+            assert branch() is running
+    [record] = [it for it in caplog.records if it.name == "baggage.context"]
+    assert record.getMessage() == "scope left in another context"
+    assert (vars(record)["file"], vars(record)["function"]) == (
+        __file__,
+        "test_a_scope_left_in_another_context_restores_nothing_and_is_logged_once_by_place",
+    )
+
+
+def test_a_scope_may_be_left_again() -> None:
+    before = branch()
+    token = enter(Branch())
+    leave(token)
+    with attached(EMPTY) as running:
+        leave(token)
         assert branch() is running
-    assert caplog.messages == ["scope left in another context"]
+    assert branch() is before
+
+
+def held_across_a_yield() -> Iterator[Branch | None]:
+    with attached(EMPTY.pack(BAG, 1)):
+        yield branch()
+
+
+@pytest.mark.parametrize("end", ["close", "exhaust", "throw away"])
+def test_a_generator_that_holds_a_scope_and_ends_elsewhere_raises_nothing(
+    end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    generators = [held_across_a_yield() for _ in range(2)]
+    for generator in generators:
+        contextvars.copy_context().run(next, generator)
+    with attached(EMPTY) as running:
+        for _ in range(2):
+            generator = generators.pop()
+            if end == "close":
+                generator.close()  # type: ignore[attr-defined]
+            elif end == "exhaust":
+                assert list(generator) == []
+            del generator
+            assert branch() is running
+    # All three end at the same place, which is logged once in this process.
+    logged = [it for it in caplog.records if it.name == "baggage.context"]
+    assert {vars(it)["function"] for it in logged} <= {"held_across_a_yield"}
+    assert len(logged) <= 1
 
 
 def test_what_runs_suppressed_is_muted_and_carries_nothing() -> None:
