@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from baggage.wire import NAME, SAFE_HEADER, WireError, compose, members, unarmour
+from baggage.wire import NAME, SAFE_HEADER, Unread, WireError, compose, members, unarmour
 
 MAX_HEADER: Final = 8192
 MAX_MEMBERS: Final = 64
@@ -84,9 +84,9 @@ def found_in(content: bytes, where: str = "") -> Given:
     """Return what is in some bytes, which were found there; raise `Refusal` and nothing else."""
     if len(content) > _MAX_FILE:
         raise Refusal(f"more than {_MAX_FILE} bytes are no baggage")
-    if not _TEXT.fullmatch(content):
+    if not _TEXT.fullmatch(content) and (b"causal" not in content or _is_message(content)):
         return Given(content)
-    text = content.decode("ascii").strip()
+    text = content.decode("latin-1").strip()
     if not text:
         raise Refusal(f"nothing is in {where or 'what was given'}")
     found = [line.strip(" \t\r") for line in _LINE.findall(text)]
@@ -94,6 +94,14 @@ def found_in(content: bytes, where: str = "") -> Given:
     if found or "=" in text:
         return _in_header(",".join(found) if found else text)
     return _alone(text, where)
+
+
+def _is_message(content: bytes) -> bool:
+    try:
+        Unread(content)
+    except WireError:
+        return False
+    return True
 
 
 def _alone(text: str, where: str) -> Given:

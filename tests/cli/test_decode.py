@@ -115,7 +115,7 @@ def test_what_is_no_message_is_refused_in_whole_or_in_part(case: dict[str, Any])
     result = run("--json", armour(bytes.fromhex(case["bytes"])))
     if result.exit_code == 0:
         (reason,) = json.loads(result.stdout)["refused"]
-        assert case["because"] in reason
+        assert case["because"].encode("ascii", "backslashreplace").decode() in reason
     else:
         assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
@@ -270,6 +270,14 @@ def test_a_folder_or_a_file_that_can_not_be_read_is_one_clear_line(tmp_path: Pat
 @pytest.mark.parametrize("header", GARBAGE)
 def test_garbage_is_shown_or_refused(header: str) -> None:
     assert run(header).exit_code in (0, 2)
+
+
+def test_a_header_with_letters_that_no_header_has_is_a_header() -> None:
+    read = data(f"a=é,causal={SHOP},b=\x00")
+    assert read["origin"] == "shop"
+    assert [each["member"] for each in read["header"]["lost"]] == ["a=\xc3\xa9", "b=\x00"]
+    named = fit(EMPTY.pack("causal=", b"\xff")).blob
+    assert data("-", given=named)["shows"] == {"causal=": [{"raw": "ff"}]}
 
 
 def test_what_was_refused_is_said_without_a_letter_that_a_terminal_may_lack() -> None:
