@@ -200,12 +200,16 @@ class World:
         arrive = Baggage.deserialize if read else receive
         return self.did(lambda carried: arrive(carried.departing().serialize()), line)[0]
 
-    def responded(self, line: Line, other: Line, *, read: bool) -> Line:
-        """Join what a branch returned by wire, while the branch goes on."""
+    def responded(self, line: Line, other: Line, *, read: bool, brief: bool) -> Line:
+        """Join what a branch returned by wire, while the branch goes on.
+
+        A `brief` answer says nothing where the branch knows just what the caller does.
+        """
         arrive = Baggage.deserialize if read else receive
 
         def verb(carried: Baggage, away: Baggage) -> Baggage:
-            return carried.join(arrive(away.returning().serialize()))
+            answer = away.returning(carried.departing() if brief else None)
+            return carried.join(arrive(answer.serialize()))
 
         return self.did(verb, line, other)[0]
 

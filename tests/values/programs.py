@@ -147,8 +147,9 @@ def _move(run: Run, step: Step) -> list[Line]:
 def _respond(run: Run, step: Step) -> list[Line]:
     """Join what a branch returned by wire, while the branch goes on."""
     other = run.live[step.other % len(run.live)]
-    read = step.other // len(run.live) % 2 == 0
-    return run.replace(step, run.world.responded(run.chosen(step), other, read=read))
+    brief, read = divmod(step.other // len(run.live) % 4, 2)
+    answered = run.world.responded(run.chosen(step), other, read=bool(read), brief=bool(brief))
+    return run.replace(step, answered)
 
 
 def _lose(run: Run, step: Step) -> list[Line]:
