@@ -74,7 +74,8 @@ def leq(one: Event, other: Event) -> bool:
 def join_event(one: Event, other: Event) -> Event:
     """Return the tree that is everywhere as high as the higher: what either has seen.
 
-    Returns one of the arguments itself where that is the result, and shares parts of both.
+    Returns one of the arguments itself where that is the result, unless both have equal parts that
+    are different objects; shares parts of both.
     """
     if one is other:
         return one

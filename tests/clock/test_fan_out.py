@@ -186,6 +186,35 @@ def test_trees_that_only_touch_are_not_looked_into() -> None:
     assert calls(lambda: leq(low, high)) <= 2
 
 
+def raised(tree: Event, by: int) -> Event:
+    if isinstance(tree, int):
+        return tree + by
+    return node(raised(tree[1], by), raised(tree[2], by))
+
+
+def test_trees_far_apart_are_not_looked_into() -> None:
+    low = ragged(64)
+    high = raised(low, 10)
+    assert calls(lambda: join_event(low, high)) == calls(lambda: join_event(high, low)) == 1
+    assert join_event(low, high) is join_event(high, low) is high
+    assert calls(lambda: leq(low, high)) <= 2
+
+
+def test_one_that_is_higher_at_its_lowest_or_highest_point_is_not_looked_into() -> None:
+    tree = node(ragged(64), 8)
+    higher_top, higher_floor = node(raised(ragged(64), 0), 9), node(raised(ragged(64), 1), 8)
+    for higher in (higher_top, higher_floor):
+        assert not leq(higher, tree)
+        assert calls(lambda higher=higher: leq(higher, tree)) == 1  # type: ignore[misc]
+
+
+def test_a_join_that_one_side_knew_already_is_that_side_itself() -> None:
+    tree = ragged(64)
+    for share in split_id_n(SEED, 64)[::9]:
+        later, *_ = new_dot(share, tree)
+        assert join_event(tree, later) is join_event(later, tree) is later
+
+
 def test_a_height_outside_leaves_the_tree_itself_or_only_the_height() -> None:
     tree = ragged(256)
     assert join_event(tree, 0) is tree
