@@ -135,7 +135,11 @@ def test_lent_ids_are_shown() -> None:
     text = told("-", given=blob)
     assert "stamp  ((1, 0), " in text
     assert "lent" in text
-    alone = encode(WireBaggage(lent=(WireLoan(ROOT, encode_id(SEED)),)))
+    alone, twice = (
+        encode(WireBaggage(lent=(WireLoan(ROOT, encode_id(SEED)),) * times)) for times in (1, 2)
+    )
+    (reason,) = data("-", given=twice)["refused"]
+    assert reason == "what is lent: an id that is lent twice, or owns nothing"
     assert data("-", given=alone)["roots"] == [
         {"root": "0000000000000007", "id": 1, "events": 0, "bits": 7}
     ]
@@ -262,9 +266,21 @@ def test_bad_files_are_one_clear_line(content: bytes, tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_a_folder_or_a_file_that_can_not_be_read_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_folder_or_a_file_that_can_not_be_read_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run(str(tmp_path)).exit_code == 2
     assert "neither a file nor a header" in run(str(tmp_path)).stderr
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    file = tmp_path / "given"
+    file.touch()
+    monkeypatch.setattr(Path, "open", forbidden)
+    refused = run(str(file))
+    assert refused.exit_code == 2
+    assert refused.stderr == f"Error: can't read {file}: Permission denied\n"
 
 
 @pytest.mark.parametrize("header", GARBAGE)
