@@ -185,6 +185,8 @@ def built(blob: bytes) -> None:
             root = {"root": _take(said, _ROOTS), "flat": few, "tree": b"", "entries": []}
             if few > 24:
                 root["flat"], root["tree"] = 0, bytes(islice(said, few - 24))
+            elif few > 20:
+                root["flat"] = MAX_HEIGHT - 22 + few
             fields["blocks"].append(root)
         elif which == 1:
             loan = {"root": _take(said, _ROOTS), "id": bytes(islice(said, few))}
