@@ -17,6 +17,7 @@ from baggage.clock import (
     Point,
     id_depth,
     id_mass,
+    less_id,
     overlaps,
     owns,
     split_id,
@@ -68,6 +69,18 @@ def test_nothing_is_split_in_no_parts(parts: int) -> None:
 @given(ids, ids, points)
 def test_a_sum_owns_what_either_owns(one: Id, other: Id, point: Point) -> None:
     assert owns(sum_id(one, other), point) == (owns(one, point) or owns(other, point))
+
+
+@given(ids, ids, points)
+def test_a_difference_owns_what_the_one_owns_and_the_other_does_not(
+    one: Id, other: Id, point: Point
+) -> None:
+    rest = less_id(one, other)
+    assert owns(rest, point) == (owns(one, point) and not owns(other, point))
+    assert not overlaps(rest, other)
+    assert sum_id(rest, other) == sum_id(one, other)
+    assert id_mass(rest) == id_mass(sum_id(one, other)) - id_mass(other)
+    assert less_id(one, one) == NONE
 
 
 @given(ids, ids)
