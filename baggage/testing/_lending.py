@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from baggage.boundary import Policy, read_header
 from baggage.clock import NONE, id_mass
@@ -15,8 +15,8 @@ LENDING: Final = Policy(service=HERE, strict=True, lend=("*",))
 """Everybody is lent what there is."""
 
 
-def owned(carried: Branch | Baggage) -> list[Fraction]:
-    """Return how much is owned of each root that was seen, sorted; of the whole that is 1."""
+def owned(carried: Branch | Baggage) -> list[Any]:
+    """Return what fraction is owned of each root that was seen, sorted; 1 is all of it."""
     baggage = carried.baggage if isinstance(carried, Branch) else carried
     own, seen = baggage.history.own, baggage.history.seen
     return sorted(id_mass(own.get(root, NONE)) for root in {**seen, **own})

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import grpc.aio
@@ -46,7 +46,7 @@ Behave = Callable[[bytes, Any], bytes]
 def serving(behave: Behave) -> Iterator[str]:
     with ThreadPoolExecutor(2) as pool:
         server = grpc.server(pool)
-        handlers = {"Answer": grpc.unary_unary_rpc_method_handler(behave)}
+        handlers: dict[str, Any] = {"Answer": grpc.unary_unary_rpc_method_handler(behave)}
         generic = grpc.method_handlers_generic_handler("suite.Service", handlers)
         server.add_generic_rpc_handlers((generic,))
         port = server.add_insecure_port("127.0.0.1:0")
@@ -58,7 +58,7 @@ def serving(behave: Behave) -> Iterator[str]:
 
 
 class TestBlocking(InstrumentationSuite):
-    instrumentation: ModuleType = blocking
+    instrumentation: ClassVar[ModuleType] = blocking
 
     @pytest.fixture
     def here(self) -> Iterator[Branch]:
@@ -68,7 +68,8 @@ class TestBlocking(InstrumentationSuite):
 
     def call(self, address: str, *options: tuple[str, Any]) -> None:
         with grpc.insecure_channel(address, options=options) as channel:
-            channel.unary_unary(METHOD)(b"", timeout=20)
+            method: Any = channel.unary_unary(METHOD)
+            method(b"", timeout=20)
 
     def test_a_callee_that_passes_on_a_refusal_gives_back_what_it_had(self, here: Branch) -> None:
         kept: list[Branch] = []
@@ -106,7 +107,7 @@ class TestBlocking(InstrumentationSuite):
 
 
 class TestLooping(InstrumentationSuite):
-    instrumentation: ModuleType = looping
+    instrumentation: ClassVar[ModuleType] = looping
 
     def test_of_calls_begun_at_once_the_first_is_lent_all_and_all_are_exact(self) -> None:
         self.boundary.configure(LENDING)
@@ -120,13 +121,13 @@ class TestLooping(InstrumentationSuite):
 
         async def main() -> None:
             server = grpc.aio.server()
-            handlers = {"Answer": grpc.unary_unary_rpc_method_handler(behave)}
+            handlers: dict[str, Any] = {"Answer": grpc.unary_unary_rpc_method_handler(behave)}
             generic = grpc.method_handlers_generic_handler("suite.Service", handlers)
             server.add_generic_rpc_handlers((generic,))
             port = server.add_insecure_port("127.0.0.1:0")
             await server.start()
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                method = channel.unary_unary(METHOD)
+                method: Any = channel.unary_unary(METHOD)
                 calls = [method(b"", timeout=20) for _ in range(3)]
                 pack("n", 2)
                 for call in calls:
