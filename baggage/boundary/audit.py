@@ -15,9 +15,10 @@ from typing import Final
 from weakref import WeakMethod
 
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
-from baggage.boundary.conservation import Conservation, Requests
+from baggage.boundary.conservation import Conservation
 from baggage.boundary.finding import Finding, Problem
 from baggage.boundary.metaapp import PROCEED, Flow, Interest
+from baggage.boundary.opened import Requests
 from baggage.boundary.outcome import Outcome, Raised, Receipt, Returned
 from baggage.boundary.policy import Policy
 from baggage.context import Branch, branch
@@ -32,8 +33,7 @@ _DECLARED: Final = frozenset({"BackgroundTask", "keep", "keep.call"})
 _BY_HAND: Final = "baggage"
 _SPLIT: Final = (_BY_HAND, "split")
 _AT_ANSWERS: Final = {Receipt.BEHIND: Problem.REGRESSED, Receipt.DOUBLED: Problem.OVERLAP}
-_OWN_FAULT: Final = 500
-"""From this status on a service says that it failed itself."""
+_ASKED_WRONGLY: Final = range(400, 500)
 
 
 @dataclass(slots=True)
@@ -155,7 +155,9 @@ class Audit:
             running, call.operation, self._requests, self._record, by_hand=call.library == _BY_HAND
         )
         try:
-            watch.failed = _failed((yield PROCEED))
+            outcome = yield PROCEED
+            # Who gives up need not wait for anybody.
+            watch.failed = isinstance(outcome, Raised) or _fails(outcome)
         finally:
             with self._lock:
                 self._open = max(0, self._open - 1)
@@ -208,6 +210,11 @@ class Audit:
     def _answered(self, call: Call, outcome: Outcome) -> None:
         if outcome.injected is not None:
             return
+        if _fails(outcome):
+            running = branch()
+            watch = None if running is None else running.watch
+            if running is not None and isinstance(watch, Conservation):
+                watch.accounts.forgive(running)
         receipt = outcome.receipt
         if receipt in (Receipt.NONE_CAME, Receipt.NONE_BACK):
             back = receipt is Receipt.NONE_BACK
@@ -256,9 +263,10 @@ def _call(renew: Callable[[], None] | None) -> None:
         renew()
 
 
-def _failed(outcome: Outcome) -> bool:
-    """Say whether a request came to nothing: who gives up need not wait for anybody."""
-    return isinstance(outcome, Raised) or (outcome.facts.status or 0) >= _OWN_FAULT
+def _fails(outcome: Outcome) -> bool:
+    """Say whether an answer tells that who gave it failed, and not who asked."""
+    status = outcome.facts.status
+    return not (outcome.facts.ok or (status is not None and status in _ASKED_WRONGLY))
 
 
 def _memory(running: Branch) -> _Memory:

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from baggage.boundary import transport
+from baggage.boundary.accounts import overlapping
 from baggage.boundary.adapter import Carrier, lends
 from baggage.boundary.arrival import Arrival
-from baggage.boundary.conservation import Conservation, covers, overlapping
+from baggage.boundary.conservation import Conservation, covers
 from baggage.boundary.departure import Departure
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Receipt, Returned

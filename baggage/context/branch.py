@@ -177,7 +177,8 @@ class Branch:
         joining = None
         if self.watch is not None:
             theirs = contributed(theirs)
-            joining = Joining(theirs, other if isinstance(other, Branch) else None, batch)
+            held = contributed(self._baggage).history.own
+            joining = Joining(theirs, held, other if isinstance(other, Branch) else None, batch)
         self.update(lambda carried: carried.join(theirs), joining)
 
     def fork(self) -> Branch:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from baggage.values import Baggage
+from baggage.values.known import Ids
 from baggage.values.pen import taken
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 class Joining(NamedTuple):
     """What comes in by a join, and what branch it is of, if any.
 
-    It has the ids that really come along: none, where somebody wrote with them before. A `batch` is
-    of several requests by intention.
+    It has the ids that really come along: none, where somebody wrote with them before. So are those
+    in `held`, which the branch itself had by then. A `batch` is of several requests by intention.
     """
 
     baggage: Baggage
+    held: Ids
     branch: Branch | None
     batch: bool
 
@@ -56,6 +58,6 @@ class Watch(Protocol):
 
 
 def contributed(theirs: Baggage) -> Baggage:
-    """Return what a join takes of this: no ids, if they were used."""
+    """Return what a join takes of this: no ids, if somebody wrote with them."""
     pen = theirs.history.pen
     return theirs.peeked() if pen is not None and taken(pen) else theirs

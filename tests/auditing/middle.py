@@ -1,7 +1,8 @@
 """What stands in the middle and knows nothing of baggage: a proxy, and a plain service.
 
 Run as a script with the next service's address and the headers that it strips on the way there and
-back, separated by commas; "*" for all. Says its own port on a line.
+back, separated by commas; "*" for all. With one more argument it answers each question that it has
+heard before as it did then. Says its own port on a line.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 NEXT, THERE, BACK = sys.argv[1], sys.argv[2].split(","), sys.argv[3].split(",")
+REPEATS = bool(sys.argv[4:])
+ANSWERS: dict[str, tuple[Any, bytes]] = {}
 _HOP = ("connection", "host", "content-length", "transfer-encoding", "server", "date")
 
 
@@ -35,6 +38,8 @@ class Middle(BaseHTTPRequestHandler):
         connection.request("GET", self.path, headers=dict(passing(self.headers, THERE)))
         response = connection.getresponse()
         body = response.read()
+        if REPEATS:
+            response, body = ANSWERS.setdefault(self.path, (response, body))
         self.send_response(response.status)
         for name, value in passing(response.headers, BACK):
             self.send_header(name, value)

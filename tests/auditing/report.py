@@ -20,6 +20,8 @@ def report() -> str:
                 "problem": each.problem.value,
                 "site": place(each.site),
                 "forked": place(each.forked),
+                "other": place(each.other),
+                "text": str(each),
                 "request": each.request,
                 "peer": each.peer,
                 "service": each.service,
