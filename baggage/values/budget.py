@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from baggage.clock import ClockError
+from baggage.clock import ClockError, Event, encode_event
 from baggage.values.baggage import Baggage
 from baggage.values.codec import blocks_of, down_entries, home_entries, lending_of
 from baggage.values.history import Marker
 from baggage.values.keys import Value
-from baggage.wire import MAX_BYTES, WireBaggage, WireEntry, encode, sealed, size_of
+from baggage.values.known import Known
+from baggage.wire import MAX_BYTES, WireBaggage, WireBlock, WireEntry, encode, sealed, size_of
 
 _NOTHING: Final = Marker(0, "")
 """Before all keys: nothing is known of any."""
@@ -46,7 +47,9 @@ def fit(
     None stands for the longest message that is read, and nothing longer is written. Where not
     everything fits, keys are left out from the end of the order (priority, name): those that merge
     are dropped whole, and the message is marked, so that a join knows what it doesn't know; `home`
-    values are left out one by one. Stamps are kept whole or not at all.
+    values are left out one by one. The stamp of a root is kept whole or not at all: where not all
+    of them fit, keys stay with the stamps that they need, as far as there is room, and the message
+    says that it knows nothing of any key.
     """
     room = MAX_BYTES if budget is None else min(budget, MAX_BYTES)
     history = baggage.history
@@ -56,11 +59,7 @@ def fit(
     blob = in_full(baggage, room, origin)
     if blob is not None:
         return Fitted(blob)
-    dropped: tuple[str, ...] = ()
-    try:
-        blocks, over = blocks_of(history.known), history.over
-    except ClockError:
-        blocks, over, dropped = (), _NOTHING, tuple(sorted(history.entries))
+    blocks, over, dropped = _sendable(history.known)
     down, home = down_entries(baggage.down), home_entries(baggage.home)
     whole = WireBaggage(blocks, over, down, home, origin)
     blob = encode(whole)
@@ -82,6 +81,29 @@ def in_full(
     return blob if len(blob) <= room else None
 
 
+def _sendable(known: Known) -> tuple[tuple[WireBlock, ...], Marker | None, tuple[str, ...]]:
+    """Return what the wire can say of each root, and the keys that need others."""
+    try:
+        return blocks_of(known), known.over, ()
+    except ClockError:
+        seen = {root: event for root, event in known.seen.items() if _has_form(event)}
+    kept = {
+        name: entry
+        for name, entry in known.entries.items()
+        if all(dot.root in seen for dot in entry)
+    }
+    dropped = tuple(sorted(known.entries.keys() - kept.keys()))
+    return blocks_of(Known(seen, kept)), _NOTHING, dropped
+
+
+def _has_form(event: Event) -> bool:
+    try:
+        encode_event(event)
+    except ClockError:
+        return False
+    return True
+
+
 class _Rank(IntEnum):
     DOWN = 0
     BOTH = 1
@@ -97,27 +119,36 @@ class _Item(NamedTuple):
     number: int
     entries: tuple[tuple[int, WireEntry], ...]
 
-    def size(self) -> int:
-        """Return how many bytes this takes."""
-        return sum(size_of(entry) for _, entry in self.entries)
+    def size(self, stamps: Mapping[int, int]) -> int:
+        """Return how many bytes this takes, with those of these stamps that it needs."""
+        size = sum([size_of(entry) for _, entry in self.entries])
+        if stamps and self.rank is _Rank.BOTH:
+            size += sum([stamps.get(root, 0) for root in {root for root, _ in self.entries}])
+        return size
 
 
 def _trimmed(whole: WireBaggage, budget: int, dropped: tuple[str, ...]) -> Fitted:
     items = sorted(_items(whole))
     frame, room = _framed(whole, budget, items)
+    # What is yet to be paid for by the first key that needs it.
+    stamps = {} if frame.blocks else {block.root: _head(block) for block in whole.blocks}
     kept: list[_Item] = []
     left: list[_Item] = []
-    # From the first key on that merges and is dropped, all of them are.
-    dropping = not frame.blocks
+    # From the first key on that merges and is dropped, all of them are, if any is known of.
+    dropping = False
     for item in items:
-        size = item.size()
+        size = item.size(stamps)
         if size > room or (dropping and item.rank is _Rank.BOTH):
             left.append(item)
-            dropping = dropping or item.rank is _Rank.BOTH
-        else:
-            kept.append(item)
-            room -= size
-    blob = encode(_filled(frame, kept, left))
+            dropping = dropping or (item.rank is _Rank.BOTH and frame.over != _NOTHING)
+            continue
+        kept.append(item)
+        room -= size
+        if item.rank is _Rank.BOTH:
+            for root, _ in item.entries:
+                stamps.pop(root, None)
+    blocks = [block for block in whole.blocks if frame.blocks or block.root not in stamps]
+    blob = encode(_filled(frame._replace(blocks=tuple(blocks)), kept, left))
     return Fitted(
         blob if len(blob) <= budget else b"",
         _values(left),
@@ -142,7 +173,7 @@ def _items(whole: WireBaggage) -> Iterator[_Item]:
 def _framed(whole: WireBaggage, budget: int, items: Iterable[_Item]) -> tuple[WireBaggage, int]:
     """Return the message without entries, and the room for them beside it.
 
-    If there is no room for the stamps, it has none, and says that it knows nothing.
+    If there is no room for the stamps, it has none yet, and says that it knows nothing.
     """
     blocks = tuple(block._replace(entries=()) for block in whole.blocks)
     frame = WireBaggage(blocks, whole.over, origin=whole.origin)
@@ -153,6 +184,11 @@ def _framed(whole: WireBaggage, budget: int, items: Iterable[_Item]) -> tuple[Wi
         return frame, room
     frame = WireBaggage(over=_NOTHING, origin=whole.origin)
     return frame, budget - len(encode(frame))
+
+
+def _head(block: WireBlock) -> int:
+    """Return how many bytes a block takes without its entries, and how many more it may."""
+    return len(encode(WireBaggage((block._replace(entries=()),)))) + _BLOCK_ROOM
 
 
 def _filled(frame: WireBaggage, kept: Iterable[_Item], left: Iterable[_Item]) -> WireBaggage:
