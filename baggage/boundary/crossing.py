@@ -31,9 +31,9 @@ class Crossing:
     """One passage: `begin`, then let it happen or not, then `end`; always `close`.
 
     `call` is None where no meta-application is interested. `policy` is the one that holds here,
-    from `begin` on at the latest; `asked` are those to be asked, () for whoever is interested by
-    then. Used by one branch of execution; the steps may be taken in different threads, one after
-    the other.
+    None for the boundary's; where there is a call, it's known from `begin` on. `asked` are those to
+    be asked, () for whoever is interested by then. Used by one branch of execution; the steps may
+    be taken in different threads, one after the other.
     """
 
     __slots__ = ("_adapter", "_boundary", "_onion", "_request", "asked", "call", "delay", "policy")
@@ -55,10 +55,10 @@ class Crossing:
         `delay` is then to be waited for before it happens, in seconds.
         """
         boundary, call, directive = self._boundary, self.call, PROCEED
-        policy = self.policy
-        if policy is None:
-            self.policy = policy = boundary.policy
         if call is not None:
+            policy = self.policy
+            if policy is None:
+                self.policy = policy = boundary.policy
             apps = self.asked or boundary.interested(call.kind, call.library)
             self._onion = onion = Onion(apps, policy.strict)
             asked = onion.ask(call)
@@ -154,6 +154,8 @@ class Crossing:
 
 def drive(crossing: Crossing, happen: Callable[[], T]) -> T | Delivered:
     """Take all steps around `happen`, in this thread; its own exceptions pass untouched."""
+    if crossing.call is None:
+        return _unasked(crossing, happen)
     try:
         outcome = crossing.begin()
         if outcome is None:
@@ -170,6 +172,21 @@ def drive(crossing: Crossing, happen: Callable[[], T]) -> T | Delivered:
         else:
             outcome = crossing.end(outcome)
         return deliver(outcome)
+    finally:
+        crossing.close()
+
+
+def _unasked(crossing: Crossing, happen: Callable[[], T]) -> T:
+    """Take the steps where no flow is asked: none decides, and none changes what happens."""
+    try:
+        crossing.begin()
+        try:
+            response = crossing.happen(happen)
+        except BaseException as error:
+            crossing.raised(error)
+            raise
+        crossing.answered(response)
+        return response
     finally:
         crossing.close()
 

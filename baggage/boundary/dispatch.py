@@ -114,7 +114,9 @@ class Dispatch(Fork):
     def divide(self, parent: Branch) -> Branch:
         """Return a branch with what a process may have of the parent: its stamp does not grow."""
         departing = parent.baggage.departing()
-        return Branch(departing, parent.service, muted=parent.muted, scope=parent.scope)
+        child = Branch(departing, parent.service, muted=parent.muted, scope=parent.scope)
+        parent.family.add(child)
+        return child
 
     def errand(self) -> Errand:
         """Return what the child is given along. Ask while it's launched, or after."""

@@ -82,14 +82,13 @@ class Fork(Crossing):
         """Split the parent's branch: the child knows what it knows."""
         if self._parent is not None:
             self._child = self.divide(self._parent)
-            self._parent.family.add(self._child)
         if self.call is not None:
             self._child.place = self.call.site
         if directive.down:
             self._child.update(lambda carried: carried.with_down(directive.down))
 
     def divide(self, parent: Branch) -> Branch:
-        """Return the branch that the child runs in."""
+        """Return the branch that the child runs in, of the parent's family."""
         return parent.fork()
 
     def happen(self, step: Callable[[], T]) -> T:
@@ -112,14 +111,21 @@ class Fork(Crossing):
 
     def run(self, work: Callable[[], T]) -> T:
         """Do the child's work in its own branch. What `work` raises passes through."""
-        token = enter(self._child)
+        child = self._child
+        token = enter(child)
         try:
-            return drive(self.running(), work)
+            call = self._arriving()
+            if call is None:
+                return work()
+            return drive(Run(self._boundary, self._adapter, self._request, call), work)
         finally:
-            with self._boundary.isolated():
-                finish()
-                enter(self._child)
+            try:
+                if branch() is not child:
+                    finish()
+                    enter(child)
                 self._ended()
+            except Exception as error:  # noqa: BLE001 - kept from the application
+                self._boundary.failed(error)
             leave(token)
 
     def arun(self, work: Coroutine[Any, Any, T], *, home: bool = False) -> Work[T]:
@@ -195,9 +201,13 @@ class Fork(Crossing):
         return arriving if self._boundary.interested(arriving.kind, arriving.library) else None
 
     def _ended(self) -> None:
-        collect(self._child)
-        if self._parent is None or not self._parent.ended(self._child):
-            self._boundary.overflow(take_home(self._child))
+        child = self._child
+        if not child.alone:
+            collect(child)
+        if self._parent is None or not self._parent.ended(child):
+            left = take_home(child)
+            if left:
+                self._boundary.overflow(left)
 
 
 class Run(Crossing):

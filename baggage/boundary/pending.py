@@ -35,7 +35,9 @@ class Pending(Fork):
     def divide(self, parent: Branch) -> Branch:
         """Return a branch that knows what the caller knows, without a share of its stamp."""
         knows = parent.baggage.departing()
-        return Branch(knows, parent.service, muted=parent.muted, scope=parent.scope)
+        child = Branch(knows, parent.service, muted=parent.muted, scope=parent.scope)
+        parent.family.add(child)
+        return child
 
     def settle(self, tell: Callable[[Departure], Outcome]) -> Outcome:
         """End the crossing with the outcome that `tell` makes; return what the application sees.
