@@ -207,8 +207,12 @@ class Branch:
     def ended(self, child: Branch) -> bool:
         """Note that a child of the family has ended; False if it's on its own; see `Family`."""
         with self._lock:
-            if child._lender is self:
-                self._reclaim(child)
+            if child._share is None:
+                if self._lent is not None:
+                    self._lent.discard(child)
+            elif child._lender is self:  # It never wrote, and gives back what it got.
+                share, child._share = child._share, None
+                self._baggage = self._baggage.join(share)
             return self._family is not None and self._family.ended(child)
 
     def rejoin(self, child: Branch) -> None:
@@ -260,14 +264,6 @@ class Branch:
                 child._share = share
             if self.watch is not None:
                 self.watch.shared(self, before, dict(zip(lent, shares, strict=True)))
-
-    def _reclaim(self, child: Branch) -> None:
-        """Take back what was lent to a child that ended without a change. Their lock is held."""
-        share, child._share = child._share, None
-        if share is not None:
-            self._baggage = self._baggage.join(share)
-        elif self._lent is not None:
-            self._lent.discard(child)
 
     def _adopt(self) -> None:
         """Take what the lender has split off; if that's nothing, go on without a right to write."""

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar
 
 import httpx
@@ -19,7 +19,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import baggage
@@ -122,10 +122,84 @@ def tick() -> None:
     timer.start()
 
 
+async def pack(number: int = 0) -> int:
+    baggage.pack("n", number)
+    await asyncio.sleep(0)
+    baggage.pack("m", number)
+    return 200
+
+
+async def packing() -> int:
+    """Pack in 64 tasks, and in what they start and give up."""
+    baggage.pack("n", -1)
+    return max(await asyncio.gather(*(mixed(number) for number in range(64))))
+
+
+async def mixed(number: int) -> int:
+    await pack(number)
+    way = number % 8
+    if way == 0:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(pack(number)) for _ in range(3)]
+        return tasks[0].result()
+    if way == 1:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(given_up(), 0.01)
+    if way == 2:
+        await asyncio.to_thread(asyncio.run, pack(number))
+    if way == 3:
+        with suppress(ZeroDivisionError):
+            await asyncio.gather(pack(number), broken())
+    if way == 4:
+        for done in asyncio.as_completed([pack(number), pack(number)]):
+            await done
+    if way == 5:
+        done, _ = await asyncio.wait([asyncio.create_task(pack(number))])
+        return done.pop().result()
+    if way == 6:
+        task = asyncio.create_task(given_up())
+        await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    if way == 7:
+        await asyncio.get_running_loop().run_in_executor(None, baggage.pack, "n", number)
+    return await ask() if number < 8 else 200
+
+
+async def broken() -> float:
+    await pack()
+    return 1 / 0
+
+
+async def given_up() -> None:
+    await pack()
+    await asyncio.sleep(10)
+
+
+async def streamed() -> AsyncIterator[str]:
+    for number in range(3):
+        await asyncio.create_task(pack(number))
+        yield f"{number}"
+
+
+async def unjoined() -> int:
+    keep(pack())
+    await asyncio.sleep(0.05)
+    return 200
+
+
 async def by(request: Request) -> Response:
     way = request.path_params["way"]
     if way == "background":
         return PlainTextResponse("200", background=BackgroundTask(twice))
+    if way == "packed_later":
+        baggage.pack("n", 1)
+        later = BackgroundTask(packing)
+        baggage.pack("n", 2)
+        return PlainTextResponse("200", background=later)
+    if way == "streamed":
+        return StreamingResponse(streamed())
     return PlainTextResponse(str(await globals()[way]()))
 
 
