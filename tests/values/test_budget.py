@@ -149,11 +149,11 @@ def test_a_stamp_without_room_is_left_out_whole_and_nothing_is_known() -> None:
 
 
 def test_a_stamp_that_the_wire_can_not_carry_is_left_out() -> None:
-    branches = EMPTY.pack("k", 0).split(4096)
-    whole = EMPTY
-    for number, branch in enumerate(branches[::2]):
-        whole = whole.join(branch.pack("k", number).peeked())
-    fitted = fit(whole)
+    branches = EMPTY.pack("k", 0).split(4096)[::2]
+    written = [branch.pack("k", number).peeked() for number, branch in enumerate(branches)]
+    while len(written) > 1:
+        written = [one.join(other) for one, other in zip(written[::2], written[1::2], strict=True)]
+    fitted = fit(written[0])
     assert fitted.dropped == ("k",)
     assert Baggage.deserialize(fitted.blob).history.empty
 
