@@ -51,6 +51,13 @@ def test_a_thread_that_nothing_hooks_is_found(audited, silent):
     done.get()
     assert "no context" in [found.problem.value for found in audited.findings]
 
+def test_a_branch_that_never_comes_home_fails_the_test(audited):
+    baggage.split()
+
+def test_a_branch_that_comes_home_does_not(audited):
+    _, theirs = baggage.split()
+    baggage.join(theirs)
+
 def test_audit_mode_ends_with_the_test():
     from baggage.runtime import PROCESS
     assert not PROCESS.audits
@@ -70,4 +77,6 @@ def test_a_test_in_audit_mode_sees_its_findings(tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert "5 passed" in ran.stdout, ran.stdout + ran.stderr
+    assert "7 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
+    assert "ERROR at teardown of test_a_branch_that_never_comes_home" in ran.stdout
+    assert f"lost branch: what {tmp_path / 'test_it.py'}:" in ran.stdout
