@@ -153,6 +153,7 @@ class Branch:
         A `join` of what the callee returns brings them back. See `Baggage.lend`.
         """
         with self._lock:
+            self._take_most()
             self._settle()
             before = self._baggage
             self._baggage, theirs = before.lend()
@@ -171,8 +172,10 @@ class Branch:
         theirs = other._baggage if isinstance(other, Branch) else other
         if isinstance(other, Branch) and other._lender is not None:
             theirs = theirs.peeked()  # its ids are the lender's
-        brought = theirs.history
-        if brought.known is self._baggage.history.known and not (brought.own or theirs.home):
+        brought, mine = theirs.history, self._baggage.history
+        if brought.known is mine.known and not (
+            theirs.home or (brought.own and brought is not mine)
+        ):
             return  # Nothing new: what is lent stays lent.
         joining = None
         if self.watch is not None:
@@ -264,6 +267,27 @@ class Branch:
                 child._share = share
             if self.watch is not None:
                 self.watch.shared(self, before, dict(zip(lent, shares, strict=True)))
+
+    def _take_most(self) -> None:
+        """Take the larger part of what was borrowed by this branch alone. Its lock is held.
+
+        Whoever forked a branch that calls waits for it, most likely. If each such link of a chain
+        got the smaller part, it would be as small as can be after some ten of them.
+        """
+        lender = self._lender
+        if lender is None or self._share is not None or lender._lent != {self}:
+            return
+        lender._lent = None
+        lender._take_most()
+        lender._settle()
+        before = lender._baggage
+        theirs, lender._baggage = before.split()
+        if theirs.home:  # They stay with the first part.
+            theirs, lender._baggage = theirs.without_home(), lender._baggage.join(theirs.peeked())
+        self._share = theirs
+        self._adopt()
+        if lender.watch is not None:
+            lender.watch.shared(lender, before, {self: theirs})
 
     def _adopt(self) -> None:
         """Take what the lender has split off; if that's nothing, go on without a right to write."""
