@@ -1,0 +1,90 @@
+"""What is put off until somebody asks, or shared, is the same as if it were not."""
+
+from __future__ import annotations
+
+from baggage.clock import MAX_DEPTH, NONE, SEED, Id
+from baggage.values import EMPTY, Baggage, Count, Key, Last, Map, Sum, fit, receive
+from baggage.values.history import Contribution, History
+from baggage.values.known import NOTHING
+from baggage.values.pen import Spent, new_pen, take, taken
+
+LAST, SUM, COUNT = Key("k", Last), Key("k", Sum), Key("k", Count)
+
+
+def test_what_was_just_packed_is_not_empty_before_anybody_looked() -> None:
+    assert not EMPTY.pack("k", 1).history.empty
+    assert EMPTY.history.empty
+
+
+def test_a_last_value_on_top_of_what_came_supersedes_what_came_and_leaves_the_rest() -> None:
+    came = EMPTY.pack(LAST, 1).pack("other", 2).serialize()
+    carried = receive(came).pack("mine", 3).pack(LAST, 4)
+    assert carried.siblings("k") == (4,)
+    assert (carried.unpack("other"), carried.unpack("mine")) == ((2,), (3,))
+    assert receive(carried.join(receive(came)).serialize()).siblings("k") == (4,)
+
+
+def test_a_join_with_who_lost_all_knowledge_keeps_every_value_and_knows_no_more() -> None:
+    whole = EMPTY.pack("k", 1)
+    nothing = receive(fit(whole, 2).blob)
+    assert nothing.history.over is not None
+    for joined in (whole.join(nothing), whole.join(nothing).join(whole), nothing.join(whole)):
+        assert joined.unpack("k") == (1,)
+        assert not joined.complete("k")
+
+
+def test_ids_move_over_to_a_history_that_knows_something_else() -> None:
+    history = EMPTY.pack("k", 1).history
+    own = history.own
+    moved = history.knowing(NOTHING)
+    assert moved.empty
+    assert moved.own == own
+    assert history.knowing(NOTHING).own == {}
+
+
+def test_what_a_borrower_says_under_a_type_that_it_does_not_fit_is_not_folded() -> None:
+    for key, value in ((SUM, "text"), (COUNT, -1)):
+        history = History().pack("k", Contribution(value, key.type, key.priority))
+        carried = EMPTY.with_history(history)
+        assert carried.history.own
+        assert carried.pack(key, 2).siblings("k") == (value, 2)
+        assert carried.pack(key, 2).unpack(key) == (2,)
+
+
+def test_a_field_that_shows_nothing_is_no_field() -> None:
+    cart = Key("cart", Map, of=Sum)
+    carried = EMPTY.pack(cart["a"].name, "text").pack(cart["b"], 1)
+    assert carried.fields(cart) == {"b": (1,)}
+    assert carried.fields("cart") == {"a": ("text",), "b": (1,)}
+
+
+def test_a_stamp_that_no_wire_carries_takes_only_the_keys_that_need_it() -> None:
+    shallow = EMPTY.pack("deep", 0).history
+    (root,) = shallow.own
+    too_deep: Id = SEED
+    for _ in range(MAX_DEPTH + 1):
+        too_deep = (NONE, too_deep)
+    borrower = EMPTY.with_history(History(shallow.known, {root: too_deep}))
+    carried = borrower.pack("deep", 1).join(EMPTY.pack("flat", 2).peeked())
+    fitted = fit(carried)
+    assert fitted.dropped == ("deep",)
+    came = Baggage.deserialize(fitted.blob)
+    assert came.unpack("flat") == (2,)
+    assert not came.complete("deep")
+    for joined in (carried.join(came), came.join(carried)):
+        assert set(joined.unpack("deep")) == {0, 1}
+
+
+def test_a_spent_pen_says_where_and_can_not_be_taken() -> None:
+    pen = Spent("there", joined=True)
+    assert (pen.place, pen.joined) == ("there", True)
+    assert taken(pen)
+    assert not take(pen)
+    assert take(new_pen())
+
+
+def test_what_was_lent_comes_home_by_a_join_and_is_whole() -> None:
+    mine, theirs = EMPTY.pack("k", 1).lend()
+    assert mine.history.own == {}
+    assert theirs.history.own == mine.join(theirs).history.own
+    assert set(mine.join(theirs.pack("k", 2)).history.own.values()) == {SEED}
