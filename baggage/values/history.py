@@ -77,10 +77,6 @@ class History:
         """What is visible, by key."""
         return self.known.entries
 
-    def entry(self, key: str) -> Entry | None:
-        """Return what is visible under one key, None without anything."""
-        return self.known.entry(key)
-
     @property
     def over(self) -> Marker | None:
         """Where knowledge ends, None for nowhere."""
