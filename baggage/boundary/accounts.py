@@ -30,10 +30,14 @@ class _Lease:
 
 
 class Lost(NamedTuple):
-    """A part that was given away at a `place`, last written with at another, and is missed."""
+    """A part that was given away at a `place`, last written with at another, and is missed.
+
+    If it was `lent` to a callee, that is the call's place.
+    """
 
     place: CallSite
     last: CallSite
+    lent: bool = False
 
 
 class Accounts:
@@ -128,7 +132,7 @@ def _smallest_first(
         if root in part and not child.untouched and child.watch is not None
     ]
     called = [each for each in leases if root in each.part]
-    parts += [(Lost(each.place, UNKNOWN_SITE), each.part[root]) for each in called]
+    parts += [(Lost(each.place, UNKNOWN_SITE, lent=True), each.part[root]) for each in called]
     yield from sorted(parts, key=lambda part: id_mass(part[1]))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from baggage.boundary.accounts import LAST, Accounts, known, overlapping
 from baggage.boundary.call import UNKNOWN_SITE, CallSite
@@ -22,6 +22,8 @@ from baggage.values import Baggage
 from baggage.values.history import NO_IDS, History
 from baggage.values.known import Ids, Known, Roots
 from baggage.values.pen import Spent, new_root, taken
+
+_CALL: Final = "a call"
 
 
 @dataclass(slots=True, eq=False)
@@ -163,7 +165,7 @@ class Conservation:
         if self.failed:
             return
         for each in lost:
-            self._found(Problem.LOST, each.place, each.last)
+            self._found(Problem.LOST, each.place, each.last, crossing=_CALL if each.lent else "")
         if more and isinstance(pen, Spent) and isinstance(pen.place, CallSite) and not pen.joined:
             self._found(Problem.LOST, pen.place, UNKNOWN_SITE)
 
@@ -186,6 +188,7 @@ class Conservation:
         *,
         request: str = "",
         forked: CallSite | None = None,
+        crossing: str = "",
     ) -> None:
         self.report(
             Finding(
@@ -195,6 +198,7 @@ class Conservation:
                 source=self.service,
                 forked=forked or UNKNOWN_SITE,
                 request=request or self.opened.request,
+                crossing=crossing,
             )
         )
 

@@ -144,7 +144,7 @@ def _regressed(finding: Finding) -> str:
         )
     last = f"; {place(finding.other)} knew more" if finding.other != UNKNOWN_SITE else ""
     return (
-        f"{place(finding.site)}{_started(finding)} goes on from, or joins, what knows less than "
+        f"{place(finding.site)}{_started(finding)} joins, or goes back to, what knows less than "
         f"{finding.request} did before{last}: work on what you were given, and join what came of it"
     )
 
@@ -159,9 +159,15 @@ def _foreign(finding: Finding) -> str:
 
 
 def _lost(finding: Finding) -> str:
-    last = "" if finding.other == UNKNOWN_SITE else f" and wrote at {place(finding.other)}"
+    if finding.crossing:
+        return (
+            f"what the call at {place(finding.site)} lent never came back to {finding.request}: "
+            "something removed it, the callee lost a part of it, or nobody heard the answer; leave "
+            "who gives nothing back out of BAGGAGE_LEND"
+        )
+    last = "" if finding.other == UNKNOWN_SITE else f" wrote at {place(finding.other)}, and"
     return (
-        f"what {place(finding.site)} gave away went{last or ' somewhere'}, and never came home to "
+        f"the branch that {place(finding.site)} started{last} never came home to "
         f"{finding.request}: join it, or declare by `baggage.keep`, `baggage.enclose` or "
         "`baggage.request_scope` what outlives its request"
     )

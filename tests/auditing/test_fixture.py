@@ -79,4 +79,4 @@ def test_a_test_in_audit_mode_sees_its_findings(tmp_path: Path) -> None:
     )
     assert "7 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
     assert "ERROR at teardown of test_a_branch_that_never_comes_home" in ran.stdout
-    assert f"lost branch: what {tmp_path / 'test_it.py'}:" in ran.stdout
+    assert f"lost branch: the branch that {tmp_path / 'test_it.py'}:" in ran.stdout

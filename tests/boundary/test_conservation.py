@@ -93,7 +93,7 @@ def test_a_branch_that_never_comes_home_is_named_by_its_start_and_its_last_write
     assert (found.problem, found.request) == (Problem.LOST, "an order")
     assert (function(found.site), function(found.other)) == ("start", "write")
     assert f"{__file__}:{found.site.line} in " in str(found)
-    assert "and wrote at " in str(found)
+    assert f" wrote at {__file__}:" in str(found)
 
 
 def test_what_was_given_on_is_missed_where_it_was_given_on(shop: Shop) -> None:
