@@ -273,4 +273,4 @@ DECODERS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "member": member,
     "message": message,
 }
-"""All of them, by the name of their folder in `corpus/`."""
+"""All of them, by the name of their file in `corpus/`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from base64 import b64decode
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -49,7 +50,7 @@ def _quietly(caplog: pytest.LogCaptureFixture) -> None:
 @cache
 def known(name: str) -> tuple[bytes, ...]:
     """Return bytes that a decoder makes something of: the fuzzer's, and the golden vectors."""
-    found = [path.read_bytes() for path in sorted((CORPUS / name).glob("*"))]
+    found = [b64decode(line) for line in (CORPUS / f"{name}.txt").read_text().splitlines()]
     if name in ("message", "lent", "command", "brief"):
         read = json.loads((VECTORS / "messages.json").read_text("utf-8"))
         found += [bytes.fromhex(case["bytes"]) for case in read["read"] + read["refused"]]
@@ -57,7 +58,7 @@ def known(name: str) -> tuple[bytes, ...]:
         read = json.loads((VECTORS / "headers.json").read_text("utf-8"))
         found += [case["header"].encode("latin-1") for case in read["read"]]
         found += [header.encode("latin-1") for header in GARBAGE]
-    return tuple(found) or (b"",)
+    return tuple(found)
 
 
 @pytest.mark.parametrize("name", DECODERS)
@@ -82,9 +83,9 @@ def test_what_the_fuzzer_found_is_read_as_it_should_be(name: str) -> None:
         DECODERS[name](blob)
 
 
-def test_the_corpus_is_small_and_has_a_folder_for_every_decoder() -> None:
-    assert {path.name for path in CORPUS.iterdir()} == set(DECODERS)
-    assert sum(path.stat().st_size for path in CORPUS.rglob("*")) < 300_000
+def test_the_corpus_is_small_and_has_a_file_for_every_decoder() -> None:
+    assert {path.name for path in CORPUS.iterdir()} == {f"{name}.txt" for name in DECODERS}
+    assert sum(path.stat().st_size for path in CORPUS.iterdir()) < 300_000
 
 
 def work(call: Callable[[], object]) -> int:
