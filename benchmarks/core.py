@@ -51,11 +51,9 @@ _IDLE: Final[dict[str, Make]] = {
     "no crossing": idle.bare,
     "departure, in no branch": idle.departure,
     "departure, in an empty branch": partial(idle.in_branch, idle.departure),
-    "departure, signed with a name": partial(
-        idle.in_branch, partial(idle.departure, service="here")
-    ),
-    "arrival": idle.arrival,
-    "arrival, nobody asks": idle.unasked_arrival,
+    "arrival, of a stranger's request": idle.arrival,
+    "arrival, of one of ours": partial(idle.arrival, signed=True),
+    "arrival, as gRPC's servers make it": idle.unasked_arrival,
     "fork, in no branch": idle.fork,
     "fork, in an empty branch": partial(idle.in_branch, idle.fork),
     "fork that nobody asks about, in no branch": idle.share,

@@ -59,11 +59,11 @@ def bare() -> Run:
     return run
 
 
-def departure(*, service: str = "") -> Run:
-    """Call somebody; `service` is the name that we sign with, "" for none."""
-    from baggage.boundary import Boundary, Kind, Policy
+def departure() -> Run:
+    """Call somebody; in a branch, signed with this service's name, so that he answers."""
+    from baggage.boundary import Boundary, Kind
 
-    boundary, adapter = Boundary(Policy(service=service)), Adapter(Kind.CLIENT)
+    boundary, adapter = Boundary(), Adapter(Kind.CLIENT)
 
     def run(calls: int) -> None:
         for _ in range(calls):
@@ -72,15 +72,19 @@ def departure(*, service: str = "") -> Run:
     return run
 
 
-def arrival(*, service: str = "") -> Run:
-    """Be called by somebody who sends no baggage."""
-    from baggage.boundary import Boundary, Kind, Policy
+def arrival(*, signed: bool = False) -> Run:
+    """Be called by somebody who sends no baggage, but a name if he's one of ours."""
+    from baggage.boundary import Boundary, Kind
+    from baggage.boundary.transport import sign
 
-    boundary, adapter = Boundary(Policy(service=service)), Adapter(Kind.SERVER)
+    boundary, adapter = Boundary(), Adapter(Kind.SERVER)
+    came = hop.Headers()
+    if signed:
+        sign(came, origin="caller", budget=hop.BUDGET)
 
     def run(calls: int) -> None:
         for _ in range(calls):
-            boundary.serve(adapter, hop.Headers(), send)
+            boundary.serve(adapter, came, send)
 
     return run
 
@@ -154,9 +158,11 @@ def peers_arrival() -> Run:
 
     propagator = W3CBaggagePropagator()
 
+    came = hop.Headers()
+
     def run(calls: int) -> None:
         for _ in range(calls):
-            token = context.attach(propagator.extract(hop.Headers()))
+            token = context.attach(propagator.extract(came))
             send()
             context.detach(token)
 

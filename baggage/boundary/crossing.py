@@ -95,8 +95,12 @@ class Crossing:
         """Let the passage happen, by awaiting `step()`."""
         return await step()
 
+    def brought(self, response: Any) -> str:
+        """Take what a response brings; return the name of the service that answered."""
+        return self.target
+
     def answered(self, response: Any) -> Outcome:
-        """Return the outcome of a response."""
+        """Return the outcome of a response, after taking what it brings."""
         return Returned(response, self._facts(response), self.target)
 
     def raised(self, error: BaseException) -> Outcome:
@@ -185,7 +189,7 @@ def _unasked(crossing: Crossing, happen: Callable[[], T]) -> T:
         except BaseException as error:
             crossing.raised(error)
             raise
-        crossing.answered(response)
+        crossing.brought(response)
         return response
     finally:
         crossing.close()

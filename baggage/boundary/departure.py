@@ -91,8 +91,8 @@ class Departure(Crossing):
         finally:
             underway.end(token)
 
-    def answered(self, response: Any) -> Returned:
-        """Return the outcome of a response, after joining the baggage that it brought.
+    def brought(self, response: Any) -> str:
+        """Join the baggage that a response brought; return the name of the service that answered.
 
         Hosts that are not trusted with ours bring none.
         """
@@ -110,6 +110,11 @@ class Departure(Crossing):
                     ensure().join(received)
         except Exception as error:  # noqa: BLE001 - kept from the application
             self._boundary.failed(error)
+        return target
+
+    def answered(self, response: Any) -> Returned:
+        """Return the outcome of a response, after joining the baggage that it brought."""
+        target = self.brought(response)
         return Returned(response, self._facts(response), target)
 
     def raised(self, error: BaseException) -> Outcome:
