@@ -281,9 +281,8 @@ class Branch:
         lender._take_most()
         lender._settle()
         before = lender._baggage
-        theirs, lender._baggage = before.split()
-        if theirs.home:  # They stay with the first part.
-            theirs, lender._baggage = theirs.without_home(), lender._baggage.join(theirs.peeked())
+        mine, part = before.split()
+        lender._baggage, theirs = mine.with_history(part.history), part.with_history(mine.history)
         self._share = theirs
         self._adopt()
         if lender.watch is not None:

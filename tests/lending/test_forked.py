@@ -1,0 +1,74 @@
+"""Branches that call lend their part; who waits for them keeps the smaller one."""
+
+from __future__ import annotations
+
+import pytest
+
+from baggage.clock import id_depth, id_mass
+from baggage.context import Branch
+from baggage.values import EMPTY, Direction, key
+from baggage.values.lending import coming_home
+from tests.lending.hops import Request
+from tests.lending.shapes import SHAPES
+
+HOME = key("test.home", direction=Direction.HOME)
+
+
+def test_a_chain_of_branches_that_wait_for_one_another_does_not_use_an_id_up() -> None:
+    request = Request(SHAPES["chain"](100), lends=True, at_once=lambda _: True)
+    home = request.run()
+    assert sorted(map(int, home.unpack("n"))) == list(range(100))
+    assert list(map(id_mass, home.history.own.values())) == [1]
+    assert request.costs(every=100)[0].per_entry <= 4
+
+
+def test_who_waits_can_write_meanwhile_under_the_same_root() -> None:
+    parent = Branch(EMPTY.pack("n", 0))
+    child = parent.fork()
+    given = child.lend()
+    parent.pack("n", 1)
+    answer = given.pack("n", 2)
+    child.join(answer)
+    parent.rejoin(child)
+    parent.pack("n", 3)
+    assert sorted(map(int, parent.unpack("n"))) == [0, 1, 2, 3]
+    ((_, identity),) = parent.baggage.history.own.items()
+    assert id_mass(identity) == 1
+
+
+@pytest.mark.parametrize("links", [1, 2, 30])
+def test_branches_of_branches_take_it_from_the_first_one(links: int) -> None:
+    branches = [Branch(EMPTY.pack("n", 0))]
+    for _ in range(links):
+        branches.append(branches[-1].fork())
+    given = branches[-1].lend()
+    assert max(map(id_depth, given.history.own.values())) <= 1 + 4 * -(-links // 15)
+    branches[-1].join(coming_home(EMPTY, given.history.own, branches[-1].baggage))
+    for parent, child in zip(branches[-2::-1], branches[:0:-1], strict=True):
+        parent.rejoin(child)
+    ((_, identity),) = branches[0].baggage.history.own.items()
+    assert id_mass(identity) == 1
+
+
+def test_siblings_get_equal_parts() -> None:
+    parent = Branch(EMPTY.pack("n", 0))
+    parts = [branch.lend() for branch in [parent.fork() for _ in range(3)]]
+    assert [id_mass(each) for part in parts for each in part.history.own.values()] == [0.25] * 3
+
+
+def test_home_values_stay_with_who_has_them() -> None:
+    parent = Branch(EMPTY.pack("n", 0).pack(HOME, "parent's"))
+    child = parent.fork()
+    assert child.lend().unpack(HOME) == ()
+    assert parent.unpack(HOME) == ("parent's",)
+
+
+def test_a_branch_that_nothing_came_back_to_leaves_the_rest_exact() -> None:
+    parent = Branch(EMPTY.pack("n", 0))
+    child = parent.fork()
+    lost = child.lend().pack("n", "lost")
+    parent.rejoin(child)
+    parent.pack("n", 1)
+    assert set(parent.unpack("n")) == {0, 1}
+    parent.join(lost.peeked())
+    assert set(parent.unpack("n")) == {0, 1, "lost"}
