@@ -60,3 +60,21 @@ def test_empty_baggage_has_no_bytes() -> None:
 def test_garbage_is_refused() -> None:
     with pytest.raises(baggage.BaggageError):
         baggage.deserialize(b"garbage")
+
+
+def test_what_is_set_takes_the_place_of_all_that_is_visible() -> None:
+    for number in range(3):
+        baggage.pack("k", number)
+    baggage.set("k", 9)
+    assert baggage.unpack("k") == (9,)
+    baggage.pack("k", 8)
+    baggage.remove("k", 9)
+    assert baggage.unpack("k") == (8,)
+
+
+def test_the_fields_of_a_map_are_seen_together() -> None:
+    cart = baggage.key("cart", type=baggage.Map, of=baggage.Sum)
+    for fruit, number in (("pears", 1), ("apples", 2), ("pears", 3)):
+        baggage.pack(cart[fruit], number)
+    assert baggage.fields(cart) == {"apples": (2,), "pears": (4,)}
+    assert baggage.unpack(cart) == (2, 4)
