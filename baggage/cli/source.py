@@ -91,7 +91,7 @@ def found_in(content: bytes, where: str = "") -> Given:
         raise Refusal(f"nothing is in {where or 'what was given'}")
     found = [line.strip(" \t\r") for line in _LINE.findall(text)]
     found = found or [line.strip(" \t\r\"'") for line in _VARIABLE.findall(text)]
-    if found or "=" in text:
+    if found or ("=" in text and "\n" not in text):
         return _in_header(",".join(found) if found else text)
     return _alone(text, where)
 
@@ -110,7 +110,7 @@ def _alone(text: str, where: str) -> Given:
         return Given(unarmour(text), Header(size, size, (), ()))
     except WireError as error:
         told = f"no header is in {where}" if where else "neither a file nor a header"
-        raise Refusal(f"{told}: {text[:40]!a}") from error
+        raise Refusal(f"{told}: {text.splitlines()[0][:40]!a}") from error
 
 
 def _in_header(header: str) -> Given:

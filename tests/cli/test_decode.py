@@ -247,6 +247,7 @@ def test_nothing_in_it_reaches_the_terminal_as_it_is() -> None:
         ("é", "no service reads this: not a baggage message"),
         ("x" * 10_000, "no service reads this"),
         ("no/such/file", "neither a file nor a header"),
+        ("> GET / HTTP/1.1\n> Accept: text/html;q=1\n", "neither a file nor a header: '> GET /"),
         ("no\x01such", "no service reads this"),
     ],
 )
