@@ -67,6 +67,7 @@ _FLOORS: Final = {
     "base64, there and back": floors.base64,
     "upb parses the message": floors.parse,
     "…, and Python reads each key and value": floors.read,
+    "C makes all objects of the entries": floors.compiled,
 }
 
 
