@@ -171,7 +171,7 @@ class Conservation:
 
     def used(self, branch: Branch, site: CallSite) -> None:
         """Find who writes, or splits, when the scope is over."""
-        if self._closed is not None:
+        if self._closed is not None and not self.failed:
             self._found(Problem.LATE, site, self._closed, forked=branch.place)
 
     def _of_another(self, history: History, site: CallSite) -> None:

@@ -154,8 +154,8 @@ async def mixed(number: int) -> int:
         for done in asyncio.as_completed([pack(number), pack(number)]):
             await done
     if way == 5:
-        done, _ = await asyncio.wait([asyncio.create_task(pack(number))])
-        return done.pop().result()
+        finished, _ = await asyncio.wait([asyncio.create_task(pack(number))])
+        return finished.pop().result()
     if way == 6:
         task = asyncio.create_task(given_up())
         await asyncio.sleep(0)

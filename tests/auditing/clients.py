@@ -1,4 +1,4 @@
-"""Asks by each client library what its answer's receipt tells, in audit mode.
+"""Packs, and asks by each client library what its answer's receipt tells, in audit mode.
 
 Run as a script with the address of an HTTP service, and the port of a plain one of gRPC. Prints the
 problems by library.
@@ -38,7 +38,7 @@ def by_urllib3() -> None:
 
 def by_http_client() -> None:
     connection = HTTPConnection(PEER, timeout=10)
-    connection.request("GET", "/")
+    connection.request("GET", str(urlsplit(OTHER).path))
     connection.getresponse().read()
     connection.close()
 
@@ -78,7 +78,9 @@ def main() -> None:
     for name, ask in asking.items():
         audit.clear()
         with baggage.request_scope(name):
+            baggage.pack("asked", name)
             ask()
+            baggage.pack("asked", name)
         told[name] = [f"{it.problem.value} {it.service}".strip() for it in audit.findings]
     print(json.dumps(told))  # noqa: T201 - to whoever started this
     server.stop(None)

@@ -9,10 +9,13 @@ from typing import Any
 import grpc
 import grpc.aio
 
+import baggage
+
 METHOD = "/peers.Peer/Method"
 
 
 def answer(request: bytes, context: Any) -> bytes:
+    baggage.pack("answered", request)
     if request == b"fail":
         context.abort(grpc.StatusCode.UNAVAILABLE, "a bug")
     return request

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.auditing.living import LEDGER, MIDDLE, line_of, living
+from tests.auditing.living import CAFE, LEDGER, MIDDLE, line_of, living
 from tests.auditing.test_services import findings, get
 
 CLEAN = ["pack", "ask", "fan_out", "by_hand", "batch", "apart"]
@@ -89,6 +89,19 @@ def test_a_fault_is_named_by_both_places(services: tuple[str, str], fault: str) 
     shop, stock = heard(services, fault)
     assert marked(shop) >= FAULTS[fault]
     assert stock == []
+
+
+def test_nothing_is_found_on_an_event_loop_where_all_comes_home(stock: str, *, lend: bool) -> None:
+    with living(CAFE, f"{stock}by/pack", lend=lend) as cafe:
+        for way in ("packing", "background", "packed_later", "streamed", "queued", "packing"):
+            assert get(f"{cafe}by/{way}") in ("200", "012")
+        assert findings(cafe) == []
+        assert get(f"{cafe}by/unjoined") == "200"
+        [found] = findings(cafe)
+    assert (found["problem"], found["request"]) == ("lost branch", "GET /by/unjoined")
+    assert found["site"] == [str(CAFE), "keep", line_of(CAFE, "kept")]
+    assert found["other"][:2] == [str(CAFE), "pack"]
+    assert findings(stock) == []
 
 
 def test_a_callee_that_works_for_another_request_is_named_on_both_sides(
