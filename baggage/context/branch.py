@@ -211,8 +211,7 @@ class Branch:
         """Note that a child of the family has ended; False if it's on its own; see `Family`."""
         with self._lock:
             if child._share is None:
-                if self._lent is not None:
-                    self._lent.discard(child)
+                self._unlend(child)
             elif child._lender is self:  # It never wrote, and gives back what it got.
                 share, child._share = child._share, None
                 self._baggage = self._baggage.join(share)
@@ -232,8 +231,8 @@ class Branch:
             elif child._share is not None:
                 child._adopt()
                 self.join(child)
-            elif self._lent is not None:
-                self._lent.discard(child)
+            else:
+                self._unlend(child)
 
     def release(self) -> Sequence[Branch]:
         """Let go of all forked branches that nobody joined; return those that have ended."""
@@ -248,6 +247,11 @@ class Branch:
             whole = self._baggage
             self._baggage = whole.without_home()
             return Baggage(home=whole.home) if whole.home else EMPTY
+
+    def _unlend(self, child: Branch) -> None:
+        """Keep nothing for a child that never wrote. The lock is held."""
+        if self._lent is not None:
+            self._lent.discard(child)
 
     def _settle(self) -> None:
         """Split what is lent, or was borrowed, before this branch changes. Its lock is held.

@@ -16,6 +16,7 @@ from baggage.context import (
     Branch,
     attached,
     branch,
+    branch_in,
     current,
     ensure,
     enter,
@@ -38,6 +39,13 @@ def test_a_branch_is_started_once() -> None:
         return ensure() is ensure() is branch()
 
     assert contextvars.Context().run(twice)
+
+
+def test_the_branch_of_a_context_is_known_without_entering_it() -> None:
+    with attached(EMPTY) as running:
+        copied = contextvars.copy_context()
+    assert branch_in(copied) is running
+    assert branch_in(contextvars.Context()) is None
 
 
 def test_what_a_copy_of_the_context_packs_is_seen_by_the_original() -> None:
@@ -238,3 +246,20 @@ def test_a_branch_that_outlives_its_request_knows_it() -> None:
     assert (request.over, child.over) == (False, False)
     request.close()
     assert (request.over, child.over, other.over) == (True, True, False)
+
+
+def test_an_idle_branch_is_busy_once_it_carries_something() -> None:
+    worker = Branch(idle=True)
+    child = worker.split()
+    assert (worker.idle, child.idle, Branch().idle) == (True, True, False)
+    child.pack(BAG, 1)
+    assert (worker.idle, child.idle) == (True, False)
+
+
+def test_a_branch_is_alone_without_children_and_home_values() -> None:
+    parent = Branch()
+    assert parent.alone
+    child = parent.fork()
+    assert (parent.alone, child.alone) == (False, True)
+    child.pack(HOME, 1)
+    assert not child.alone

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baggage.clock import id_mass
 from baggage.context import Branch
 from baggage.values import EMPTY, Direction, Key
+from tests.context.noting import Notes
 
 HOME = Key("test.home", direction=Direction.HOME)
 STEPS = st.lists(
@@ -128,3 +131,37 @@ def test_parents_and_children_that_write_at_once_lose_nothing() -> None:
         root.rejoin(child)
     values = root.unpack("n")
     assert len(values) == len(set(values)) == 1 + 9 * 50 * 2
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_chain_of_forks_whose_last_one_lends_gives_it_the_larger_part(watched: bool) -> None:
+    root = carrying()
+    before = root.baggage.history.own
+    watch = Notes()
+    if watched:
+        root.watch = watch
+    chain = [root]
+    for _ in range(10):
+        chain.append(chain[-1].fork())
+    theirs = chain[-1].lend()
+    [identity] = theirs.history.own.values()
+    assert id_mass(identity) * 8 >= 1  # the smaller part of each would be less than a thousandth
+    assert set(watch.carried) == (set(chain) if watched else set())
+    chain[-1].join(theirs.pack("n", 1))
+    while len(chain) > 1:
+        child = chain.pop()
+        chain[-1].rejoin(child)
+    assert root.baggage.history.own == before
+    assert set(root.unpack("n")) == {-1, 1}
+
+
+def test_a_stranger_that_is_told_of_an_end_gets_nothing() -> None:
+    root, stranger = carrying(), Branch()
+    child = root.fork()
+    root.pack("n", 1)
+    assert not stranger.ended(child)
+    assert stranger.unpack("n") == ()
+    child.pack("n", 2)
+    root.rejoin(child)
+    assert set(root.unpack("n")) == {-1, 1, 2}
+    assert len(root.baggage.history.seen) == 1

@@ -4,14 +4,13 @@ and a watch could tell of each branch what it carries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.clock import SEED
-from baggage.context import Branch, Joining
+from baggage.context import Branch
 from baggage.values import EMPTY, Baggage, Key, Sum
+from tests.context.noting import Notes
 
 TOTAL = Key("test.total", Sum)
 STEPS = st.lists(
@@ -21,38 +20,6 @@ STEPS = st.lists(
     ),
     max_size=40,
 )
-
-
-class Notes:
-    """What each branch should carry, by what a watch is told."""
-
-    def __init__(self) -> None:
-        self.carried: dict[Branch, Baggage] = {}
-
-    def wrote(self, branch: Branch, before: Baggage, after: Baggage) -> None:
-        self._moved(branch, before, after)
-
-    def joined(self, branch: Branch, before: Baggage, after: Baggage, came: Joining) -> None:
-        self._moved(branch, before, after)
-
-    def split(self, parent: Branch, before: Baggage, child: Branch) -> None:
-        self._moved(parent, before, parent.baggage)
-        self.carried[child] = child.baggage
-
-    def shared(self, parent: Branch, before: Baggage, shares: Mapping[Branch, Baggage]) -> None:
-        self._moved(parent, before, parent.baggage)
-        self.carried.update(shares)
-
-    def lent(self, branch: Branch, before: Baggage, given: Baggage) -> None:
-        self._moved(branch, before, branch.baggage)
-
-    def closed(self, branch: Branch) -> None:
-        """Nothing changes."""
-
-    def _moved(self, branch: Branch, before: Baggage, after: Baggage) -> None:
-        told = self.carried.get(branch)
-        assert told is None or told.history.known is before.history.known
-        self.carried[branch] = after
 
 
 class Request:

@@ -8,6 +8,7 @@ from threading import Thread
 import pytest
 
 import baggage
+from baggage import context
 from baggage.values import EMPTY
 
 
@@ -40,6 +41,17 @@ def test_two_threads_split_and_join() -> None:
     assert mine.unpack("k") == (10, 20)
     baggage.join(theirs)
     assert baggage.unpack("k") == (10, 20, 5)
+
+
+def test_this_layer_splits_by_itself_what_is_current() -> None:
+    baggage.pack("k", 1)
+    mine, theirs = context.split()
+    assert mine is context.branch()
+    theirs.pack("k", 2)
+    mine.pack("k", 3)
+    context.join(theirs)
+    assert set(baggage.unpack("k")) == {1, 2, 3}
+    assert set(mine.baggage.history.own.values()) == {1}
 
 
 def test_bytes_carry_what_is_current_to_a_callee_and_back() -> None:
