@@ -217,6 +217,8 @@ class Boundary:
 
     def interested(self, kind: Kind, library: str) -> tuple[MetaApp, ...]:
         """Return the meta-applications to ask at such crossings, outermost first."""
+        if not self._apps:
+            return ()
         # A registration meanwhile puts another cache in place of this one, after its new `_apps`.
         cache = self._interested
         cached = cache.get((kind, library))
@@ -279,7 +281,9 @@ class Boundary:
         if running is not None and running.muted:
             return make(self, adapter, request, None)
         library = adapter.library
-        wanted = self.interested(adapter.kind, library) or self.interested(Kind.RUN, library)
+        wanted = self._apps and (
+            self.interested(adapter.kind, library) or self.interested(Kind.RUN, library)
+        )
         return make(
             self,
             adapter,
