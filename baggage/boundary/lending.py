@@ -16,7 +16,15 @@ from baggage.boundary import transport
 from baggage.boundary.adapter import Adapter, Carrier, lends
 from baggage.context import Branch, ensure
 from baggage.values import EMPTY, Baggage, Key, Value
-from baggage.values.lending import Lease, admitted, bearing, coming_home, lease_of
+from baggage.values.history import NO_IDS
+from baggage.values.lending import (
+    NOTHING_LENT,
+    Lease,
+    admitted,
+    bearing,
+    coming_home,
+    lease_of,
+)
 
 if TYPE_CHECKING:
     from baggage.boundary.call import Call
@@ -42,7 +50,7 @@ class Loan:
     def __init__(self, adapter: Adapter) -> None:
         """Lend nothing yet."""
         self._adapter = adapter
-        self._lease: Lease | None = None
+        self._lease: Lease | None = NOTHING_LENT  # None once it was answered
         self._left = False
         # What the application handles here is the context of whatever the call will raise.
         self._handled = sys.exc_info()[1]
@@ -69,7 +77,11 @@ class Loan:
         Then nothing is on the request, and the branch has its ids. `down` is what the callee sees
         otherwise.
         """
-        if running is None or not running.baggage.history.own:
+        if running is None:
+            return False
+        here = running.baggage.history
+        if not here.own:
+            self._lease = Lease(NO_IDS, here.known)
             return False
         given = running.lend()
         self._lease = lease_of(given)
@@ -81,6 +93,7 @@ class Loan:
         finally:
             if not done:
                 self._reclaim(running)
+                self._lease = Lease(NO_IDS, here.known)
         return done
 
     def leave(self) -> None:
@@ -93,6 +106,8 @@ class Loan:
         lease, self._lease = self._lease, None
         if not received.history.own:
             return received
+        if lease is None:
+            return received.peeked()
         here = ensure().baggage
         taken, refused = admitted(lease, received, here)
         if refused:
@@ -101,19 +116,17 @@ class Loan:
 
     def failed(self, error: BaseException) -> None:
         """Take the ids back of a call that failed before anything was sent; else they are lost."""
-        if self._lease is not None and self._unsent(error):
+        if self._lease and self._lease.ids and self._unsent(error):
             self._reclaim(ensure())
 
     def close(self) -> None:
         """Take the ids back of a request that was never sent after all."""
-        if self._lease is not None and not self._left:
+        if self._lease and self._lease.ids and not self._left:
             self._reclaim(ensure())
 
     def _reclaim(self, running: Branch) -> None:
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            here = running.baggage
-            running.join(coming_home(EMPTY, lease.ids, here))
+        lease, self._lease = self._lease or NOTHING_LENT, NOTHING_LENT
+        running.join(coming_home(EMPTY, lease.ids, running.baggage))
 
     def _unsent(self, error: BaseException) -> bool:
         """Say whether an exception tells that nothing was sent: the adapter's word, else causes."""

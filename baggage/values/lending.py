@@ -6,24 +6,27 @@ becomes of a loan that nobody answers (`boundary.lending`).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from baggage.clock import ZERO, Id, leq, sum_id
 from baggage.values.baggage import Baggage
 from baggage.values.history import NO_IDS, History
-from baggage.values.known import Ids, Roots
+from baggage.values.known import NOTHING, Ids, Known
 
 
 class Lease(NamedTuple):
-    """The ids that one call lends, and what was seen when they left."""
+    """The ids that one call lends, and what was known when they left."""
 
     ids: Ids
-    seen: Roots
+    known: Known
+
+
+NOTHING_LENT: Final = Lease(NO_IDS, NOTHING)
 
 
 def lease_of(given: Baggage) -> Lease:
-    """Return the lease of what a callee is given, as `Baggage.lend` says it."""
-    return Lease(given.history.own, given.history.seen)
+    """Return the lease of what a callee is given."""
+    return Lease(given.history.own, given.history.known)
 
 
 def bearing(baggage: Baggage, ids: Ids) -> Baggage:
@@ -31,26 +34,26 @@ def bearing(baggage: Baggage, ids: Ids) -> Baggage:
     return baggage.with_history(History(baggage.history.known, ids))
 
 
-def admitted(lease: Lease | None, answer: Baggage, here: Baggage) -> tuple[Ids, Ids]:
+def admitted(lease: Lease, answer: Baggage, here: Baggage) -> tuple[Ids, Ids]:
     """Return which ids of an answer are to be taken by who knows what is known `here`; the others.
 
-    Taken are those within the lease, from who has seen at least what was sent, unless the answer
-    says nothing of what it has seen: then nothing was written. So are those of roots that nobody
-    here has ever seen: the callee made them. Of all others there may be a second owner, as where an
-    answer came twice, which would be the end of all exactness.
+    Taken are those within the lease, and those of roots that nobody here has ever seen: the callee
+    made them. Both only of who has seen at least what was sent; who says nothing of what it has
+    seen, has written nothing under what was lent. Of all others there may be a second owner, as
+    where an answer came twice, which would be the end of all exactness.
     """
     taken: dict[int, Id] = {}
     refused: dict[int, Id] = {}
-    seen, known = answer.history.seen, here.history.seen
-    for root, identity in answer.history.own.items():
-        held = None if lease is None else lease.ids.get(root)
-        if held is None or lease is None:
-            sound = root in seen and root not in known
+    told, seen = answer.history.own, answer.history.seen
+    sent = lease.known.seen.items() if told and seen else ()
+    abreast = all(leq(event, seen.get(root, ZERO)) for root, event in sent)
+    for root, identity in told.items():
+        held = lease.ids.get(root)
+        if held is None:
+            sound = root in seen and root not in here.history.seen
         else:
-            after = seen.get(root)
-            abreast = not seen if after is None else leq(lease.seen.get(root, ZERO), after)
-            sound = abreast and sum_id(held, identity) == held
-        (taken if sound else refused)[root] = identity
+            sound = sum_id(held, identity) == held
+        (taken if sound and abreast else refused)[root] = identity
     return taken or NO_IDS, refused or NO_IDS
 
 

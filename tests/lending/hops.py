@@ -42,12 +42,9 @@ class Request:
     def _call(self, number: int) -> None:
         running = ensure()
         here = running.baggage
-        lease = None
-        if self.lends and here.history.own:
-            sent = running.lend()
-            lease = lease_of(sent)
-        else:
-            sent = here.departing()
+        lends = self.lends and here.history.own
+        sent = running.lend() if lends else here.departing()
+        lease = lease_of(sent)
         answer = receive(self._serve(number, self._sent(sent)), lent=self.lends)
         here = running.baggage
         taken, _ = admitted(lease, answer, here)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from baggage.clock import NONE, SEED, Id, id_mass, overlaps, split_id_n, sum_id
 from baggage.values import EMPTY, Baggage
-from baggage.values.lending import Lease, admitted, bearing, coming_home, lease_of
+from baggage.values.lending import NOTHING_LENT, Lease, admitted, bearing, coming_home, lease_of
 
 
 def parts(numbers: frozenset[int]) -> Id:
@@ -34,7 +34,7 @@ def test_what_is_within_the_lease_is_taken_whole_and_all_else_refused(
     here = EMPTY.pack("n", 1)
     (root,) = here.history.seen
     mine, theirs = here.lend()
-    lease = Lease({root: parts(lent)}, here.history.seen)
+    lease = Lease({root: parts(lent)}, here.history.known)
     taken, refused = admitted(lease, bearing(theirs, {root: parts(back)}), mine)
     if back <= lent:
         assert (taken, refused) == ({root: parts(back)}, {})
@@ -48,7 +48,7 @@ def test_ids_of_a_root_that_is_known_here_are_refused_without_a_lease(
 ) -> None:
     mine, theirs = EMPTY.pack("n", 1).lend()
     (root,) = mine.history.seen
-    assert admitted(None, bearing(theirs, {root: parts(back)}), mine)[0] == {}
+    assert admitted(NOTHING_LENT, bearing(theirs, {root: parts(back)}), mine)[0] == {}
 
 
 @given(SOME)
@@ -56,8 +56,10 @@ def test_ids_of_a_root_that_nobody_here_has_seen_are_taken(back: frozenset[int])
     here, answer = EMPTY.pack("n", 1), EMPTY.pack("n", 2)
     (root,) = answer.history.seen
     brought = bearing(answer, {root: parts(back)})
-    assert admitted(None, brought, here) == ({root: parts(back)}, {})
-    assert admitted(lease_of(here), brought, here) == ({root: parts(back)}, {})
+    assert admitted(NOTHING_LENT, brought, here) == ({root: parts(back)}, {})
+    knowing = bearing(answer.join(here.peeked()), {root: parts(back)})
+    assert admitted(lease_of(here), knowing, here) == ({root: parts(back)}, {})
+    assert admitted(lease_of(here), brought, here) == ({}, {root: parts(back)})
 
 
 def test_ids_of_a_root_that_not_even_the_answer_has_seen_are_refused() -> None:
@@ -108,7 +110,7 @@ def test_what_is_taken_never_overlaps_what_others_have(backs: list[frozenset[int
     held: list[Id] = []
     for number, back in enumerate(backs):
         part = split_id_n(SEED, len(backs))[number]
-        lease = Lease({root: part}, root_of.history.seen)
+        lease = Lease({root: part}, root_of.history.known)
         answer = bearing(root_of.peeked(), {root: parts(back)})
         taken, _ = admitted(lease, answer, root_of.peeked())
         held.append(taken.get(root, NONE))
