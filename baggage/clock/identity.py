@@ -78,7 +78,7 @@ def _spare(identity: Id, depth: int, *, last: bool) -> tuple[Id, Id]:
     """Divide a part of an id that is `depth` deep in it; `last` says that nothing else is owned."""
     if isinstance(identity, int):
         # Parts are as deep as one of 1, 5, 9, … : that of an interval is on the next such level.
-        return _cut((1 - depth) % _LEVELS or (0 if not last else _LEVELS if depth else 1))
+        return _cut((1 - depth) % _LEVELS or (_LEVELS if last else 0))
     left, right = identity
     if right == NONE:
         kept, given = _spare(left, depth + 1, last=last)

@@ -7,7 +7,7 @@ from itertools import combinations
 from math import ceil, log2
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from baggage.clock import (
@@ -15,6 +15,8 @@ from baggage.clock import (
     SEED,
     Id,
     Point,
+    decode_id,
+    encode_id,
     id_depth,
     id_mass,
     less_id,
@@ -45,6 +47,23 @@ def test_an_n_way_split_is_disjoint_and_sums_up_to_the_id(identity: Id, parts: i
         whole = sum_id(whole, share)
     assert whole == identity
     assert NONE not in shares or identity == NONE
+
+
+@given(ids, st.integers(2, 9))
+def test_parts_are_given_from_left_to_right(identity: Id, parts: int) -> None:
+    assume(identity != NONE)
+    starts = [owned_cells(share)[0] for share in split_id_n(identity, parts)]
+    assert starts == sorted(starts)
+    first, second = split_id(identity)
+    assert max(owned_cells(first)) < min(owned_cells(second))
+
+
+def owned_cells(identity: Id, path: Point = "") -> list[Point]:
+    """Return the paths of all owned intervals, from left to right."""
+    if isinstance(identity, int):
+        return [path] * identity
+    left, right = identity
+    return owned_cells(left, path + "0") + owned_cells(right, path + "1")
 
 
 @given(ids, st.integers(1, 300))
@@ -81,6 +100,7 @@ def test_a_difference_owns_what_the_one_owns_and_the_other_does_not(
     assert sum_id(rest, other) == sum_id(one, other)
     assert id_mass(rest) == id_mass(sum_id(one, other)) - id_mass(other)
     assert less_id(one, one) == NONE
+    assert decode_id(encode_id(rest)) == rest, "it is normal"
 
 
 @given(ids, ids)
@@ -103,6 +123,17 @@ def test_summing_is_idempotent_commutative_and_associative(one: Id, two: Id, thr
 def test_depth_and_mass(identity: Id, depth: int, mass: str) -> None:
     assert id_depth(identity) == depth
     assert id_mass(identity) == Fraction(mass)
+
+
+def test_of_all_small_intervals_one_is_owned_at_its_own_points_alone() -> None:
+    paths = [f"{cell:04b}" for cell in range(16)]
+    for owned in paths:
+        identity: Id = SEED
+        for bit in reversed(owned):
+            identity = (NONE, identity) if bit == "1" else (identity, NONE)
+        for path in paths:
+            assert owns(identity, path) == owns(identity, path.rstrip("0")) == (path == owned)
+            assert owns(identity, path + "101") == (path == owned)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from baggage.clock import (
     NONE,
     SEED,
     Id,
+    decode_id,
+    encode_id,
     id_depth,
     id_mass,
     overlaps,
@@ -40,6 +42,8 @@ def test_what_is_kept_and_what_is_given_are_disjoint_and_sum_up_to_the_id(identi
     assert sum_id(kept, given_away) == identity
     assert id_mass(kept) + id_mass(given_away) == id_mass(identity)
     assert (kept == NONE) == (given_away == NONE) == (identity == NONE)
+    for part in (kept, given_away):
+        assert decode_id(encode_id(part)) == part, "it is normal"
 
 
 @given(ids())
@@ -54,6 +58,17 @@ def test_many_parts_given_one_by_one_stay_shallow() -> None:
         kept, given_away = spare_id(kept)
         depths.append(max(id_depth(kept), id_depth(given_away)))
     assert (depths[0], depths[15], depths[63], depths[99]) == (1, 5, 21, 29)
+
+
+def test_an_interval_is_given_whole_while_another_one_is_left() -> None:
+    small: Id = SEED
+    for _ in range(5):
+        small = (NONE, small)
+    assert isinstance(small, tuple)
+    assert spare_id((SEED, small[1])) == ((SEED, NONE), small)
+    kept, given_away = spare_id(small)
+    assert id_mass(given_away) * 15 == id_mass(kept)
+    assert id_depth(kept) == id_depth(given_away) == 9
 
 
 def test_the_first_part_of_the_whole_is_a_half_and_nothing_has_no_parts() -> None:
