@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from baggage.clock import MAX_DEPTH, NONE, SEED, Id
-from baggage.values import EMPTY, Baggage, Count, Key, Last, Map, Sum, fit, receive
+from baggage.values import EMPTY, Baggage, Count, Key, Last, Map, Sum, fit, key, receive
 from baggage.values.history import Contribution, History
 from baggage.values.known import NOTHING
 from baggage.values.pen import Spent, new_pen, take, taken
@@ -43,12 +43,12 @@ def test_ids_move_over_to_a_history_that_knows_something_else() -> None:
 
 
 def test_what_a_borrower_says_under_a_type_that_it_does_not_fit_is_not_folded() -> None:
-    for key, value in ((SUM, "text"), (COUNT, -1)):
-        history = History().pack("k", Contribution(value, key.type, key.priority))
+    for declared, value in ((SUM, "text"), (COUNT, -1)):
+        history = History().pack("k", Contribution(value, declared.type, declared.priority))
         carried = EMPTY.with_history(history)
         assert carried.history.own
-        assert carried.pack(key, 2).siblings("k") == (value, 2)
-        assert carried.pack(key, 2).unpack(key) == (2,)
+        assert carried.pack(declared, 2).siblings("k") == (value, 2)
+        assert carried.pack(declared, 2).unpack(declared) == (2,)
 
 
 def test_a_field_that_shows_nothing_is_no_field() -> None:
@@ -88,3 +88,13 @@ def test_what_was_lent_comes_home_by_a_join_and_is_whole() -> None:
     assert mine.history.own == {}
     assert theirs.history.own == mine.join(theirs).history.own
     assert set(mine.join(theirs.pack("k", 2)).history.own.values()) == {SEED}
+
+
+def test_a_join_may_be_left_out_of_what_can_change_nothing() -> None:
+    home, down = key("h", direction="home"), key("d", direction="down")
+    for nothing in (EMPTY, EMPTY.pack(down, 1), receive(EMPTY.pack(down, 1).serialize())):
+        assert not nothing.returns
+        assert EMPTY.pack("k", 1).join(nothing).keys() == ("k",)
+    trimmed = receive(fit(EMPTY.pack("k", 1), 2).blob)
+    for something in (EMPTY.pack(home, 1), EMPTY.pack("k", 1), trimmed):
+        assert something.returns
