@@ -12,6 +12,7 @@ from typing import Final
 
 from baggage.boundary.adapter import Carrier
 from baggage.boundary.homing import NOTHING
+from baggage.clock import ClockError
 from baggage.values import (
     EMPTY,
     Baggage,
@@ -23,7 +24,6 @@ from baggage.values import (
     receive,
 )
 from baggage.wire import (
-    MAX_BYTES,
     NAME,
     SAFE_HEADER,
     WireError,
@@ -36,6 +36,8 @@ from baggage.wire import (
     unarmour,
 )
 
+# How a header begins that has no member but ours.
+_OURS: Final = compose("", ())
 # Where there is nothing to say, a service's name is the only field; it alone begins so.
 _SIGNED: Final = compose(armour(sealed(b"", "?")), ())[:-3]
 _SHORT: Final = 128
@@ -56,26 +58,28 @@ def read_header(header: str, *, lent: bool = False) -> Baggage:
 
     Nobody sends more than fits a safe header, so more than that isn't read. `lent` as in `receive`.
     """
-    if len(header) <= _SHORT and header.startswith(_SIGNED):
-        signed = _signed(header)
-        if signed is not None:
-            return signed
+    size = len(header)
+    if size <= SAFE_HEADER and header.startswith(_OURS):
+        if size <= _SHORT and header.startswith(_SIGNED):
+            signed = _signed(header)
+            if signed is not None:
+                return signed
+        try:
+            return receive(unarmour(header[len(_OURS) :]), lent=lent)
+        except (BaggageError, WireError):
+            pass  # There are others beside ours, or it's garbage.
     ours, foreign, lost = members(header)
     received, refused = EMPTY, f"{lost} members that no header may have" if lost else None
     if ours is not None:
         try:
-            received = _received(ours, lent)
+            if len(ours) > SAFE_HEADER:
+                raise WireError(f"a member of {len(ours)} bytes; at most {SAFE_HEADER} are read")
+            received = receive(unarmour(ours), lent=lent)
         except (BaggageError, WireError) as error:
             refused = str(error)
     if refused is not None:
-        dropped(refused, len(header))
+        dropped(refused, size)
     return received.within(foreign) if foreign else received
-
-
-def _received(ours: str, lent: bool) -> Baggage:
-    if len(ours) > SAFE_HEADER:
-        raise WireError(f"a member of {len(ours)} bytes; at most {SAFE_HEADER} are read")
-    return receive(unarmour(ours), lent=lent)
 
 
 def write(
@@ -92,10 +96,12 @@ def write(
     room: int = getattr(carrier, "room", SAFE_HEADER)
     if not foreign:
         header = _in_full(baggage, origin)
-        if header is not None and len(header) <= min(budget, room, SAFE_HEADER):
-            if header:
-                carrier.set(NAME, header)
-            return NOTHING
+        if header is not None:
+            size = len(header)
+            if size <= budget and size <= room and size <= SAFE_HEADER:
+                if header:
+                    carrier.set(NAME, header)
+                return NOTHING
     room -= sum([len(member) + 1 for member in foreign])
     fitted = fit(baggage, room_for(foreign, min(budget, room)), origin)
     if fitted.dropped:  # `home` values are not: they go to their owners.
@@ -123,12 +129,12 @@ def lend(carrier: Carrier, baggage: Baggage, *, origin: str, budget: int) -> boo
 
 def _in_full(baggage: Baggage, origin: str) -> str | None:
     """Return the header that says it all; "" where there is nothing to say, None if it can't."""
-    if origin and baggage.bare:
-        return _signature(origin)
-    blob = in_full(baggage, MAX_BYTES, origin)
-    if not blob:
-        return None if blob is None else ""
-    return compose(armour(blob), ())
+    try:
+        body = baggage.body(sealed=bool(origin))
+    except ClockError:  # a stamp beyond the wire's limits
+        return None
+    blob = sealed(body, origin)
+    return _OURS + armour(blob) if blob else ""
 
 
 def sign(carrier: Carrier, *, origin: str, budget: int) -> None:

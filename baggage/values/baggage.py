@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Final
 
-from baggage.values.codec import Came, body_of, untouched
+from baggage.values.came import Came
+from baggage.values.codec import body_of, untouched
 from baggage.values.errors import BaggageError
 from baggage.values.history import Contribution, History
 from baggage.values.keys import FIELD, Direction, Key, Type, Value, bag, check_down, check_value
@@ -19,7 +20,7 @@ from baggage.values.oneway import NOTHING, Gathered, bereft, digest_of, united, 
 from baggage.values.view import NO_HISTORY, View
 from baggage.wire import brief, descending
 
-_DOWN, _BOTH = Direction.DOWN, Direction.BOTH
+_DOWN, _BOTH, _LAST = Direction.DOWN, Direction.BOTH, int(Type.LAST)
 
 
 class Baggage(View):
@@ -43,21 +44,24 @@ class Baggage(View):
         64 bits, text must be encodable. What is summed or compared must be finite numbers, what is
         counted whole ones from 0 on.
         """
-        known = key if isinstance(key, Key) else self._resolve(key)
+        if isinstance(key, Key):
+            known = key
+        else:
+            known = bag(key) if self._lacks(key) else self._resolve(key)
         if known.direction is _DOWN:
             return self.with_down({known: value})
         if type(value) is not bytes:
             check_value(value)
         if known.direction is not _BOTH:
             return self._with_home(known, value)
-        if known.type > Type.LAST:
+        if known.type > _LAST:
             wrong = unfit(known, value)
             if wrong and known is key:
                 raise BaggageError(f"can't pack {value!r} under {known.name!r}: {wrong}")
             if wrong:  # What a stranger has sent under that name is no reason to fail.
                 known = bag(known.name)
-        contribution = Contribution(value, known.type, known.priority)
-        return self.with_history(self.history.pack(known.name, contribution))
+        history = self.history.pack(known.name, value, known.type, known.priority)
+        return Baggage(history, self._down, self.home, self.origin, self.foreign)
 
     def set(self, key: Key | str, value: Value) -> Baggage:
         """Return baggage with this value in place of all that is visible under a key.
@@ -97,10 +101,9 @@ class Baggage(View):
         if n < 2:
             raise BaggageError(f"a split makes at least 2 branches, not {n!r}")
         first, *others = self.history.split(n)
-        mine = Baggage(first, self._down, self.home, self.origin, self.foreign, self._base)
+        mine = Baggage(first, self._down, self.home, self.origin, self.foreign)
         return mine, *[
-            Baggage(history, self._down, NOTHING, self.origin, self.foreign, self._base)
-            for history in others
+            Baggage(history, self._down, NOTHING, self.origin, self.foreign) for history in others
         ]
 
     def join(self, other: Baggage) -> Baggage:
@@ -116,7 +119,7 @@ class Baggage(View):
         for name, gathered in other.home.items():
             held = home.get(name)
             home[name] = gathered if held is None else united(held, gathered)
-        return Baggage(history, self._down, home, self.origin, self.foreign, self._base)
+        return Baggage(history, self._down, home, self.origin, self.foreign)
 
     def with_down(self, changes: Mapping[Key, Value]) -> Baggage:
         """Return baggage with other values of these `down` keys; raises as `pack` does."""
@@ -147,8 +150,8 @@ class Baggage(View):
         """Return what a callee gets: no ids, no `home` values, `down` keys as changed."""
         departing = self
         if self.home or self.history.own:
-            history = self.history.peek()
-            departing = Baggage(history, self._down, NOTHING, self.origin, self.foreign, self._base)
+            history = History(self.history.known)
+            departing = Baggage(history, self._down, NOTHING, self.origin, self.foreign)
         return departing.with_down(changes) if changes else departing
 
     def returning(self, since: Baggage | None = None) -> Baggage:
@@ -165,15 +168,15 @@ class Baggage(View):
         """Return baggage whose `home` values were handed to somebody else."""
         if not self.home:
             return self
-        return Baggage(self.history, self._down, NOTHING, self.origin, self.foreign, self._base)
+        return Baggage(self.history, self._down, NOTHING, self.origin, self.foreign)
 
     def with_history(self, history: History) -> Baggage:
         """Return baggage with this in place of what merges by causal history."""
-        return Baggage(history, self._down, self.home, self.origin, self.foreign, self._base)
+        return Baggage(history, self._down, self.home, self.origin, self.foreign)
 
     def within(self, foreign: tuple[str, ...]) -> Baggage:
         """Return baggage that came with these foreign members."""
-        return Baggage(self.history, self._down, self.home, self.origin, foreign, self._base)
+        return Baggage(self.history, self._down, self.home, self.origin, foreign)
 
     def body(self, *, sealed: bool) -> bytes:
         """Return the bytes without origin; raise `ClockError` if they are beyond the wire's limits.
@@ -181,13 +184,14 @@ class Baggage(View):
         Bytes that came and were not touched are as they came. An origin within them can be replaced
         (`sealed`), but not taken out.
         """
-        if self.history is NO_HISTORY and not self.home:
+        came = self._down
+        if isinstance(came, Came):
+            if not self.home and (sealed or not self.origin):
+                body = untouched(came, self.history.known)
+                if body is not None:
+                    return body
+        elif self.history is NO_HISTORY and not self.home:
             return descending(sorted(self.down.items()))
-        base = self._base
-        if base is not None and not self.home and (sealed or not self.origin):
-            body = untouched(base, self.history.known)
-            if body is not None:
-                return body
         return body_of(self.history.known, self.down, self.home)
 
     def serialize(self, budget: int | None = None) -> bytes:
@@ -206,8 +210,8 @@ class Baggage(View):
         if not blob:
             return EMPTY
         came = Came(bytes(blob))
-        known, down, home = came.read()
-        return Baggage(History(known), down, home, came.origin, (), None if home else known)
+        home = came.read()
+        return Baggage(History(came), came.down if home else came, home, came.unread.origin)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle through bytes, so that the right to write stays behind."""
@@ -225,7 +229,7 @@ class Baggage(View):
         gathered = Gathered({digest_of(value): value}, key.priority)
         held = self.home.get(key.name)
         home = {**self.home, key.name: gathered if held is None else united(held, gathered)}
-        return Baggage(self.history, self._down, home, self.origin, self.foreign, self._base)
+        return Baggage(self.history, self._down, home, self.origin, self.foreign)
 
 
 def _same(one: Value, other: Value) -> bool:
@@ -255,11 +259,10 @@ def receive(blob: bytes, *, lent: bool = False) -> Baggage:
         down, origin = short
         return Baggage(NO_HISTORY, down, NOTHING, origin)
     came = Came(blob)
-    known = came.known()
-    history = History(known, came.lent()) if lent else History(known)
-    if came.has_home:
-        return Baggage(history, came.down(), came.home(), came.origin)
-    return Baggage(history, None, NOTHING, came.origin, (), known)
+    history = History(came, came.lent()) if lent else History(came)
+    if came.unread.has_home:
+        return Baggage(history, came.down, came.home(), came.unread.origin)
+    return Baggage(history, came, NOTHING, came.unread.origin)
 
 
 def _restored(blob: bytes, origin: str, foreign: tuple[str, ...]) -> Baggage:

@@ -25,7 +25,7 @@ from baggage.clock import (
     split_id_n,
     sum_id,
 )
-from baggage.values.keys import Type
+from baggage.values.keys import Type, Value
 from baggage.values.known import (
     NO_ENTRY,
     NOTHING,
@@ -97,23 +97,23 @@ class History:
         over = self.known.over
         return over is None or (priority, key) < over
 
-    def pack(self, key: str, contribution: Contribution) -> History:
+    def pack(self, key: str, value: Value, type: int, priority: int) -> History:
         """Add a contribution under a new dot (R1).
 
         One of type LAST supersedes what is visible; one that merges with what this branch owns is
         put in place of it (R7).
         """
-        own, known = self._take(), self.known
-        layer, supersede = known.layer, contribution.type == _LAST
-        if not own and layer is None and not (supersede and known.mentions(key)):
+        own, known = NO_IDS if self.pen is None else self._take(), self.known
+        if isinstance(known, Layer):
+            if len(own) == 1 and own.get(known.root) == SEED:
+                higher = _higher(known, key, Contribution(value, type, priority))
+                if higher is not None:
+                    return History(higher, own)
+        elif not own and not (type == _LAST and known.mentions(key)):
             root = new_root()
-            fresh = Layer(known, root, 1, ((key, 1, contribution),))
-            return History(Known.by(fresh), {root: SEED})
-        if layer is not None and own.get(layer.root) == SEED and len(own) == 1:
-            higher = _higher(layer, key, contribution)
-            if higher is not None:
-                return History(Known.by(higher), own)
-        return self._packed(own, key, contribution)
+            fresh = Layer(known, root, 1, ((key, 1, value, type, priority),))
+            return History(fresh, {root: SEED})
+        return self._packed(own, key, Contribution(value, type, priority))
 
     def remove(self, key: str, gone: Callable[[Contribution], bool] | None = None) -> History:
         """Drop what is visible under a key, or what is `gone` of it.
@@ -240,14 +240,14 @@ def _higher(layer: Layer, key: str, contribution: Contribution) -> Layer | None:
     elif contribution.type != _BAG:
         kept = []
         for each in packed:
-            merged = folded(each[2], contribution) if each[0] == key else None
+            merged = folded(Contribution(*each[2:]), contribution) if each[0] == key else None
             if merged is None:
                 kept.append(each)
             else:
                 contribution = merged
         packed = tuple(kept)
     height = layer.height + 1
-    return Layer(layer.base, layer.root, height, (*packed, (key, height, contribution)))
+    return Layer(layer.base, layer.root, height, (*packed, (key, height, *contribution)))
 
 
 def _writable(own: Ids, seen: Roots) -> tuple[Ids, int]:
@@ -262,7 +262,7 @@ def _writable(own: Ids, seen: Roots) -> tuple[Ids, int]:
 
 def type_of(entry: Entry) -> int:
     """Return the number of the type that an entry's values merge by; the greatest counts."""
-    return max(contribution.type for contribution in entry.values())
+    return max([contribution.type for contribution in entry.values()])
 
 
 def priority_of(entry: Entry) -> int:
@@ -270,7 +270,7 @@ def priority_of(entry: Entry) -> int:
 
     Then a marker is never behind what was dropped at it, whatever others think of the priority.
     """
-    return min(contribution.priority for contribution in entry.values())
+    return min([contribution.priority for contribution in entry.values()])
 
 
 def _shallowest(own: Ids) -> int | None:

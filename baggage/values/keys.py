@@ -42,6 +42,7 @@ class Direction(IntEnum):
 
 
 _BOTH, _DOWN = Direction.BOTH, Direction.DOWN
+_TYPES: Final = frozenset({bytes, str, int, float, bool})
 LEAST, GREATEST = -(1 << 63), (1 << 63) - 1
 """The integers that can travel."""
 
@@ -146,12 +147,11 @@ def check_down(key: Key, value: Value) -> None:
 
 def check_value(value: Value) -> None:
     """Raise BaggageError unless a value can travel."""
-    kind = type(value)
-    if kind not in (bytes, str, int, float, bool):
-        raise BaggageError(
-            f"can't pack {value!r}: pack bytes, str, int, float or bool, not {kind.__name__}"
-        )
-    if isinstance(value, str):
-        encoded(value)
-    elif isinstance(value, int) and not LEAST <= value <= GREATEST:
+    if type(value) is str:
+        if not value.isascii():
+            encoded(value)
+    elif type(value) not in _TYPES:
+        name = type(value).__name__
+        raise BaggageError(f"can't pack {value!r}: pack bytes, str, int, float or bool, not {name}")
+    elif type(value) is int and not LEAST <= value <= GREATEST:
         raise BaggageError(f"can't pack {value!r}: an int must fit 64 bits")

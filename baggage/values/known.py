@@ -7,8 +7,8 @@ such value, so what was found out, or written, serves them all. Does not: who ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple, TypeAlias
 
 from baggage.clock import Event, Id
 from baggage.values.keys import Value
@@ -52,52 +52,35 @@ Roots: TypeAlias = Mapping[int, Event]
 Ids: TypeAlias = Mapping[int, Id]
 NO_ENTRY: Final[Entry] = {}
 
-Packed: TypeAlias = tuple[str, int, Contribution]
-"""A key, the height of a dot at the point 0.0, and what was packed under it."""
+Packed: TypeAlias = tuple[str, int, Value, int, int]
+"""A key, the height of a dot at the point 0.0, and what was packed under it: a `Contribution`'s."""
 
+Found: TypeAlias = tuple[Roots, Entries, "Marker | None"]
+"""What was seen, what is visible, and where knowledge ends."""
 
-_UNKNOWN: Final[tuple[Roots, Entries, Marker | None]] = ({}, {}, None)
-
-
-class Source(Protocol):
-    """Where to find out what is known."""
-
-    def find(self) -> tuple[Roots, Entries, Marker | None]:
-        """Return `seen`, `entries` and `over`. Never raises; twice at worst, in two threads."""
-
-    def mentions(self, key: str) -> bool:
-        """Say whether anything may be visible under a key; quicker than to find out."""
+NOTHING_FOUND: Final[Found] = ({}, {}, None)
 
 
 class Known:
     """What was seen, and what is visible. Immutable; `form` is where `codec` keeps its bytes.
 
     `seen` holds an event tree for each root, and covers the dots of all `entries`. `over` is where
-    knowledge ends.
+    knowledge ends. Those that are made of something else put off to find all of this out.
     """
 
-    __slots__ = ("_along", "_entries", "_over", "_seen", "form", "source")
+    __slots__ = ("_along", "_entries", "_over", "_seen", "form")
 
     def __init__(
         self,
         seen: Roots,
         entries: Entries,
         over: Marker | None = None,
-        along: Source | None = None,
+        along: Known | None = None,
     ) -> None:
         """Know this."""
-        self._seen: Roots | None = seen
+        self._seen: Roots | None = seen  # None until it is found out
         self._entries, self._over, self._along = entries, over, along
-        self.source: Source | None = None
         self.form: bytes | None = None
-
-    @classmethod
-    def by(cls, source: Source) -> Known:
-        """Return what is to be found out, at the first question."""
-        known = cls.__new__(cls)
-        known._seen = known.form = None
-        known.source = source
-        return known
 
     @property
     def seen(self) -> Roots:
@@ -119,44 +102,29 @@ class Known:
         return self._over
 
     @property
-    def layer(self) -> Layer | None:
-        """What was packed on top of something else, where that is still told apart."""
-        source = self.source
-        return source if isinstance(source, Layer) else None
-
-    @property
-    def along(self) -> Source | None:
-        """Where this came from, or what it was made of: what nobody here understands goes along."""
-        source = self.source
-        if isinstance(source, Layer):
-            return source.base.along
-        return self._along if source is None else source
+    def along(self) -> Known | None:
+        """What came, if this was made of it: what nobody here understands goes along."""
+        return self._along
 
     @property
     def empty(self) -> bool:
         """Whether nothing was ever seen."""
-        if self._seen is None and isinstance(self.source, Layer):
-            return False
         return not self.seen
 
     def mentions(self, key: str) -> bool:
-        """Say whether anything may be visible under a key: if not, there is nothing."""
-        if self._seen is None and self.source is not None:
-            return self.source.mentions(key)
-        return key in self._entries
+        """Say whether anything may be visible under a key, quickly: if not, there is nothing."""
+        return key in self.entries
 
     def entry(self, key: str) -> Entry | None:
         """Return what is visible under one key, None without anything; `entries` makes all."""
-        if self._seen is not None:
-            return self._entries.get(key)
-        source = self.source
-        if isinstance(source, Layer):
-            return source.entry(key)
-        return self.entries.get(key) if self.mentions(key) else None
+        return self.entries.get(key)
+
+    def find(self) -> Found:
+        """Find out what was put off. Never raises; happens twice at worst, in two threads."""
+        return self.seen, self.entries, self.over
 
     def _find(self) -> Roots:
-        source = self.source
-        seen, self._entries, self._over = _UNKNOWN if source is None else source.find()
+        seen, self._entries, self._over = self.find()
         self._seen = seen  # last: other threads take it as a sign that the rest is there
         return seen
 
@@ -164,45 +132,62 @@ class Known:
 NOTHING: Final = Known({}, {})
 
 
-class Layer:
-    """What one branch packed on top of what it had, under a root that is whole its own. Immutable.
+class Layer(Known):
+    """What one branch packed on top of what it had, under a root that is whole its own.
 
     Told apart, so that the bytes of what it had go out as they are, with one block behind them.
     """
 
-    __slots__ = ("base", "form", "height", "packed", "root")
+    __slots__ = ("base", "height", "packed", "root")
 
     def __init__(self, base: Known, root: int, height: int, packed: tuple[Packed, ...]) -> None:
-        """Take what was packed under a root that `base` knows nothing of; `height` is the last."""
+        """Take what was packed under a root that `base` knows nothing of; `height` is the last.
+
+        `form` is that of the block alone.
+        """
+        self._seen = self.form = None
         self.base, self.root = base, root
         self.height, self.packed = height, packed
-        self.form: bytes | None = None
 
-    def find(self) -> tuple[Roots, Entries, Marker | None]:
-        """Put what was packed beside what there was."""
-        base = self.base
-        fresh: dict[str, dict[Dot, Contribution]] = {}
-        for key, height, contribution in self.packed:
-            fresh.setdefault(key, {})[Dot(height, self.root, "")] = contribution
-        entries = dict(base.entries)
-        for key, entry in fresh.items():
-            entries[key] = {**entries.get(key, NO_ENTRY), **entry}
-        return {**base.seen, self.root: self.height}, entries, base.over
+    @property
+    def along(self) -> Known | None:
+        """What came, if this was made of it: what nobody here understands goes along."""
+        return self.base.along
 
-    def entry(self, key: str) -> Entry | None:
-        """Return what is visible under a key, None without anything."""
-        below = self.base.entry(key)
-        fresh: dict[Dot, Contribution] = {}
-        for name, height, each in self.packed:
-            if name == key:
-                fresh[Dot(height, self.root, "")] = each
-        if below is None:
-            return fresh or None
-        return {**below, **fresh}
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever seen."""
+        return False
 
     def mentions(self, key: str) -> bool:
-        """Say whether anything may be visible under a key."""
-        for name, _, _ in self.packed:
-            if name == key:
+        """Say whether anything may be visible under a key, quickly: if not, there is nothing."""
+        for packed in self.packed:
+            if packed[0] == key:
                 return True
         return self.base.mentions(key)
+
+    def entry(self, key: str) -> Entry | None:
+        """Return what is visible under one key, None without anything."""
+        if self._seen is not None:
+            return self._entries.get(key)
+        below = self.base.entry(key)
+        fresh = _unfolded(self.root, [packed for packed in self.packed if packed[0] == key])
+        if not fresh:
+            return below
+        return fresh[key] if below is None else {**below, **fresh[key]}
+
+    def find(self) -> Found:
+        """Put what was packed beside what there was."""
+        base, entries = self.base, dict(self.base.entries)
+        for key, entry in _unfolded(self.root, self.packed).items():
+            entries[key] = {**entries[key], **entry} if key in entries else entry
+        return {**base.seen, self.root: self.height}, entries, base.over
+
+
+def _unfolded(root: int, packed: Iterable[Packed]) -> dict[str, dict[Dot, Contribution]]:
+    """Return entries of what was packed under a root, by key."""
+    entries: dict[str, dict[Dot, Contribution]] = {}
+    for key, height, value, type, priority in packed:
+        contribution = Contribution(value, type, priority)
+        entries.setdefault(key, {})[Dot(height, root, "")] = contribution
+    return entries

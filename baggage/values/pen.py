@@ -9,9 +9,11 @@ on, and a pool of random bytes.
 from __future__ import annotations
 
 import os
+from struct import Struct
 from typing import Final, TypeAlias
 
-_POOLED_ROOTS: Final = 64
+_words: Final = Struct("64Q")
+"""A pool of roots."""
 
 
 class _Process:
@@ -77,8 +79,7 @@ def new_root() -> int:
     try:
         return _process.roots.pop()
     except IndexError:
-        noise = os.urandom(8 * _POOLED_ROOTS)
-        words = [int.from_bytes(noise[i : i + 8], "big") or 1 for i in range(0, len(noise), 8)]
+        words = [word or 1 for word in _words.unpack(os.urandom(_words.size))]
         root = words.pop()
         _process.roots.extend(words)
         return root

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from baggage.values.codec import Came
+from baggage.values.came import Came
 from baggage.values.history import History, priority_of, type_of
 from baggage.values.keys import FIELD, Direction, Key, Type, Value, bag
-from baggage.values.known import Known
+from baggage.values.known import Entry, Layer
 from baggage.values.merging import shown
 from baggage.values.oneway import NOTHING, Down, Home
 
@@ -26,35 +26,29 @@ _TYPES: Final = {int(type): type for type in Type if type is not Type.MAP}
 class View:
     """What is carried. Immutable; see `Baggage`."""
 
-    __slots__ = ("_base", "_down", "foreign", "history", "home", "origin")
+    __slots__ = ("_down", "_unpacked", "foreign", "history", "home", "origin")
 
     def __init__(
         self,
         history: History = NO_HISTORY,
-        down: Down | None = NOTHING,
+        down: Down | Came = NOTHING,
         home: Home = NOTHING,
         origin: str = "",
         foreign: tuple[str, ...] = (),
-        base: Known | None = None,
     ) -> None:
-        """Hold these. `base` is what came in a message, of which all but the history is as it was.
-
-        `down` None stands for what that message says.
-        """
-        self.history, self.home = history, home
+        """Hold these. What goes down may be what came in a message, as that says it."""
+        self.history = history
         self._down = down
-        self.origin, self.foreign = origin, foreign
-        self._base = base
+        self.home = home
+        self.origin = origin
+        self.foreign = foreign
+        self._unpacked: dict[Key | str, tuple[Value, ...]] | None = None
 
     @property
     def down(self) -> Down:
         """The values that are copied to callees, by key."""
         down = self._down
-        if down is None:
-            base = self._base
-            came = None if base is None else base.source
-            self._down = down = came.down() if isinstance(came, Came) else NOTHING
-        return down
+        return down.down if isinstance(down, Came) else down
 
     @property
     def empty(self) -> bool:
@@ -66,9 +60,8 @@ class View:
         """Whether there is surely nothing of ours to carry; what came is not read for that."""
         if self.history is NO_HISTORY:
             return not (self.down or self.home)
-        base = self._base
-        came = base.source if base is self.history.known else None
-        return isinstance(came, Came) and not came.body
+        came = self._down
+        return isinstance(came, Came) and came is self.history.known and not came.body
 
     @property
     def returns(self) -> bool:
@@ -88,17 +81,31 @@ class View:
         `home` key by digest, which says nothing. Of all other types there is one value: the last
         one (of concurrent ones, every branch sees the same), the sum, the greatest, the least.
         """
-        if self._base is not None and self._lacks(key):
+        unpacked = self._unpacked
+        if unpacked is None:
+            self._unpacked = unpacked = {}
+        elif key in unpacked:
+            return unpacked[key]
+        unpacked[key] = values = self._unpack(key)
+        return values
+
+    def _unpack(self, key: Key | str) -> tuple[Value, ...]:
+        name = key.name if isinstance(key, Key) else key
+        if self._lacks(name):
             return ()
-        known = key if isinstance(key, Key) else self._resolve(key)
+        if key is name and name not in self.down and name not in self.home:
+            entry = self.history.known.entry(name)
+            if entry is not None:
+                return _shown(type_of(entry), entry)
+        known = self._resolve(key)
         if known.direction is _DOWN:
             carried = self.down.get(known.name)
             return () if carried is None else carried[:1]
         if known.direction is _BOTH:
             if known.type is Type.MAP:
                 return tuple([each for values in self.fields(key).values() for each in values])
-            siblings = self.siblings(known)
-            return shown(known.type, siblings) if known.type else siblings
+            entry = self.history.known.entry(name)
+            return () if entry is None else _shown(known.type, entry)
         gathered = self.home.get(known.name)
         return () if gathered is None else tuple(v for _, v in sorted(gathered.by_digest.items()))
 
@@ -124,9 +131,7 @@ class View:
         of them.
         """
         entry = self.history.known.entry(key.name if isinstance(key, Key) else key)
-        if entry is None:
-            return ()
-        return tuple([entry[dot][0] for dot in sorted(entry)])
+        return () if entry is None else _in_order(entry)
 
     def conflict(self, key: Key | str) -> bool:
         """Say whether several values of a key of type LAST were packed concurrently.
@@ -150,21 +155,20 @@ class View:
             return self.history.over is None
         return self.history.knows(key, priority_of(entry))
 
-    def _lacks(self, key: Key | str) -> bool:
-        """Say whether there is surely nothing under a key, without reading what came."""
-        base = self._base
-        if base is None or self.home:
+    def _lacks(self, name: str) -> bool:
+        """Say whether there is surely nothing under a name, without reading what came."""
+        came = self._down
+        if not isinstance(came, Came) or self.home:
             return False
         known = self.history.known
-        layer = known.layer
-        if known is not base and (layer is None or layer.base is not base):
-            return False
-        name = key.name if isinstance(key, Key) else key
-        came = base.source
-        if not isinstance(came, Came) or came.mentions(name) or known.mentions(name):
-            return False
-        field = name + FIELD
-        return layer is None or not any(packed.startswith(field) for packed, _, _ in layer.packed)
+        if known is not came:
+            if not isinstance(known, Layer) or known.base is not came:
+                return False
+            field = name + FIELD
+            for packed in known.packed:
+                if packed[0] == name or packed[0].startswith(field):
+                    return False
+        return not came.mentions(name)
 
     def _resolve(self, key: Key | str) -> Key:
         """Return a declared key as it is; a name stands for what is under it, else for a bag."""
@@ -187,3 +191,16 @@ class View:
 def _whole(name: str) -> str:
     """Return the name of the map that a name is a field's of; any other name as it is."""
     return name.partition(FIELD)[0] or name
+
+
+def _in_order(entry: Entry) -> tuple[Value, ...]:
+    """Return the values of an entry in the order of their dots."""
+    if len(entry) == 1:
+        return tuple([contribution[0] for contribution in entry.values()])
+    return tuple([entry[dot][0] for dot in sorted(entry)])
+
+
+def _shown(type: int, entry: Entry) -> tuple[Value, ...]:
+    """Return what is read of an entry."""
+    values = _in_order(entry)
+    return shown(type, values) if type else values

@@ -24,8 +24,10 @@ from baggage.wire.messages import (
     WireLoan,
     decode,
 )
+from baggage.wire.seeking import Sought, seek
 from baggage.wire.writing import (
     block,
+    content,
     descending,
     encode,
     entry,
@@ -33,7 +35,6 @@ from baggage.wire.writing import (
     lending,
     sealed,
     size_of,
-    unsealed,
     written,
 )
 
@@ -45,6 +46,7 @@ __all__ = [
     "NAME",
     "SAFE_HEADER",
     "Carried",
+    "Sought",
     "Unread",
     "WireBaggage",
     "WireBlock",
@@ -55,6 +57,7 @@ __all__ = [
     "block",
     "brief",
     "compose",
+    "content",
     "decode",
     "descending",
     "encode",
@@ -64,9 +67,9 @@ __all__ = [
     "members",
     "room_for",
     "sealed",
+    "seek",
     "size_of",
     "split_members",
     "unarmour",
-    "unsealed",
     "written",
 ]

@@ -26,8 +26,10 @@ def brief(blob: bytes) -> tuple[dict[str, Carried], str] | None:
     Written again, it has the same bytes.
     """
     try:
-        after = blob[1] + 2
-        if blob[0] == _DOWN and blob[after : after + 1] != _ANOTHER:
+        tag, after = blob[0], blob[1] + 2
+        if tag != _DOWN and tag != _ORIGIN:
+            return None
+        if tag == _DOWN and blob[after : after + 1] != _ANOTHER:
             # Of a single value, all but the value itself has been read before.
             at = blob[3] + 6
             end = at + blob[at - 1]

@@ -7,8 +7,11 @@ checks shapes; clocks stay bytes here, and what entries mean is for `baggage.val
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
+
+from baggage.wire.numbers import prefixed
 
 MAX_BYTES: Final = 64 * 1024
 """The longest message that is read. It bounds everything that has no limit of its own here."""
@@ -23,6 +26,7 @@ DEFAULT_PRIORITY: Final = 100
 # As deep as a clock.
 _MAX_POINT: Final = 64
 _MAX_UTF8: Final = 4
+_DOWN, _HOME, _ORIGIN, _LENT = 0x1A, 0x22, 0x2A, 0x32  # tags
 
 WireValue: TypeAlias = bytes | str | int | float | bool
 
@@ -69,13 +73,13 @@ class WireBaggage(NamedTuple):
 
 
 @cache
-def _schema() -> tuple[type[Any], type[Exception]]:
-    """Return the class of messages, and what parsing them raises."""
+def _schema() -> tuple[Callable[[bytes], Any], type[Exception]]:
+    """Return what parses messages, and what that raises."""
     from google.protobuf.message import DecodeError
 
     from baggage.wire.baggage_pb2 import Baggage
 
-    return Baggage, DecodeError
+    return Baggage.FromString, DecodeError
 
 
 def decode(blob: bytes) -> WireBaggage:
@@ -89,36 +93,33 @@ class Unread:
     """A message that protocol buffers can read, whose fields are looked at when they are asked for.
 
     So it is a message of this schema, of valid text, within `MAX_BYTES`; that its entries can be
-    is known once they were read. Immutable, and safe in any thread.
+    is known once they were read. `origin` is the service that wrote it; `body` is the message as
+    it came without that, and without what is lent. Immutable, and safe in any thread.
     """
 
-    __slots__ = ("_message",)
+    __slots__ = ("_message", "body", "has_home", "origin")
 
     def __init__(self, blob: bytes) -> None:
         """Take the message in `blob`. Raises WireError, and nothing else, in linear time."""
         if len(blob) > MAX_BYTES:
             raise WireError(f"baggage of {len(blob)} bytes; at most {MAX_BYTES} are read")
-        new, malformed = _schema()
+        read, malformed = _schema()
         try:
-            self._message = new.FromString(blob)
+            self._message = message = read(blob)
         except (malformed, ValueError) as error:  # text that isn't UTF-8 is either
             raise WireError("not a baggage message") from error
+        self.origin: str = message.origin
+        # Most messages have no byte that is the tag of such a field, which is quicker to tell.
+        self.has_home = _HOME in blob and bool(message.home)
+        if _LENT in blob and message.lent:
+            self.body = self._without("lent", "origin")
+        else:
+            self.body = blob.removesuffix(signature(self.origin))
 
     @property
-    def origin(self) -> str:
-        """The service that wrote the message."""
-        origin: str = self._message.origin
-        return origin
-
-    @property
-    def has_history(self) -> bool:
-        """Whether anything in it merges by causal history."""
-        return bool(self._message.blocks or self._message.over)
-
-    @property
-    def has_home(self) -> bool:
-        """Whether anything in it goes home."""
-        return bool(self._message.home)
+    def has_down(self) -> bool:
+        """Whether anything in it goes down."""
+        return _DOWN in self.body and bool(self._message.down)
 
     def history(self) -> tuple[tuple[WireBlock, ...], tuple[int, str] | None]:
         """Return the blocks and the marker. Raises WireError."""
@@ -134,11 +135,6 @@ class Unread:
         """Return what goes home. Raises WireError."""
         return tuple([_read_entry(entry) for entry in self._message.home])
 
-    @property
-    def has_lent(self) -> bool:
-        """Whether any id is lent with it."""
-        return bool(self._message.lent)
-
     def lent(self) -> tuple[WireLoan, ...]:
         """Return the ids that are lent with it."""
         return tuple([WireLoan(loan.root, loan.id) for loan in self._message.lent])
@@ -146,10 +142,6 @@ class Unread:
     def alone(self) -> bytes:
         """Return the message without what goes down or home or is lent, and without its origin."""
         return self._without("down", "home", "origin", "lent")
-
-    def returned(self) -> bytes:
-        """Return the message without what is lent, and without its origin."""
-        return self._without("lent", "origin")
 
     def later(self) -> bytes:
         """Return the fields that only a later version of the schema knows."""
@@ -162,6 +154,12 @@ class Unread:
             rest.ClearField(field)
         bare: bytes = rest.SerializeToString()
         return bare
+
+
+@lru_cache(maxsize=1024)
+def signature(origin: str) -> bytes:
+    """Return how a message names its origin, at its end; nothing for none."""
+    return bytes([_ORIGIN]) + prefixed(origin.encode()) if origin else b""
 
 
 def _read_block(message: Any) -> WireBlock:

@@ -12,11 +12,20 @@ from struct import Struct
 from typing import Final
 
 from baggage.wire.brief import Carried
-from baggage.wire.messages import DEFAULT_PRIORITY, WireBaggage, WireBlock, WireEntry, WireLoan
+from baggage.wire.messages import (
+    DEFAULT_PRIORITY,
+    WireBaggage,
+    WireBlock,
+    WireEntry,
+    WireLoan,
+    WireValue,
+    signature,
+)
+from baggage.wire.numbers import LONG, SHORT, prefixed, varint
 
 # Tags: the field's number, and how it's written: as a varint, in eight bytes, or with its length.
 _BLOCK, _OVER, _DOWN, _HOME = b"\x0a", b"\x12", b"\x1a", b"\x22"
-_ORIGIN, _LENT, _ID = b"\x2a", b"\x32", b"\x12"
+_LENT, _ID = b"\x32", b"\x12"
 _ROOT, _FLAT, _TREE, _ENTRY = b"\x09", b"\x10", b"\x1a", b"\x2a"
 _KEY, _RAW, _HEIGHT, _POINT, _TYPE, _PRIORITY = b"\x0a", b"\x12", b"\x18", b"\x22", b"\x28", b"\x30"
 _TEXT, _INTEGER, _REAL, _TRUE, _FALSE = b"\x42", b"\x48", b"\x51", b"\x58\x01", b"\x58\x00"
@@ -25,8 +34,8 @@ _MARKER_PRIORITY, _MARKER_KEY = b"\x08", b"\x12"
 _BRIEF: Final = 64
 """Values of so many bytes have frames that are kept, in all lengths."""
 
-_SHORT: Final = tuple(bytes([number]) for number in range(128))
 _fixed: Final = Struct("<Q").pack
+_flat_head: Final = Struct("<BQBB").pack
 _double: Final = Struct("<d").pack
 
 
@@ -41,25 +50,31 @@ def written(blocks: Iterable[WireBlock], over: tuple[int, str] | None) -> bytes:
     parts = [block(root, tree, map(entry, entries)) for root, tree, entries in blocks]
     if over is not None:
         priority, key = over
-        marker = _MARKER_PRIORITY + _varint(priority) if priority else b""
-        parts.append(_OVER + _long(marker + (_MARKER_KEY + _long(key.encode()) if key else b"")))
+        marker = _MARKER_PRIORITY + varint(priority) if priority else b""
+        marker += _MARKER_KEY + prefixed(key.encode()) if key else b""
+        parts.append(_OVER + prefixed(marker))
     return b"".join(parts)
 
 
 def block(root: int, tree: int | bytes, entries: Iterable[bytes]) -> bytes:
     """Return a block of entries that are written already."""
     # A field that is set to its default value takes no room: no event tree has the bytes b"".
-    head = _ROOT + _fixed(root) if root else b""
     if isinstance(tree, bytes):
-        head += _TREE + _long(tree)
-    elif tree:
-        head += _FLAT + _varint(tree)
-    return _BLOCK + _long(head + b"".join([_ENTRY + _long(entry) for entry in entries]))
+        head = (_ROOT + _fixed(root) if root else b"") + _TREE + prefixed(tree)
+    elif root and 0 < tree < LONG:
+        head = _flat_head(0x09, root, 0x10, tree)
+    else:
+        head = (_ROOT + _fixed(root) if root else b"") + (_FLAT + varint(tree) if tree else b"")
+    parts = [head]
+    for each in entries:
+        size = len(each)
+        parts += _ENTRY, SHORT[size] if size < LONG else varint(size), each
+    return _BLOCK + prefixed(b"".join(parts))
 
 
 def downward(entries: Iterable[WireEntry]) -> bytes:
     """Return the part of a message that goes down."""
-    return b"".join([_DOWN + _long(entry(each)) for each in entries])
+    return b"".join([_DOWN + prefixed(entry(each)) for each in entries])
 
 
 def descending(carried: Iterable[tuple[str, Carried]]) -> bytes:
@@ -70,100 +85,90 @@ def descending(carried: Iterable[tuple[str, Carried]]) -> bytes:
             before, after = _frame(key, len(value), priority)
             parts += before, value, after
         else:
-            parts.append(_DOWN + _long(entry(WireEntry(key, value, priority=priority))))
+            parts.append(_DOWN + prefixed(entry(WireEntry(key, value, priority=priority))))
     return b"".join(parts)
 
 
 @lru_cache(maxsize=1024)
 def _frame(key: str, size: int, priority: int) -> tuple[bytes, bytes]:
     """Return what stands around so many bytes that go down."""
-    whole = _DOWN + _long(entry(WireEntry(key, bytes(size), priority=priority)))
+    whole = _DOWN + prefixed(entry(WireEntry(key, bytes(size), priority=priority)))
     after = _placed(priority)
     return whole[: len(whole) - len(after) - size], after
 
 
 def homeward(entries: Iterable[WireEntry]) -> bytes:
     """Return the part of a message that goes home."""
-    return b"".join([_HOME + _long(entry(each)) for each in entries])
+    return b"".join([_HOME + prefixed(entry(each)) for each in entries])
 
 
 def lending(loans: Iterable[WireLoan]) -> bytes:
     """Return the part of a message that lends ids."""
-    return b"".join([_LENT + _long(_ROOT + _fixed(root) + _ID + _long(id)) for root, id in loans])
+    written = [_ROOT + _fixed(root) + _ID + prefixed(id) for root, id in loans]
+    return b"".join([_LENT + prefixed(loan) for loan in written])
 
 
 def entry(each: WireEntry) -> bytes:
     """Return an entry without its tag and length, which stand before it in any message."""
     key, value, height, point, type, priority = each
-    before, after = b"", b""
-    if isinstance(value, bytes):
-        before = _RAW + _long(value)
-    elif isinstance(value, str):
-        after = _TEXT + _long(value.encode())
-    elif isinstance(value, bool):
-        after = _TRUE if value else _FALSE
-    elif isinstance(value, int):
-        after = _INTEGER + _varint(_zigzag(value))
-    else:
-        after = _REAL + _double(value)
-    if height:
-        before += _HEIGHT + _varint(height)
     if point:
         bits = int("1" + point, 2)
-        before += _POINT + _long(bits.to_bytes((bits.bit_length() + 7) // 8, "big"))
+        place = _POINT + prefixed(bits.to_bytes((bits.bit_length() + 7) // 8, "big"))
+        return content(key, value, height, type, priority, place)
+    return content(key, value, height, type, priority)
+
+
+def content(
+    key: str, value: WireValue, height: int, type: int, priority: int, place: bytes = b""
+) -> bytes:
+    """Return the same of these fields; `place` is what is written of a point."""
+    before, after = _written(value)
+    if height:
+        before += _HEIGHT + (SHORT[height] if height < LONG else varint(height))
+    before += place
     if type:
-        before += _TYPE + _varint(type)
-    return _named(key) + before + _placed(priority) + after
+        before += _TYPE + varint(type)
+    if priority != DEFAULT_PRIORITY:
+        before += _placed(priority)
+    return _named(key) + before + after
+
+
+def _written(value: WireValue) -> tuple[bytes, bytes]:
+    """Return a value as it is written behind its key, or at the end of its entry."""
+    if type(value) is str:
+        text = value.encode()
+        size = len(text)
+        return b"", _TEXT + (SHORT[size] if size < LONG else varint(size)) + text
+    if type(value) is bytes:
+        return _RAW + prefixed(value), b""
+    if type(value) is bool:
+        return b"", _TRUE if value else _FALSE
+    if type(value) is int:
+        return b"", _INTEGER + varint(_zigzag(value))
+    return b"", _REAL + _double(value)
 
 
 def size_of(each: WireEntry) -> int:
     """Return how many bytes an entry adds to a message, or to the inside of a block."""
-    return len(_ENTRY) + len(_long(entry(each)))
+    return len(_ENTRY) + len(prefixed(entry(each)))
 
 
 def sealed(body: bytes, origin: str) -> bytes:
     """Return a message with another origin, without reading it: the last one counts."""
-    return body + _signed(origin) if origin else body
-
-
-def unsealed(blob: bytes, origin: str) -> bytes:
-    """Return what `sealed` made `blob` of; `blob` itself if its origin isn't written at its end."""
-    return blob.removesuffix(_signed(origin)) if origin else blob
+    return body + signature(origin) if origin else body
 
 
 @lru_cache(maxsize=1024)
 def _placed(priority: int) -> bytes:
     if priority == DEFAULT_PRIORITY:
         return b""
-    return _PRIORITY + _varint(_zigzag(priority - DEFAULT_PRIORITY))
+    return _PRIORITY + varint(_zigzag(priority - DEFAULT_PRIORITY))
 
 
 @lru_cache(maxsize=1024)
 def _named(key: str) -> bytes:
-    return _KEY + _long(key.encode()) if key else b""
-
-
-@lru_cache(maxsize=1024)
-def _signed(origin: str) -> bytes:
-    return _ORIGIN + _long(origin.encode())
+    return _KEY + prefixed(key.encode()) if key else b""
 
 
 def _zigzag(number: int) -> int:
     return number << 1 if number >= 0 else (-number << 1) - 1
-
-
-def _long(content: bytes) -> bytes:
-    """Return bytes behind their length."""
-    length = len(content)
-    return (_SHORT[length] if length < 128 else _varint(length)) + content
-
-
-def _varint(number: int) -> bytes:
-    if number < 128:
-        return _SHORT[number]
-    groups = bytearray()
-    while number > 127:
-        groups.append(number & 127 | 128)
-        number >>= 7
-    groups.append(number)
-    return bytes(groups)

@@ -46,8 +46,7 @@ def superseded(carried: Baggage, running: Branch, address: bytes) -> Baggage:
         process, root, height = os.getpid(), _new_root(), 0
     height += 1
     running.notes[_NOTE] = (process, root, height)
-    end = Contribution(address, Type.LAST, DONE.priority)
-    known = _under(carried.history.known, root, height, end)
+    known = _under(carried.history.known, root, height, address)
     return carried.with_history(carried.history.knowing(known))
 
 
@@ -56,8 +55,7 @@ def cleared(carried: Baggage, came: Known) -> Baggage:
     known = carried.history.known
     if known is came:
         return carried
-    layer = known.layer
-    if layer is not None and layer.base is came and is_ours(layer.root):
+    if isinstance(known, Layer) and known.base is came and is_ours(known.root):
         return carried.with_history(carried.history.knowing(came))
     seen = {r: event for r, event in known.seen.items() if not is_ours(r) or r in came.seen}
     entries = {name: entry for name, entry in known.entries.items() if name != _NAME}
@@ -69,16 +67,15 @@ def cleared(carried: Baggage, came: Known) -> Baggage:
     return carried.with_history(carried.history.knowing(came if same else left))
 
 
-def _under(known: Known, root: int, height: int, end: Contribution) -> Known:
-    layer = known.layer
-    if layer is not None and layer.root == root:
-        base = layer.base
+def _under(known: Known, root: int, height: int, address: bytes) -> Known:
+    if isinstance(known, Layer) and known.root == root:
+        base = known.base
     elif height == 1 and not known.mentions(_NAME):
         base = known
     else:
-        entry = {Dot(height, root, ""): end}
+        entry = {Dot(height, root, ""): Contribution(address, Type.LAST, DONE.priority)}
         return Known(_kept(known, root, height), {**known.entries, _NAME: entry}, known.over)
-    return Known.by(Layer(base, root, height, ((_NAME, height, end),)))
+    return Layer(base, root, height, ((_NAME, height, address, Type.LAST, DONE.priority),))
 
 
 def _kept(known: Known, root: int, height: int) -> Roots:

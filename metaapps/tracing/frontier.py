@@ -16,7 +16,7 @@ from baggage.clock import Event
 from baggage.clock.event import halves, lowest
 from baggage.context import Branch, branch, enter
 from baggage.values import EMPTY, Baggage, Direction, Key, Value
-from baggage.values.known import Known
+from baggage.values.known import Known, Layer, Roots
 from metaapps.tracing.dots import DONE, MAX_ROOTS, cleared, is_ours, superseded
 from metaapps.tracing.span import SPAN, SPAN_BYTES, TRACE_BYTES, Position
 
@@ -234,19 +234,20 @@ def _addresses(known: Value | None) -> Collection[bytes]:
 def _stamp(carried: Baggage) -> Stamp:
     """Return what was seen, in little where that is so: what waits to be written holds on to it."""
     known = carried.history.known
-    layer = known.layer
-    if layer is None or layer.base is not UNSEEN or not is_ours(layer.root):
-        return known
-    return layer.root, layer.height
+    if isinstance(known, Layer) and known.base is UNSEEN and is_ours(known.root):
+        return known.root, known.height
+    return known
 
 
 def _told(stamp: Stamp) -> tuple[str, bool]:
     """Return what was seen of each root as text, and whether that is all."""
     if isinstance(stamp, tuple):
         return f"{stamp[0]:016x}:{stamp[1]}", True
-    layer = stamp.layer
-    # To find out all that is known would cost more than the rest.
-    known = stamp.seen if layer is None else {**layer.base.seen, layer.root: layer.height}
+    known: Roots
+    if isinstance(stamp, Layer):  # To find out all that is known would cost more than the rest.
+        known = {**stamp.base.seen, stamp.root: stamp.height}
+    else:
+        known = stamp.seen
     seen = {root: event for root, event in known.items() if is_ours(root)}
     whole = len(seen) <= MAX_ROOTS  # else some were let go of by now; see `dots`
     told = []

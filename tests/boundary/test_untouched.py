@@ -69,7 +69,8 @@ def test_an_untouched_hop_runs_no_more_python_for_more_entries(
     few, many = sent(16, directions), sent(160, directions)
     hop(few)
     assert len(many["baggage"]) > 8 * len(few["baggage"])
-    assert instructions(lambda: hop(many)) == instructions(lambda: hop(few))
+    # What a byte may be the tag of is asked about, once for each kind of field.
+    assert instructions(lambda: hop(many)) <= instructions(lambda: hop(few)) + 16
 
 
 def test_the_count_sees_that_an_entry_is_read() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from baggage.clock import MAX_DEPTH, NONE, SEED, Id
 from baggage.values import EMPTY, Baggage, Count, Key, Last, Map, Sum, fit, key, receive
-from baggage.values.history import Contribution, History
+from baggage.values.history import History
 from baggage.values.known import NOTHING
 from baggage.values.pen import Spent, new_pen, take, taken
 
@@ -44,7 +44,7 @@ def test_ids_move_over_to_a_history_that_knows_something_else() -> None:
 
 def test_what_a_borrower_says_under_a_type_that_it_does_not_fit_is_not_folded() -> None:
     for declared, value in ((SUM, "text"), (COUNT, -1)):
-        history = History().pack("k", Contribution(value, declared.type, declared.priority))
+        history = History().pack("k", value, declared.type, declared.priority)
         carried = EMPTY.with_history(history)
         assert carried.history.own
         assert carried.pack(declared, 2).siblings("k") == (value, 2)
