@@ -78,6 +78,10 @@ class TestLate(TestProperly):
     instrumentation = tiny.instrumentation(adapter=tiny.Late)
 
 
+class TestHopeful(TestProperly):
+    instrumentation = tiny.instrumentation(adapter=tiny.Hopeful)
+
+
 class TestHeedless(TestProperly):
     instrumentation = tiny.instrumentation(heeds=False)
 

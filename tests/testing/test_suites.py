@@ -23,6 +23,7 @@ MISTAKES = [
     ("Believing", "a_fault_that_cannot_be_enacted_leaves_the_call_to_happen"),
     ("Careless", "a_body_that_is_changed_leaves_status_and_headers_as_they_are"),
     ("Late", "a_call_that_times_out_after_arrival_did_reach_the_callee"),
+    ("Hopeful", "a_reset_leaves_less_than_all_and_what_is_written_later_exact"),
     ("Heedless", "it_can_be_switched_off_and_on_again"),
     ("Twice", "a_flow_gives_one_directive_and_ends_with_any_outcome"),
     ("Clinging", "a_flow_can_be_given_up_at_any_time"),
