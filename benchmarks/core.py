@@ -43,6 +43,7 @@ _BESIDE: Final[dict[str, tuple[Callable[[int], Run], Callable[[int], Run]]]] = {
     "inject, untouched": (steps.inject, steps.peers_inject),
     "pack, the first value here": (steps.pack, steps.peers_pack),
     "pack, in place of the last": (steps.replace, steps.peers_pack),
+    "pack, the same in a forked branch": (partial(steps.replace, forked=True), steps.peers_pack),
     "unpack, of what was read": (steps.unpack, steps.peers_unpack),
     "unpack, by a declared key": (partial(steps.unpack, declared=True), steps.peers_unpack),
     "unpack, of what is current": (steps.unpack_current, steps.peers_unpack_current),

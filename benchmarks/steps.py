@@ -79,16 +79,22 @@ def pack(entries: int) -> Run:
     return run
 
 
-def replace(entries: int) -> Run:
-    """Pack a value in place of the last one, again and again, in one branch."""
+def replace(entries: int, *, forked: bool = False) -> Run:
+    """Pack a value in place of the last one, again and again, in one branch.
+
+    `forked` is one that owns a part of a root, as a thread or task does that was started after the
+    first value was packed.
+    """
     from baggage.boundary.transport import read
     from baggage.values import Key, Type
 
     tenant = Key("tenant", Type.LAST)
-    packed = read(hop.sent(entries)).pack(tenant, "acme")
+    received = read(hop.sent(entries))
 
     def run(calls: int) -> None:
-        current = packed.peeked()
+        current = received.pack(tenant, "acme")
+        if forked:
+            _, current = current.split()
         for _ in range(calls):
             current = current.pack(tenant, "acme")
 
