@@ -21,7 +21,7 @@ from baggage.boundary import (
 from baggage.boundary.call import Kind
 from baggage.boundary.transport import read
 from baggage.clock import id_mass
-from baggage.context import Branch, attached, branch, pack, unpack
+from baggage.context import Branch, attached, branch, enter, leave, pack, unpack
 from baggage.testing import Parcel, Scripted
 from baggage.testing.parcel import ParcelAdapter, ParcelRefused, ParcelReturned
 from baggage.values import EMPTY, Direction, key
@@ -507,3 +507,29 @@ def test_ids_are_the_first_to_be_left_out_of_an_answer() -> None:
             whole = (set(unpack("n")), unpack(HOME)) == ({0, "v" * 100}, ("callee's",))
             came.add((whole, *masses(running)))
     assert came == {(True, 1), (True, 0), (False, 0)}
+
+
+def test_causes_are_looked_at_no_further_than_anyone_would(here: Branch) -> None:
+    def handle(_: Parcel) -> Parcel:
+        error: BaseException = ConnectionRefusedError(111, "refused")
+        for number in range(40):
+            error, cause = LookupError(number), error
+            error.__cause__ = cause
+        raise error
+
+    with pytest.raises(LookupError):
+        call(handle)
+    assert masses(here) == [0]
+
+
+def test_where_nothing_is_carried_nothing_is_lent_and_what_comes_is_taken() -> None:
+    assert branch() is None
+    scripted = Scripted(Proceed(down={DOWN: 1}))
+    token = enter(None)
+    try:
+        call(served(lambda: pack("n", 1)), LENDING, scripted)
+        running = branch()
+        assert running is not None
+        assert (unpack("n"), masses(running)) == ((1,), [1])
+    finally:
+        leave(token)

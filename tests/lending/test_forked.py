@@ -6,7 +6,7 @@ import pytest
 
 from baggage.clock import id_depth, id_mass
 from baggage.context import Branch
-from baggage.values import EMPTY, Direction, key
+from baggage.values import EMPTY, Baggage, Direction, key
 from baggage.values.lending import coming_home
 from tests.lending.hops import Request
 from tests.lending.shapes import SHAPES
@@ -72,3 +72,26 @@ def test_a_branch_that_nothing_came_back_to_leaves_the_rest_exact() -> None:
     assert set(parent.unpack("n")) == {0, 1}
     parent.join(lost.peeked())
     assert set(parent.unpack("n")) == {0, 1, "lost"}
+
+
+class Watching:
+    """Notes who got what."""
+
+    def __init__(self) -> None:
+        self.shares: list[tuple[Branch, dict[Branch, Baggage]]] = []
+
+    def shared(self, parent: Branch, _: Baggage, shares: dict[Branch, Baggage]) -> None:
+        self.shares.append((parent, shares))
+
+    def __getattr__(self, name: str) -> object:
+        return lambda *_, **__: None
+
+
+def test_a_watch_is_told_who_got_the_larger_part() -> None:
+    parent, watch = Branch(EMPTY.pack("n", 0)), Watching()
+    parent.watch = watch  # type: ignore[assignment]
+    child = parent.fork()
+    given = child.lend()
+    ((told, shares),) = watch.shares
+    assert (told, list(shares)) == (parent, [child])
+    assert shares[child].history.own == given.history.own
