@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -434,3 +437,29 @@ def test_accounts_that_are_closed_remember_nothing() -> None:
 
 def test_a_branch_elsewhere_is_not_watched() -> None:
     assert branch() is None or ensure().watch is None
+
+
+def test_a_process_that_was_cloned_brings_back_values_and_no_ids() -> None:
+    script = """
+import os
+import baggage
+
+baggage.instrument(service="shop")
+audit = baggage.audit()
+with baggage.request_scope("an order"):
+    baggage.pack("n", 0)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        baggage.pack("n", 1)
+        os.write(writing, baggage.serialize())
+        os._exit(0)
+    baggage.pack("n", 2)
+    os.waitpid(child, 0)
+    baggage.join(baggage.deserialize(os.read(reading, 4096)))
+    assert sorted(baggage.unpack("n")) == [0, 1, 2]
+assert audit.findings == (), audit.findings
+"""
+    environment = {**os.environ, "BAGGAGE_METAAPPS": ""}
+    ran = subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=60)
+    assert ran.returncode == 0
