@@ -25,7 +25,11 @@ UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 # Where uv can't be had, or can't reach what pip reaches, pip takes longer and does the same.
 INSTALL := install() { test -x $(BIN)/uv && $(UV_INSTALL) "$$@" || $(PIP_INSTALL) "$$@"; }; install
 
-.PHONY: help demo test lint lock bench soak proto clean
+CORE := clock values wire context
+comma := ,
+space := $(subst ,, )
+
+.PHONY: help demo test cover lint lock bench soak proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +39,13 @@ demo: $(VENV)/demo.stamp ## find a real bug in the tutorial's application
 
 test: $(VENV)/dev.stamp ## run the tests (ARGS="-k split" chooses)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+cover: $(VENV)/dev.stamp ## check that the core's own tests reach each branch of it
+	HYPOTHESIS_PROFILE=cover $(BIN)/python -m coverage run \
+		--source $(subst $(space),$(comma),$(CORE:%=baggage.%)) \
+		-m pytest -q -n $(WORKERS) --dist worksteal $(CORE:%=tests/%) tests/lending/test_leases.py
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --fail-under=100
 
 lint: $(VENV)/dev.stamp ## check style, types and layers
 	$(BIN)/ruff check
