@@ -14,7 +14,7 @@ from baggage.boundary.call import Call
 from baggage.boundary.crossing import Crossing, drive
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Raised, Returned
-from baggage.boundary.policy import EVERYWHERE
+from baggage.boundary.policy import EVERYWHERE, Policy
 from baggage.context import branch, ensure
 from baggage.values import EMPTY
 
@@ -39,6 +39,12 @@ class Departure(Crossing):
         """Prepare; nothing is sent yet."""
         super().__init__(boundary, adapter, request, call)
         self.loan: Loan | None = None
+
+    def may_lend(self, policy: Policy) -> None:
+        """Lend to the callee, if the policy and the adapter let it be."""
+        from baggage.boundary.lending import Loan  # here: few ever lend
+
+        self.loan = Loan.open(self._boundary, policy, self._adapter, self._request, self.call)
 
     def drive(self, send: Callable[[], T]) -> T:
         """Take all steps around `send`, in this thread."""

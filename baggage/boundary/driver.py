@@ -133,9 +133,7 @@ class Boundary:
         departure = make(self, adapter, request, call)
         departure.policy, departure.asked = policy, apps
         if policy.lend:
-            from baggage.boundary.lending import Loan  # here: few ever lend
-
-            departure.loan = Loan.open(self, policy, adapter, request, call)
+            departure.may_lend(policy)
         return departure
 
     def arrive(self, adapter: Adapter, request: Any, service: str = "") -> Arrival | None:
