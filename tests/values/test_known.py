@@ -98,3 +98,22 @@ def test_a_join_may_be_left_out_of_what_can_change_nothing() -> None:
     trimmed = receive(fit(EMPTY.pack("k", 1), 2).blob)
     for something in (EMPTY.pack(home, 1), EMPTY.pack("k", 1), trimmed):
         assert something.returns
+
+
+def test_however_it_is_known_it_is_found_out_and_mentioned_alike() -> None:
+    came = receive(EMPTY.pack("k", 1).serialize())
+    layered = came.pack("l", 2)
+    plain = layered.join(EMPTY.pack("m", 3))
+    for carried, names in ((came, "k"), (layered, "kl"), (plain, "klm"), (EMPTY, "")):
+        known = carried.history.known
+        assert {name for name in "klmn" if known.mentions(name)} == set(names)
+        assert known.find() == (known.seen, known.entries, known.over)
+        assert set(known.entries) == set(names)
+
+
+def test_a_name_that_nothing_can_have_is_read_as_nothing() -> None:
+    came = receive(EMPTY.pack("k", 1).serialize())
+    for name in ("\ud800", "absent"):
+        assert came.unpack(name) == ()
+        assert came.pack("l", 1).unpack(name) == ()
+    assert not came.conflict("absent")

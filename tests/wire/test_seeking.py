@@ -173,3 +173,12 @@ def test_a_key_shows_the_same_before_and_after_all_is_read(
     assert alone.unpack(name) == Baggage.deserialize(blob).unpack(name) == carried.unpack(name)
     assert alone.serialize() == blob
     assert alone.pack("mine", 1).serialize().startswith(blob)
+
+
+def test_what_nobody_can_have_written_is_left_to_the_other_reader() -> None:
+    never_packed = WireBlock(7, 3, (WireEntry("k", 1, 0),))
+    too_high = WireBlock(7, MAX_HEIGHT + 1, (WireEntry("k", 1, 2),))
+    for strange in (never_packed, too_high):
+        assert seek(encode(WireBaggage((strange,))), "k") is None
+    assert seek(encode(WireBaggage((too_high,))), "other") == []
+    assert seek(b"\x0a", "\ud800") is None
