@@ -87,7 +87,8 @@ def _total(numbers: Sequence[int | float]) -> int | float:
     if not reals:
         return whole
     try:
-        return math.fsum([*reals, whole])
+        nearly = float(whole)
+        return math.fsum([*reals, nearly, whole - int(nearly)])
     except OverflowError:  # of partial sums, too
         return sum(sorted(reals)) + whole
 
