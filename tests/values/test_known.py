@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from baggage.clock import MAX_DEPTH, NONE, SEED, Id
+from baggage.clock import MAX_DEPTH, MAX_HEIGHT, NONE, SEED, Id, id_depth
 from baggage.values import EMPTY, Baggage, Count, Key, Last, Map, Sum, fit, key, receive
 from baggage.values.history import History
-from baggage.values.known import NOTHING
+from baggage.values.known import NOTHING, Known
 from baggage.values.pen import Spent, new_pen, take, taken
 
 LAST, SUM, COUNT = Key("k", Last), Key("k", Sum), Key("k", Count)
@@ -101,14 +101,15 @@ def test_a_join_may_be_left_out_of_what_can_change_nothing() -> None:
 
 
 def test_however_it_is_known_it_is_found_out_and_mentioned_alike() -> None:
-    came = receive(EMPTY.pack("k", 1).serialize())
-    layered = came.pack("l", 2)
-    plain = layered.join(EMPTY.pack("m", 3))
-    for carried, names in ((came, "k"), (layered, "kl"), (plain, "klm"), (EMPTY, "")):
+    names = ["first name", "second name", "third name", "no name"]
+    came = receive(EMPTY.pack(names[0], 1).serialize())
+    layered = came.pack(names[1], 2)
+    plain = layered.join(EMPTY.pack(names[2], 3))
+    for size, carried in enumerate((EMPTY, came, layered, plain)):
         known = carried.history.known
-        assert {name for name in "klmn" if known.mentions(name)} == set(names)
+        assert [name for name in names if known.mentions(name)] == names[:size]
         assert known.find() == (known.seen, known.entries, known.over)
-        assert set(known.entries) == set(names)
+        assert sorted(known.entries) == sorted(names[:size])
 
 
 def test_a_name_that_nothing_can_have_is_read_as_nothing() -> None:
@@ -117,3 +118,45 @@ def test_a_name_that_nothing_can_have_is_read_as_nothing() -> None:
         assert came.unpack(name) == ()
         assert came.pack("l", 1).unpack(name) == ()
     assert not came.conflict("absent")
+
+
+def test_an_answer_says_nothing_where_its_branch_knows_just_what_was_sent() -> None:
+    whole = EMPTY.pack("k", 1).pack("l", 2)
+    blob = whole.serialize()
+    sent, came = receive(blob), receive(blob)
+    assert came.returning(since=sent).empty
+    trimmed = receive(fit(whole, len(blob) - 1).blob)
+    for changed in (came.pack("k", 3), came.remove("k"), came.join(EMPTY.pack("m", 1)), trimmed):
+        assert changed.returning(since=sent).history.shows(changed.history)
+    seen_more = came.join(EMPTY.pack("m", 1).remove("m"))
+    assert not seen_more.returning(since=sent).empty
+    assert not came.join(trimmed).returning(since=sent).complete("l")
+
+
+def test_a_root_that_a_stranger_brought_to_its_end_is_not_written_with() -> None:
+    for height, written in ((MAX_HEIGHT - 1, 1), (MAX_HEIGHT, 2)):
+        borrower = EMPTY.with_history(History(Known({7: height}, {}), {7: SEED}))
+        carried = borrower.pack("k", 1)
+        assert len(carried.history.seen) == written
+        assert Baggage.deserialize(carried.serialize()).unpack("k") == (1,)
+        assert 7 in carried.history.own
+
+
+def test_splits_one_by_one_and_all_at_once_both_stay_shallow() -> None:
+    rest, depths = EMPTY.pack("k", 0), []
+    for _ in range(100):
+        rest, part = rest.split()
+        depths += [id_depth(each) for each in part.history.own.values()]
+    assert max(depths) == 29
+    parts = EMPTY.pack("k", 0).split(100)
+    assert max(id_depth(part.history.own[root]) for part in parts for root in part.history.own) == 7
+
+
+def test_what_is_split_keeps_all_other_ids_in_the_first_branch() -> None:
+    one, other = EMPTY.pack("k", 1), EMPTY.pack("k", 2).split()[0]
+    joined = one.join(other)
+    first, second = joined.split()
+    (root,) = one.history.own
+    assert set(first.history.own) == set(joined.history.own)
+    assert set(second.history.own) == {root}, "the shallowest id is divided"
+    assert set(first.join(second).history.own.items()) == set(joined.history.own.items())

@@ -111,9 +111,15 @@ def test_what_was_dropped_is_not_passed_on() -> None:
 
 def test_what_nobody_reads_goes_on_as_it_came_behind_it_what_was_packed() -> None:
     came = EMPTY.pack("k", 1).pack(DOWN, 2).serialize() + b"\x7a\x03new"
-    sent = fit(receive(came).pack("mine", 1).departing(), origin="here").blob
-    assert sent.startswith(came)
-    assert Baggage.deserialize(sent).keys() == ("down", "k", "mine")
+    carried = receive(came)
+    for number in range(3):
+        carried = carried.pack("mine", number)
+        sent = fit(carried.departing(), origin="here").blob
+        assert sent.startswith(came)
+        arrived = Baggage.deserialize(sent)
+        assert arrived.unpack("mine") == tuple(range(number + 1))
+        assert arrived.keys() == ("down", "k", "mine")
+        assert len(arrived.history.seen) == 2
 
 
 def test_a_changed_down_value_takes_the_place_of_the_one_that_came() -> None:
