@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from baggage.clock import (
     MAX_HEIGHT,
@@ -46,6 +46,7 @@ from baggage.wire import (
 )
 
 T = TypeVar("T")
+_new: Final = tuple.__new__
 
 
 class Came(Known):
@@ -97,10 +98,11 @@ class Came(Known):
         sought = seek(self.body, key)
         if sought is None:
             return self.entries.get(key)
-        return {
-            Dot(height, root, ""): Contribution(value, type, priority)
-            for root, height, value, type, priority in sought
-        } or None
+        entry = {}
+        for root, height, value, type, priority in sought:
+            # What their own constructors do, at half of the cost.
+            entry[_new(Dot, (height, root, ""))] = _new(Contribution, (value, type, priority))
+        return entry or None
 
     @property
     def down(self) -> Down:

@@ -91,12 +91,14 @@ class View:
 
     def _unpack(self, key: Key | str) -> tuple[Value, ...]:
         name = key.name if isinstance(key, Key) else key
-        if self._lacks(name):
+        entry = self.history.known.entry(name)
+        if entry is None and self._lacks(name):
             return ()
-        if key is name and name not in self.down and name not in self.home:
-            entry = self.history.known.entry(name)
-            if entry is not None:
-                return _shown(type_of(entry), entry)
+        if key is name and entry is not None and name not in self.down and name not in self.home:
+            if len(entry) == 1:
+                ((value, type, _),) = entry.values()
+                return shown(type, (value,)) if type else (value,)
+            return _shown(type_of(entry), entry)
         known = self._resolve(key)
         if known.direction is _DOWN:
             carried = self.down.get(known.name)
@@ -104,7 +106,6 @@ class View:
         if known.direction is _BOTH:
             if known.type is Type.MAP:
                 return tuple([each for values in self.fields(key).values() for each in values])
-            entry = self.history.known.entry(name)
             return () if entry is None else _shown(known.type, entry)
         gathered = self.home.get(known.name)
         return () if gathered is None else tuple(v for _, v in sorted(gathered.by_digest.items()))

@@ -26,6 +26,7 @@ _NUMBERS: Final = 1 << 63
 _TYPES: Final = 1 << 31
 """From here on not every number means what it says."""
 
+_UNREAD: Final = (b"", 0, b"", 0, 0)
 _fixed: Final = Struct("<Q").unpack_from
 _double: Final = Struct("<d").unpack_from
 
@@ -60,12 +61,11 @@ def _seek_block(body: bytes, at: int, end: int, key: bytes, sought: list[Sought]
     """Find a key in a block; False for one that is not read by hand."""
     if end - at < 11 or body[at] != _ROOT or body[at + 9] != _FLAT:
         return False
-    (root,) = _fixed(body, at + 1)
     flat, after = body[at + 10], at + 11
     if flat >= LONG:
         flat, after = number(body, at + 10)
-    if flat >= _NUMBERS:
-        return False
+        if flat >= _NUMBERS:
+            return False
     hit = body.find(key, after, end)
     while after < end:
         if body[after] != _ENTRY:
@@ -75,23 +75,27 @@ def _seek_block(body: bytes, at: int, end: int, key: bytes, sought: list[Sought]
             size, start = number(body, after + 1)
         after = start + size
         if 0 <= hit < after:
-            entry = _entry(body, start, after)
-            if entry is None or not 0 < entry[1] <= flat:
+            name, height, value, type, priority = _entry(body, start, after)
+            if not 0 < height <= flat:
                 return False
-            if entry[0] == key:
-                sought.append((root, *entry[1:]))
+            if name == key:
+                sought.append((_fixed(body, at + 1)[0], height, value, type, priority))
             hit = body.find(key, after, end)
     return True
 
 
-def _entry(body: bytes, at: int, end: int) -> tuple[bytes, int, WireValue, int, int] | None:
-    """Return key, height, value, type and priority; None for an entry that is not read by hand."""
+def _entry(body: bytes, at: int, end: int) -> tuple[bytes, int, WireValue, int, int]:
+    """Return key, height, value, type and priority; no height for what is not read by hand."""
     start, size = at + 2, body[at + 1]
     if body[at] != _KEY or not 0 < size < LONG:
-        return None
+        return _UNREAD
     at = start + size
-    key, raw, height, type, priority = body[start:at], None, 0, 0, DEFAULT_PRIORITY
-    tag = body[at]
+    key, tag = body[start:at], body[at]
+    if tag == _HEIGHT and body[at + 2] == _TEXT and body[at + 1] < LONG > body[at + 3]:
+        start = at + 4  # A text of no other type or priority than usual.
+        if start + body[at + 3] == end:
+            return key, body[at + 1], body[start:end].decode(), 0, DEFAULT_PRIORITY
+    raw, height, type, priority = None, 0, 0, DEFAULT_PRIORITY
     if tag == _RAW:
         size, start = number(body, at + 1)
         at = start + size
@@ -108,7 +112,7 @@ def _entry(body: bytes, at: int, end: int) -> tuple[bytes, int, WireValue, int, 
         priority += written >> 1 ^ -(written & 1)
     value, at = (raw, at) if at == end else _value(body, at)
     if value is None or at != end or type >= _TYPES or not 0 <= priority <= MAX_PRIORITY:
-        return None
+        return _UNREAD
     return key, height, value, type, priority
 
 

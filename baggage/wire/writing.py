@@ -6,7 +6,7 @@ stand in the order of their numbers; see `proto/baggage.proto` for these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import Final
@@ -34,8 +34,12 @@ _MARKER_PRIORITY, _MARKER_KEY = b"\x08", b"\x12"
 _BRIEF: Final = 64
 """Values of so many bytes have frames that are kept, in all lengths."""
 
+_HEIGHTS: Final = (b"", *[_HEIGHT + height for height in SHORT[1:]])
 _fixed: Final = Struct("<Q").pack
-_flat_head: Final = Struct("<BQBB").pack
+_heads: Final = Struct("<BBBQBBBB").pack
+_HEADS: Final = 13
+"""How many of these bytes are in the block: root, height, and the tag and length of an entry."""
+
 _double: Final = Struct("<d").pack
 
 
@@ -47,7 +51,7 @@ def encode(baggage: WireBaggage) -> bytes:
 
 def written(blocks: Iterable[WireBlock], over: tuple[int, str] | None) -> bytes:
     """Return the part of a message that merges by causal history."""
-    parts = [block(root, tree, map(entry, entries)) for root, tree, entries in blocks]
+    parts = [block(root, tree, [*map(entry, entries)]) for root, tree, entries in blocks]
     if over is not None:
         priority, key = over
         marker = _MARKER_PRIORITY + varint(priority) if priority else b""
@@ -56,20 +60,26 @@ def written(blocks: Iterable[WireBlock], over: tuple[int, str] | None) -> bytes:
     return b"".join(parts)
 
 
-def block(root: int, tree: int | bytes, entries: Iterable[bytes]) -> bytes:
+def block(root: int, tree: int | bytes, entries: Sequence[bytes]) -> bytes:
     """Return a block of entries that are written already."""
+    if len(entries) == 1 and type(tree) is int and root and 0 < tree < LONG:
+        size = len(entries[0])  # The usual one, of what was packed here.
+        if size + _HEADS < LONG:
+            heads = _heads(0x0A, size + _HEADS, 0x09, root, 0x10, tree, 0x2A, size)
+            return heads + entries[0]
     # A field that is set to its default value takes no room: no event tree has the bytes b"".
     if isinstance(tree, bytes):
         head = (_ROOT + _fixed(root) if root else b"") + _TREE + prefixed(tree)
-    elif root and 0 < tree < LONG:
-        head = _flat_head(0x09, root, 0x10, tree)
     else:
         head = (_ROOT + _fixed(root) if root else b"") + (_FLAT + varint(tree) if tree else b"")
-    parts = [head]
+    parts, size = [_BLOCK, b"", head], len(head)
     for each in entries:
-        size = len(each)
-        parts += _ENTRY, SHORT[size] if size < LONG else varint(size), each
-    return _BLOCK + prefixed(b"".join(parts))
+        length = len(each)
+        written = SHORT[length] if length < LONG else varint(length)
+        parts += _ENTRY, written, each
+        size += 1 + len(written) + length
+    parts[1] = SHORT[size] if size < LONG else varint(size)
+    return b"".join(parts)
 
 
 def downward(entries: Iterable[WireEntry]) -> bytes:
@@ -119,33 +129,31 @@ def entry(each: WireEntry) -> bytes:
 
 
 def content(
-    key: str, value: WireValue, height: int, type: int, priority: int, place: bytes = b""
+    key: str, value: WireValue, height: int, kind: int, priority: int, place: bytes = b""
 ) -> bytes:
-    """Return the same of these fields; `place` is what is written of a point."""
-    before, after = _written(value)
-    if height:
-        before += _HEIGHT + (SHORT[height] if height < LONG else varint(height))
-    before += place
-    if type:
-        before += _TYPE + varint(type)
-    if priority != DEFAULT_PRIORITY:
-        before += _placed(priority)
-    return _named(key) + before + after
-
-
-def _written(value: WireValue) -> tuple[bytes, bytes]:
-    """Return a value as it is written behind its key, or at the end of its entry."""
+    """Return the same of these fields; `kind` is its type, `place` what is written of a point."""
+    if kind or place or priority != DEFAULT_PRIORITY or height >= LONG:
+        middle = _HEIGHT + varint(height) if height else b""
+        middle += place + (_TYPE + varint(kind) if kind else b"") + _placed(priority)
+    else:
+        middle = _HEIGHTS[height]
     if type(value) is str:
         text = value.encode()
         size = len(text)
-        return b"", _TEXT + (SHORT[size] if size < LONG else varint(size)) + text
+        length = SHORT[size] if size < LONG else varint(size)
+        return _named(key) + middle + _TEXT + length + text
     if type(value) is bytes:
-        return _RAW + prefixed(value), b""
-    if type(value) is bool:
-        return b"", _TRUE if value else _FALSE
-    if type(value) is int:
-        return b"", _INTEGER + varint(_zigzag(value))
-    return b"", _REAL + _double(value)
+        return _named(key) + _RAW + prefixed(value) + middle
+    return _named(key) + middle + _number(value)
+
+
+def _number(value: WireValue) -> bytes:
+    """Return a value that is neither text nor bytes, as it is written."""
+    if isinstance(value, bool):
+        return _TRUE if value else _FALSE
+    if isinstance(value, int):
+        return _INTEGER + varint(_zigzag(value))
+    return _REAL + _double(value)
 
 
 def size_of(each: WireEntry) -> int:
