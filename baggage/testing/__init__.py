@@ -45,6 +45,7 @@ tried with real sockets, threads and exceptions. Needs `pytest` and `hypothesis`
             return lambda request: client.call(request, metadata)
 
         def streaming(self, address): ...      # likewise, of `service.answers`
+        def hasty(self, address): ...          # as `calling`, but waits 0.2 s for an answer
 
         def code(self, error):
             return error.code.value
@@ -73,7 +74,8 @@ tried with real sockets, threads and exceptions. Needs `pytest` and `hypothesis`
         def metaapp(self):
             return MyTool()
 
-A property that does not hold by a library's nature is taken out by name, as above. `Recorder` and
+A property that does not hold by a library's nature is taken out by name, as above; of lending, all
+are by `lends = False`. `Recorder` and
 `Scripted` are meta-applications for tests of your own; `Origin` is a server that remembers what it
 was asked, `Parcel` a library made of nothing but headers. `audited` is a fixture for your
 `conftest.py`: a test under it says `assert not audited.findings`.

@@ -99,11 +99,15 @@ def main(shape: str, services: str, how: str, lends: str) -> dict[str, Any]:
         deployment.serving(stack)
         with baggage.attached(baggage.Baggage()) as running:
             deployment.call(0)
-            history = running.baggage.history
-            values, own = running.unpack("n"), history.own
-    costs = [cost_of(header) for header in deployment.headers]
+            return told_of(running.baggage, deployment.headers)
+
+
+def told_of(home: baggage.Baggage, headers: Sequence[str]) -> dict[str, Any]:
+    """Return what came home, and what the messages cost; the last one is the last header."""
+    costs = [cost_of(header) for header in headers]
+    history, own = home.history, home.history.own
     return {
-        "values": sorted(map(int, values)),
+        "values": sorted(map(int, home.unpack("n"))),
         "roots": len(history.seen),
         "masses": sorted(str(id_mass(own.get(root, 0))) for root in history.seen),
         "last": asdict(costs[-1]),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations, count
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.boundary import Boundary, Kind, Policy
@@ -162,13 +162,11 @@ def check(play: Play) -> None:
 
 
 @given(plays(FAULTY))
-@settings(max_examples=150)
 def test_no_value_is_lost_or_counted_twice_whatever_becomes_of_calls(play: Play) -> None:
     check(play)
 
 
 @given(plays(CLEAN))
-@settings(max_examples=100)
 def test_at_the_end_of_a_clean_request_all_is_at_home_and_under_one_root(play: Play) -> None:
     check(play)
     ingress = play.lines[0].branch.baggage.history
