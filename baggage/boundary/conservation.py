@@ -21,14 +21,16 @@ from baggage.context import Branch, Joining
 from baggage.values import Baggage
 from baggage.values.history import NO_IDS, History
 from baggage.values.known import Ids, Known, Roots
-from baggage.values.pen import Spent, new_root, taken
+from baggage.values.pen import Owner, Spent, mark, new_root, taken
 
 _CALL: Final = "a call"
 
 
 @dataclass(slots=True, eq=False)
-class Conservation:
+class Conservation(Owner):
     """The law in one request, as the watch of its branches. Safe in any thread.
+
+    It marks values that may write, so that it watches them wherever they are used later.
 
     `came` is what was seen before it began, `unseen` the roots that were made for it and told to
     nobody. `failed` says that the application gave up in the midst, so that nobody may have waited.
@@ -63,12 +65,12 @@ class Conservation:
         own, seen = running.baggage.history.own, running.baggage.history.seen
         unseen = frozenset(() if lent else own.keys() - seen.keys())
         at = call_site() if by_hand else UNKNOWN_SITE
-        owns = frozenset(own)
-        opened = Opened(request, owns.union(seen), owns, at)
+        opened = Opened(request, frozenset({*own, *seen}), at)
         requests.add(opened)
         service = running.service
         watch = cls(opened, requests, report, Accounts(own), seen, unseen, service, by_hand)
         running.watch = watch
+        mark(running.baggage.history.pen, watch)
         return watch
 
     def wrote(self, branch: Branch, before: Baggage, after: Baggage) -> None:
@@ -77,11 +79,11 @@ class Conservation:
         branch.notes[LAST] = site
         old, new = before.history, after.history
         self.used(branch, site)
+        mark(new.pen, self)
         if not covers(new.seen, old.seen):
             self._found(Problem.REGRESSED, site, last, forked=branch.place)
         if old.own and old.own.keys() <= new.own.keys():
             _spend(old, site)
-            self._of_another(old, site)
         elif new.own and (old.own or branch in self._robbed):
             pen = self._robbed.pop(branch, old.pen)
             if not (isinstance(pen, Spent) and pen.joined):
@@ -102,6 +104,7 @@ class Conservation:
             self.accounts.came_home(other, branch)
         _spend(theirs, site, joined=True)
         _spend(mine, site)
+        mark(after.history.pen, self)
         if theirs.own:
             self.accounts.repaid(after.history.own)
         while (foreign := self.requests.other(theirs.seen, self.opened)) is not None:
@@ -124,7 +127,9 @@ class Conservation:
 
     def shared(self, parent: Branch, before: Baggage, shares: Mapping[Branch, Baggage]) -> None:
         """Note who got a part, or got none since somebody else had written with it all."""
+        mark(parent.baggage.history.pen, self)
         for child, share in shares.items():
+            mark(share.history.pen, self)
             if share.history.own:
                 self.accounts.gave(child, share.history.own)
                 _spend(before.history, child.place)
@@ -174,12 +179,6 @@ class Conservation:
         if self._closed is not None and not self.failed:
             self._found(Problem.LATE, site, self._closed, forked=branch.place)
 
-    def _of_another(self, history: History, site: CallSite) -> None:
-        """Find who writes with what a request that is over had."""
-        other = self.requests.other(history.own, self.opened)
-        if other is not None and other.over and not other.owns.isdisjoint(history.own):
-            self._found(Problem.LATE, site, other.at, request=other.request)
-
     def _found(
         self,
         problem: Problem,
@@ -221,7 +220,7 @@ def _spend(history: History, place: Any, *, joined: bool = False) -> None:
     """Note where a pen was taken, if it was, by whoever was first."""
     pen = history.pen
     if pen is not None and taken(pen) and not isinstance(pen, Spent):
-        history.pen = Spent(place, joined=joined)
+        history.pen = Spent(pen, place, joined=joined)
 
 
 def _owning(history: History, own: Ids) -> History:

@@ -18,14 +18,13 @@ _REMEMBERED: Final = 4096
 
 @dataclass(slots=True, eq=False)
 class Opened:
-    """A request that was opened, at a place; what it `carries` tells it apart from others.
+    """A request that was opened, at a place; the roots that it `carries` tell it apart from others.
 
-    That is the roots which it `owns`, and those that came along.
+    They are its own, and those that came along.
     """
 
     request: str
     carries: frozenset[int]
-    owns: frozenset[int]
     at: CallSite = UNKNOWN_SITE
     over: bool = False
 

@@ -239,6 +239,20 @@ class Branch:
         family = self._family
         return () if family is None else family.release()
 
+    def recall(self) -> None:
+        """Take back what forked branches got and never wrote with.
+
+        For who is about to give all away, and waits for none of them: if one of them does write, it
+        makes a root.
+        """
+        with self._lock:
+            self._lent = None
+            for child in () if self._family is None else self._family.running():
+                share = child._share
+                if child._lender is self and share is not None:
+                    child._share = None
+                    self._baggage = self._baggage.join(share)
+
     def take_home(self) -> Baggage:
         """Take the `home` values out of this branch; return baggage of them alone."""
         if not self._baggage.home:
@@ -273,24 +287,31 @@ class Branch:
                 self.watch.shared(self, before, dict(zip(lent, shares, strict=True)))
 
     def _take_most(self) -> None:
-        """Take the larger part of what was borrowed by this branch alone. Its lock is held.
+        """Take what was borrowed, and leave the lender no more than a small part of it.
 
-        Whoever forked a branch that calls waits for it, most likely. If each such link of a chain
-        got the smaller part, it would be as small as can be after some ten of them.
+        Whoever forked a branch that calls waits for it, most likely, and for the others that it
+        forked by now, which share with this one. If each link of a chain got the smaller part, that
+        would be as small as can be after some ten of them. The lock is held, which is the lender's.
         """
         lender = self._lender
-        if lender is None or self._share is not None or lender._lent != {self}:
+        if lender is None or self._share is not None or self not in (lender._lent or ()):
             return
-        lender._lent = None
+        others, lender._lent = [each for each in lender._lent or () if each is not self], None
         lender._take_most()
         lender._settle()
         before = lender._baggage
-        mine, part = before.split()
-        lender._baggage, theirs = mine.with_history(part.history), part.with_history(mine.history)
-        self._share = theirs
+        whole = before.history
+        mine, *parts = whole.split(len(others) + 1) if others else (whole,)
+        most, rest = mine.split(2)
+        lender._baggage, theirs = before.with_history(rest), before.without_home()
+        shares = {self: theirs.with_history(most)}
+        for other, part in zip(others, parts, strict=True):
+            shares[other] = theirs.with_history(part)
+        for child, share in shares.items():
+            child._share = share
         self._adopt()
         if lender.watch is not None:
-            lender.watch.shared(lender, before, {self: theirs})
+            lender.watch.shared(lender, before, shares)
 
     def _adopt(self) -> None:
         """Take what the lender has split off; if that's nothing, go on without a right to write."""

@@ -46,6 +46,11 @@ class Family:
         with self._lock:
             self._children.pop(child, None)
 
+    def running(self) -> list[Branch]:
+        """Return the children that have not ended."""
+        with self._lock:
+            return [child for child, over in self._children.items() if not over]
+
     def release(self) -> list[Branch]:
         """Let go of all children; return those that have ended."""
         with self._lock:

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Final
 
 from baggage.context.branch import Branch
+from baggage.context.watch import watching
 from baggage.values import EMPTY, Baggage
 
 _log = logging.getLogger("baggage.context")
@@ -101,10 +102,12 @@ def attached(carried: Branch | Baggage) -> Iterator[Branch]:
     """
     running = carried
     if isinstance(running, Baggage):
-        around = _current.get()
+        around, watch = _current.get(), watching(running)
         running = Branch(running, "" if around is None else around.service)
-        if around is not None and around.watch is not None:
-            running.watch = around.watch
+        if watch is None and around is not None:
+            watch = around.watch
+        if watch is not None:
+            running.watch = watch
     token = _current.set(running)
     try:
         yield running

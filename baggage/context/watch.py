@@ -6,11 +6,11 @@ Belongs here: what a watch is told. Does not: what it makes of that (`boundary.c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from baggage.values import Baggage
 from baggage.values.known import Ids
-from baggage.values.pen import taken
+from baggage.values.pen import owner, taken
 
 if TYPE_CHECKING:
     from baggage.context.branch import Branch
@@ -55,6 +55,12 @@ class Watch(Protocol):
 
     def closed(self, branch: Branch) -> None:
         """Note that the scope which a branch opened is over."""
+
+
+def watching(carried: Baggage) -> Watch | None:
+    """Return the watch of the branch that a value with a right to write is of."""
+    found = owner(carried.history.pen)
+    return cast("Watch | None", found)
 
 
 def contributed(theirs: Baggage) -> Baggage:

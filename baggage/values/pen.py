@@ -44,7 +44,7 @@ def new_pen() -> Pen:
 
 def taken(pen: Pen) -> bool:
     """Say whether a pen was taken; only `take` can tell without a race."""
-    return not pen or pen[0] is not _process.generation
+    return not pen or pen[-1] is not _process.generation
 
 
 def take(pen: Pen) -> bool:
@@ -58,6 +58,23 @@ def take(pen: Pen) -> bool:
         return False
 
 
+class Owner:
+    """Whose a pen may be, to who audits: the first thing in it, then."""
+
+    __slots__ = ()
+
+
+def mark(pen: Pen | None, by: Owner) -> None:
+    """Mark a pen, once; in no way does that change who may take it."""
+    if pen and not isinstance(pen[0], Owner):
+        pen.insert(0, by)
+
+
+def owner(pen: Pen | None) -> Owner | None:
+    """Return whose a pen is, taken or not; None for nobody's."""
+    return pen[0] if pen and isinstance(pen[0], Owner) else None
+
+
 class Spent(list[object]):
     """A pen that was taken, and what is known of that: `place` where, or `joined` into another.
 
@@ -66,8 +83,9 @@ class Spent(list[object]):
 
     __slots__ = ("joined", "place")
 
-    def __init__(self, place: object, *, joined: bool = False) -> None:
-        """Be taken."""
+    def __init__(self, pen: Pen, place: object, *, joined: bool = False) -> None:
+        """Be taken, as that pen is."""
+        super().__init__(each for each in pen if isinstance(each, Owner))
         self.place, self.joined = place, joined
 
 

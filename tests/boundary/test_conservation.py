@@ -239,10 +239,10 @@ def test_another_requests_root_is_found_once_and_a_declared_batch_is_not(shop: S
 
 def test_only_so_many_requests_are_remembered() -> None:
     requests = Requests()
-    opened = [Opened(f"{n}", frozenset({n}), frozenset({n})) for n in range(5000)]
+    opened = [Opened(f"{n}", frozenset({n})) for n in range(5000)]
     for each in opened:
         requests.add(each)
-    mine = Opened("mine", frozenset(), frozenset())
+    mine = Opened("mine", frozenset())
     assert requests.other([0], mine) is None
     assert requests.other([0, 4999], mine) is opened[-1]
 
@@ -318,6 +318,31 @@ def test_a_value_of_a_request_that_is_over_is_not_to_be_written_from(shop: Shop)
         baggage.pack("n", 1)
     found = shop.only
     assert (found.problem, found.request) == (Problem.LATE, "the first")
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_nor_where_no_request_is_at_all(shop: Shop, *, stale: bool) -> None:
+    def late() -> None:
+        baggage.pack("n", 1)
+
+    with shop.request("the first"):
+        value = baggage.current()
+        if stale:
+            baggage.pack("n", 0)
+    with attached(value):
+        late()
+    found = shop.audit.findings[0]
+    assert (found.problem, found.request) == (Problem.LATE, "the first")
+    assert (function(found.site), function(found.other)) == ("late", "request")
+
+
+def test_a_copy_of_what_is_known_may_be_written_from_at_any_time(shop: Shop) -> None:
+    with shop.request("the first"):
+        baggage.pack("n", 1)
+        value = baggage.current().departing()
+    with attached(value):
+        baggage.pack("n", 2)
+    assert shop.problems == []
 
 
 def test_what_outlives_its_request_by_declaration_is_no_finding(shop: Shop) -> None:
