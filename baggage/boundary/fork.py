@@ -119,13 +119,7 @@ class Fork(Crossing):
                 return work()
             return drive(Run(self._boundary, self._adapter, self._request, call), work)
         finally:
-            try:
-                if branch() is not child:
-                    finish()
-                    enter(child)
-                self._ended()
-            except Exception as error:  # noqa: BLE001 - kept from the application
-                self._boundary.failed(error)
+            self._finished()
             leave(token)
 
     def arun(self, work: Coroutine[Any, Any, T], *, home: bool = False) -> Work[T]:
@@ -180,11 +174,12 @@ class Fork(Crossing):
 
     async def _arun(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await adrive(self.running(), work)
+            call = self._arriving()
+            if call is None:
+                return await work()
+            return await adrive(Run(self._boundary, self._adapter, self._request, call), work)
         finally:
-            finish()
-            enter(self._child)
-            self.over()
+            self._finished()
 
     async def _arun_home(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
@@ -199,6 +194,16 @@ class Fork(Crossing):
             return None
         arriving = replace(self.call, kind=Kind.RUN)
         return arriving if self._boundary.interested(arriving.kind, arriving.library) else None
+
+    def _finished(self) -> None:
+        """Note, in the child, that its work is done, and what that may have left there ends."""
+        try:
+            if branch() is not self._child:
+                finish()
+                enter(self._child)
+            self._ended()
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self._boundary.failed(error)
 
     def _ended(self) -> None:
         child = self._child
