@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from baggage.wire.numbers import prefixed
+from baggage.wire.numbers import number, prefixed
 
 MAX_BYTES: Final = 64 * 1024
 """The longest message that is read. It bounds everything that has no limit of its own here."""
@@ -27,6 +27,11 @@ DEFAULT_PRIORITY: Final = 100
 _MAX_POINT: Final = 64
 _MAX_UTF8: Final = 4
 _DOWN, _HOME, _ORIGIN, _LENT = 0x1A, 0x22, 0x2A, 0x32  # tags
+_LONG_DOWN, _LONG_HOME, _LONG_LENT = 0x9A, 0xA2, 0xB2
+"""How the same begin in more bytes than they take, which nobody writes, but everybody reads."""
+_LENGTH: Final = 2
+_FIXED: Final = {1: 8, 5: 4}
+"""How a field is written, behind its tag: with its length, or in so many bytes."""
 
 WireValue: TypeAlias = bytes | str | int | float | bool
 
@@ -110,16 +115,20 @@ class Unread:
             raise WireError("not a baggage message") from error
         self.origin: str = message.origin
         # Most messages have no byte that is the tag of such a field, which is quicker to tell.
-        self.has_home = _HOME in blob and bool(message.home)
-        if _LENT in blob and message.lent:
+        self.has_home = (_HOME in blob or _LONG_HOME in blob) and bool(message.home)
+        if (_LENT in blob or _LONG_LENT in blob) and message.lent:
             self.body = self._without("lent", "origin")
         else:
-            self.body = blob.removesuffix(signature(self.origin))
+            signed = signature(self.origin)
+            self.body = body = blob.removesuffix(signed)
+            # The end of a value may look the same, where the origin stands before it.
+            if body is not blob and blob.find(signed[3:]) != len(body) + 3:
+                self.body = body if _ends_field(blob, len(body)) else blob
 
     @property
     def has_down(self) -> bool:
         """Whether anything in it goes down."""
-        return _DOWN in self.body and bool(self._message.down)
+        return (_DOWN in self.body or _LONG_DOWN in self.body) and bool(self._message.down)
 
     def history(self) -> tuple[tuple[WireBlock, ...], tuple[int, str] | None]:
         """Return the blocks and the marker. Raises WireError."""
@@ -160,6 +169,25 @@ class Unread:
 def signature(origin: str) -> bytes:
     """Return how a message names its origin, at its end; nothing for none."""
     return bytes([_ORIGIN]) + prefixed(origin.encode()) if origin else b""
+
+
+def _ends_field(blob: bytes, place: int) -> bool:
+    """Say whether a field of a message ends at a place; False if that is hard to tell."""
+    at = 0
+    try:
+        while at < place:
+            tag, at = number(blob, at)
+            form = tag & 7
+            if form == _LENGTH:
+                size, at = number(blob, at)
+                at += size
+            elif form == 0:
+                at = number(blob, at)[1]
+            else:
+                at += _FIXED[form]
+    except (IndexError, KeyError):
+        return False
+    return at == place
 
 
 def _read_block(message: Any) -> WireBlock:

@@ -13,6 +13,8 @@ LONG: Final = 128
 SHORT: Final = tuple(bytes([number]) for number in range(LONG))
 """How smaller ones are written."""
 
+_LAST_SHIFT: Final = 56
+
 
 def varint(number: int) -> bytes:
     """Return how a number is written."""
@@ -35,7 +37,8 @@ def prefixed(content: bytes) -> bytes:
 def number(content: bytes, at: int) -> tuple[int, int]:
     """Return the number that is written from a place on, and where it ends.
 
-    Raise IndexError where the bytes end within it.
+    Raise IndexError where the bytes end within it, and for one of more than 63 bits, of which
+    protocol buffers may leave out some.
     """
     byte = content[at]
     at += 1
@@ -46,4 +49,6 @@ def number(content: bytes, at: int) -> tuple[int, int]:
         value |= byte - LONG << shift
         shift += 7
         at += 1
+    if shift > _LAST_SHIFT:
+        raise IndexError("a number of more than 63 bits")
     return value | byte << shift, at + 1

@@ -20,7 +20,7 @@ from baggage.values import (
     fit,
     receive,
 )
-from baggage.wire import WireBaggage, WireBlock, WireEntry, encode
+from baggage.wire import WireBaggage, WireBlock, WireEntry, encode, sealed
 
 ROOT = 7
 DOWN = Key("down", direction=Direction.DOWN)
@@ -120,6 +120,32 @@ def test_what_nobody_reads_goes_on_as_it_came_behind_it_what_was_packed() -> Non
         assert arrived.unpack("mine") == tuple(range(number + 1))
         assert arrived.keys() == ("down", "k", "mine")
         assert len(arrived.history.seen) == 2
+
+
+@pytest.mark.parametrize("name", ["a", "é", "shop", "a" * 200])
+@pytest.mark.parametrize("later", [b"", b"\x79" + bytes(8), b"\x78\x01", b"\x7d" + bytes(4)])
+def test_a_value_that_ends_like_an_origin_is_not_cut_off(name: str, later: bytes) -> None:
+    signed = sealed(later, name)
+    value = sealed(b"v", name)
+    blob = signed + EMPTY.pack(DOWN, value).serialize()
+    for came in (blob, blob + sealed(b"", name)):
+        carried = receive(came)
+        assert carried.origin == name
+        sent = fit(carried.departing(), origin="here").blob
+        assert sent == sealed(blob, "here")
+        assert receive(sent).unpack(DOWN) == (value,)
+
+
+def test_a_tag_in_more_bytes_than_it_takes_is_the_same_tag() -> None:
+    home = Key("home", direction=Direction.HOME)
+    lent = fit(EMPTY.pack("k", 1), lending=True).blob
+    one_way = {b"\x1a": EMPTY.pack(DOWN, 1).serialize(), b"\x22": EMPTY.pack(home, 2).serialize()}
+    for tag, blob in one_way.items():
+        carried = receive(bytes([tag[0] | 0x80]) + b"\0" + blob.removeprefix(tag))
+        assert [*carried.unpack(DOWN), *carried.unpack(home)] == ([1] if tag == b"\x1a" else [2])
+    at = len(EMPTY.pack("k", 1).serialize())
+    carried = receive(lent[:at] + b"\xb2\0" + lent[at + 1 :])
+    assert receive(carried.serialize(), lent=True).history.own == {}
 
 
 def test_a_changed_down_value_takes_the_place_of_the_one_that_came() -> None:

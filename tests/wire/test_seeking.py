@@ -182,3 +182,17 @@ def test_what_nobody_can_have_written_is_left_to_the_other_reader() -> None:
         assert seek(encode(WireBaggage((strange,))), "k") is None
     assert seek(encode(WireBaggage((too_high,))), "other") == []
     assert seek(b"\x0a", "\ud800") is None
+
+
+def test_numbers_of_more_bits_than_protocol_buffers_keep_are_left_to_them() -> None:
+    known = b"\x0a\x14" + HEAD + b"\x2a\x07\x0a\x01k\x18\x01\x58\x01"
+    three, two = (bytes([0x80 | size, *[0x80] * 8, 0x02]) for size in (3, 2))
+    assert not agrees(b"\x3a" + three + b"new" + known, "k")
+    marker = b"\x12" + three + b"\x12\x01x"
+    assert Unread(marker + known).history()[1] == (0, "x")
+    assert not agrees(marker + known, "k")
+    text = b"\x0a\x01k\x18\x01\x42" + two + b"ab"
+    entry = b"\x2a" + bytes([0x80 | len(text), *[0x80] * 8, 0x02]) + text
+    block = HEAD + entry + b"\x2a\x07\x0a\x01k\x18\x01\x58\x01"
+    assert read_by_protobuf(b"\x0a" + bytes([len(block)]) + block, "k")[0][2] == "ab"
+    assert not agrees(b"\x0a" + bytes([len(block)]) + block, "k")
