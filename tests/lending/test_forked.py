@@ -50,10 +50,24 @@ def test_branches_of_branches_take_it_from_the_first_one(links: int) -> None:
     assert id_mass(identity) == 1
 
 
-def test_siblings_get_equal_parts() -> None:
+def test_siblings_share_it_and_leave_a_little_for_who_waits() -> None:
     parent = Branch(EMPTY.pack("n", 0))
-    parts = [branch.lend() for branch in [parent.fork() for _ in range(3)]]
-    assert [id_mass(each) for part in parts for each in part.history.own.values()] == [0.25] * 3
+    parts = [branch.lend() for branch in [parent.fork() for _ in range(4)]]
+    first, *rest = (id_mass(each) for part in parts for each in part.history.own.values())
+    ((_, left),) = parent.baggage.history.own.items()
+    assert rest == [0.25] * 3
+    assert first + id_mass(left) == 0.25
+    assert 0 < id_mass(left) <= first
+
+
+def test_a_branch_that_has_ended_is_lent_nothing() -> None:
+    parent = Branch(EMPTY.pack("n", 0))
+    child, other = parent.fork(), parent.fork()
+    parent.ended(child)
+    assert child.lend().history.own == {}
+    other.pack("n", 1)
+    parent.rejoin(other)
+    assert [id_mass(each) for each in parent.baggage.history.own.values()] == [1]
 
 
 def test_home_values_stay_with_who_has_them() -> None:
