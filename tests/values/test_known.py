@@ -6,7 +6,7 @@ from baggage.clock import MAX_DEPTH, MAX_HEIGHT, NONE, SEED, Id, id_depth
 from baggage.values import EMPTY, Baggage, Count, Key, Last, Map, Sum, fit, key, receive
 from baggage.values.history import History
 from baggage.values.known import NOTHING, Known
-from baggage.values.pen import Spent, new_pen, take, taken
+from baggage.values.pen import Owner, Spent, mark, new_pen, owner, take, taken
 
 LAST, SUM, COUNT = Key("k", Last), Key("k", Sum), Key("k", Count)
 
@@ -75,12 +75,23 @@ def test_a_stamp_that_no_wire_carries_takes_only_the_keys_that_need_it() -> None
         assert set(joined.unpack("deep")) == {0, 1}
 
 
-def test_a_spent_pen_says_where_and_can_not_be_taken() -> None:
-    pen = Spent("there", joined=True)
-    assert (pen.place, pen.joined) == ("there", True)
+def test_a_pen_that_is_marked_or_spent_is_taken_no_more_than_once() -> None:
+    pen, theirs = new_pen(), Owner()
+    assert owner(pen) is None
+    for mine in (theirs, Owner()):
+        mark(pen, mine)
+        assert owner(pen) is theirs
+        assert not taken(pen)
+    spent = Spent(pen, "there", joined=True)
+    assert (owner(spent), spent.place, spent.joined) == (theirs, "there", True)
+    assert taken(spent)
+    assert not take(spent)
+    assert take(pen)
     assert taken(pen)
+    assert owner(pen) is theirs
     assert not take(pen)
-    assert take(new_pen())
+    mark(None, theirs)
+    assert owner(None) is None
 
 
 def test_what_was_lent_comes_home_by_a_join_and_is_whole() -> None:
