@@ -9,7 +9,8 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
-from baggage.values import EMPTY, Baggage, Direction, Key
+from baggage.values import EMPTY, Baggage, Direction, Key, receive
+from baggage.wire import WireBaggage, WireBlock, WireEntry, encode
 
 HOME = Key("test.home", direction=Direction.HOME)
 
@@ -36,6 +37,13 @@ def test_a_pickle_of_what_arrived_keeps_where_it_came_from() -> None:
     restored = pickle.loads(pickle.dumps(came))
     assert restored.origin == "s"
     assert restored.unpack("k") == (1,)
+
+
+def test_garbage_that_nobody_has_read_pickles() -> None:
+    garbage = encode(WireBaggage((WireBlock(7, 1, (WireEntry("k", 1, 2),)),), origin="s"))
+    restored = pickle.loads(pickle.dumps(receive(garbage).pack("mine", 1)))
+    assert restored.origin == "s"
+    assert restored.unpack("k") == ()
 
 
 def test_threads_that_write_from_one_value_lose_nothing() -> None:

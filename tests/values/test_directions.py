@@ -115,7 +115,7 @@ def test_a_name_alone_stands_for_what_is_under_it(direction: str) -> None:
 
 def test_removing_what_is_not_there_changes_nothing() -> None:
     assert EMPTY.remove("nothing") is EMPTY
-    assert EMPTY.pack(BAG, 1).history.remove("nothing").entries
+    assert EMPTY.pack(BAG, 1).history.remove("nothing", lambda _: True).entries
 
 
 def test_without_a_value_nothing_is_shown() -> None:

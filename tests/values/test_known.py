@@ -171,3 +171,23 @@ def test_what_is_split_keeps_all_other_ids_in_the_first_branch() -> None:
     assert set(first.history.own) == set(joined.history.own)
     assert set(second.history.own) == {root}, "the shallowest id is divided"
     assert set(first.join(second).history.own.items()) == set(joined.history.own.items())
+
+
+def test_names_that_stand_for_nothing_are_not_remembered() -> None:
+    carried = Baggage()
+    for number in range(100):
+        assert carried.unpack(f"nothing.{number}") == ()
+    assert not carried._unpacked
+
+
+def test_a_join_with_what_is_known_takes_no_right_to_write() -> None:
+    mine = EMPTY.pack("k", 1)
+    for same in (mine, mine.peeked(), mine.departing(), EMPTY):
+        assert mine.join(same) is mine
+    assert set(mine.pack("k", 2).history.own) == set(mine.history.own)
+
+
+def test_the_first_event_of_a_root_raises_it_by_one() -> None:
+    carried = EMPTY.pack("k", 1)
+    assert set(carried.history.seen.values()) == {1}
+    assert set(carried.pack("k", 2).history.seen.values()) == {2}

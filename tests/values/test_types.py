@@ -61,6 +61,15 @@ def test_the_greatest_and_the_least_are_those_of_all_that_was_packed(values: lis
         assert make(least, values).unpack(least) == (min(values),)
 
 
+@pytest.mark.parametrize("value", [-1, 0.5, -(1 << 63)])
+def test_a_count_has_whole_steps_from_0_on(value: Value) -> None:
+    with pytest.raises(BaggageError, match="whole numbers from 0 on"):
+        EMPTY.pack(Key("c", Count), value)
+    for type in (Sum, Max, Min):
+        assert EMPTY.pack(Key("c", type), value).unpack("c") == (value,)
+    assert EMPTY.pack(Key("c", Count), 0).unpack("c") == (0,)
+
+
 @given(st.lists(INTS, min_size=1, max_size=8))
 def test_a_sum_of_ints_is_exact_however_great(values: list[int]) -> None:
     total = Key("s", Sum)
@@ -174,6 +183,16 @@ def test_what_is_no_map_has_no_fields_and_no_map_has_maps(declare: object) -> No
     assert callable(declare)
     with pytest.raises(BaggageError):
         declare()
+
+
+def test_a_map_is_removed_with_what_else_has_its_name() -> None:
+    cart, home = Key("cart", Map, of=Sum), Key("cart", direction=Direction.HOME)
+    fields = EMPTY.pack(cart["a"], 1).pack(cart["b"], 2)
+    for carried in (fields.pack("cart", "x"), fields.pack(home, "x")):
+        for name in (cart, "cart"):
+            removed = carried.pack("cartoon", 3).remove(name)
+            assert removed.keys() == ("cartoon",)
+            assert removed.fields(cart) == {}
 
 
 def test_one_value_of_several_can_be_removed_whichever_way_it_travels() -> None:
