@@ -7,7 +7,6 @@ that only go down and those that only come home.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import reduce
 from typing import Final
 
 from baggage.values.came import Came
@@ -78,12 +77,10 @@ class Baggage(View):
         its fields.
         """
         name = key.name if isinstance(key, Key) else key
-        if value is None and name not in self.history.entries:
-            head = name + FIELD
-            fields = [field for field in self.history.entries if field.startswith(head)]
-            if fields:
-                return reduce(Baggage.remove, fields, self)
-        history = self.history.remove(name, None if value is None else _equal(value))
+        if value is None:
+            history = self.history.clear(name, name + FIELD)
+        else:
+            history = self.history.remove(name, _equal(value))
         down, home = self.down, self.home
         if value is None or (name in down and _same(down[name][0], value)):
             down = without(name, down)
@@ -267,5 +264,5 @@ def receive(blob: bytes, *, lent: bool = False) -> Baggage:
 
 def _restored(blob: bytes, origin: str, foreign: tuple[str, ...]) -> Baggage:
     """Return what was pickled. Its bytes have no origin: they are not from another service."""
-    came = Baggage.deserialize(blob)
-    return Baggage(came.history, came.down, came.home, origin, foreign)
+    came = receive(blob)  # What came from a stranger, and nobody has read yet, may be garbage.
+    return Baggage(came.history, came._down, came.home, origin, foreign)

@@ -115,21 +115,31 @@ class History:
             return History(fresh, {root: SEED})
         return self._packed(own, key, Contribution(value, type, priority))
 
-    def remove(self, key: str, gone: Callable[[Contribution], bool] | None = None) -> History:
-        """Drop what is visible under a key, or what is `gone` of it.
+    def clear(self, key: str, head: str) -> History:
+        """Drop what is visible under a key, and under all that begin with `head`.
 
         Needs no dot: what was seen is the tombstone (R3).
         """
-        known = self.known
-        entry = known.entries.get(key)
-        if entry is None:
-            return self
-        kept = {} if gone is None else {dot: each for dot, each in entry.items() if not gone(each)}
+        entries = {
+            name: visible
+            for name, visible in self.known.entries.items()
+            if name != key and not name.startswith(head)
+        }
+        return self if len(entries) == len(self.known.entries) else self._holding(entries)
+
+    def remove(self, key: str, gone: Callable[[Contribution], bool]) -> History:
+        """Drop what is `gone` of what is visible under a key."""
+        entries = dict(self.known.entries)
+        entry = entries.pop(key, NO_ENTRY)
+        kept = {dot: each for dot, each in entry.items() if not gone(each)}
         if len(kept) == len(entry):
             return self
-        entries = {name: visible for name, visible in known.entries.items() if name != key}
         if kept:
             entries[key] = kept
+        return self._holding(entries)
+
+    def _holding(self, entries: Entries) -> History:
+        known = self.known
         return History(Known(known.seen, entries, known.over, known.along), self._take())
 
     def lend(self) -> tuple[History, History]:

@@ -86,7 +86,9 @@ class View:
             self._unpacked = unpacked = {}
         elif key in unpacked:
             return unpacked[key]
-        unpacked[key] = values = self._unpack(key)
+        values = self._unpack(key)
+        if values:  # Of names that stand for nothing there is no end.
+            unpacked[key] = values
         return values
 
     def _unpack(self, key: Key | str) -> tuple[Value, ...]:
