@@ -42,6 +42,7 @@ from baggage.wire import (
     Unread,
     WireBlock,
     WireError,
+    scan,
     seek,
 )
 
@@ -144,7 +145,33 @@ class Came(Known):
             return nothing
 
 
+def _scanned(body: bytes) -> Found | None:
+    """Return what merges by causal history, if all of that is in the usual form and makes sense."""
+    blocks = scan(body)
+    if blocks is None:
+        return None
+    seen: dict[int, int] = {}
+    for root, flat, _ in blocks:
+        seen[root] = max(flat, seen.get(root, 0))
+    entries: dict[str, dict[Dot, Contribution]] = {}
+    for root, _, packed in blocks:
+        highest = seen[root]
+        for key, height, value, type, priority in packed:
+            if height > highest:
+                return None
+            dot, each = _new(Dot, (height, root, "")), _new(Contribution, (value, type, priority))
+            name = key.decode()
+            if name in entries:
+                entries[name][dot] = each
+            else:
+                entries[name] = {dot: each}
+    return seen, entries, None
+
+
 def _known(unread: Unread) -> Found:
+    scanned = _scanned(unread.body)
+    if scanned is not None:
+        return scanned
     blocks, over = unread.history()
     seen = _seen(blocks)
     return seen, _entries(blocks, seen), None if over is None else Marker(*over)

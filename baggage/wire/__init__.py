@@ -24,7 +24,7 @@ from baggage.wire.messages import (
     WireLoan,
     decode,
 )
-from baggage.wire.seeking import Sought, seek
+from baggage.wire.seeking import Scanned, Sought, scan, seek
 from baggage.wire.writing import (
     block,
     content,
@@ -46,6 +46,7 @@ __all__ = [
     "NAME",
     "SAFE_HEADER",
     "Carried",
+    "Scanned",
     "Sought",
     "Unread",
     "WireBaggage",
@@ -66,6 +67,7 @@ __all__ = [
     "lending",
     "members",
     "room_for",
+    "scan",
     "sealed",
     "seek",
     "size_of",

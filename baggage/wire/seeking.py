@@ -16,7 +16,13 @@ from baggage.wire.numbers import LONG, number
 Sought: TypeAlias = tuple[int, int, WireValue, int, int]
 """A root, the height of a dot at the point 0.0, and the value there with its type and priority."""
 
-_BLOCK, _ROOT, _FLAT, _ENTRY = 0x0A, 0x09, 0x10, 0x2A
+Entry: TypeAlias = tuple[bytes, int, WireValue, int, int]
+"""A key, and the height of a dot at the point 0.0 with value, type and priority."""
+
+Scanned: TypeAlias = tuple[int, int, list[Entry]]
+"""A root, the height of its block, and the entries there."""
+
+_BLOCK, _OVER, _ROOT, _FLAT, _ENTRY = 0x0A, 0x12, 0x09, 0x10, 0x2A
 _BESIDE: Final = frozenset({0x12, 0x1A, 0x22, 0x2A, 0x32})
 """The tags of all other fields of a message: each is written with its length."""
 
@@ -57,15 +63,62 @@ def seek(body: bytes, name: str) -> list[Sought] | None:
     return sought
 
 
-def _seek_block(body: bytes, at: int, end: int, key: bytes, sought: list[Sought]) -> bool:
-    """Find a key in a block; False for one that is not read by hand."""
+def scan(body: bytes) -> list[Scanned] | None:
+    """Return what all blocks say, in their order; None for what is not read by hand.
+
+    Each entry is sensible in itself; that its block covers it remains to be seen.
+    """
+    scanned: list[Scanned] = []
+    after, last = 0, len(body)
+    try:
+        while after < last:
+            tag = body[after]
+            size, start = number(body, after + 1)
+            after = start + size
+            if tag == _BLOCK:
+                flat, first = _head(body, start, after)
+                entries = _scan_entries(body, first, after) if flat else None
+                if entries is None:
+                    return None
+                scanned.append((_fixed(body, start + 1)[0], flat, entries))
+            elif tag not in _BESIDE or tag == _OVER:
+                return None
+    except (IndexError, ValueError, error):
+        return None
+    return scanned
+
+
+def _scan_entries(body: bytes, after: int, end: int) -> list[Entry] | None:
+    entries = []
+    while after < end:
+        if body[after] != _ENTRY:
+            return None
+        size, start = body[after + 1], after + 2
+        if size >= LONG:
+            size, start = number(body, after + 1)
+        after = start + size
+        entry = _entry(body, start, after)
+        if not entry[1]:
+            return None
+        entries.append(entry)
+    return entries
+
+
+def _head(body: bytes, at: int, end: int) -> tuple[int, int]:
+    """Return the height of a block, and where its entries begin; none if not read by hand."""
     if end - at < 11 or body[at] != _ROOT or body[at + 9] != _FLAT:
-        return False
+        return 0, end
     flat, after = body[at + 10], at + 11
     if flat >= LONG:
         flat, after = number(body, at + 10)
-        if flat >= _NUMBERS:
-            return False
+    return (flat, after) if flat < _NUMBERS else (0, end)
+
+
+def _seek_block(body: bytes, at: int, end: int, key: bytes, sought: list[Sought]) -> bool:
+    """Find a key in a block; False for one that is not read by hand."""
+    flat, after = _head(body, at, end)
+    if not flat:
+        return False
     hit = body.find(key, after, end)
     while after < end:
         if body[after] != _ENTRY:
@@ -84,7 +137,7 @@ def _seek_block(body: bytes, at: int, end: int, key: bytes, sought: list[Sought]
     return True
 
 
-def _entry(body: bytes, at: int, end: int) -> tuple[bytes, int, WireValue, int, int]:
+def _entry(body: bytes, at: int, end: int) -> Entry:
     """Return key, height, value, type and priority; no height for what is not read by hand."""
     start, size = at + 2, body[at + 1]
     if body[at] != _KEY or not 0 < size < LONG:

@@ -11,6 +11,7 @@ from baggage.clock import MAX_HEIGHT
 from baggage.values import EMPTY, Baggage, Key, Last, receive
 from baggage.wire import (
     DEFAULT_PRIORITY,
+    Scanned,
     Sought,
     Unread,
     WireBaggage,
@@ -18,6 +19,7 @@ from baggage.wire import (
     WireEntry,
     WireError,
     encode,
+    scan,
     seek,
 )
 from baggage.wire.baggage_pb2 import Baggage as Message
@@ -96,6 +98,20 @@ def read_by_protobuf(blob: bytes, name: str) -> list[Sought]:
     ]
 
 
+def sensible_as_written(blob: bytes, scanned: list[Scanned]) -> None:
+    """See that all blocks are read as protocol buffers read them, and nothing else merges."""
+    message = Message.FromString(blob)
+    assert not message.over
+    assert [(block.root, block.flat) for block in message.blocks] == [each[:2] for each in scanned]
+    for block, (_, _, entries) in zip(message.blocks, scanned, strict=True):
+        assert not block.tree
+        assert all(entry.height and not entry.point for entry in block.entries)
+        for name in {entry.key for entry in block.entries}:
+            alone = Message(blocks=[block]).SerializeToString()
+            read = [(block.root, *entry[1:]) for entry in entries if entry[0] == name.encode()]
+            assert repr(read) == repr(read_by_protobuf(alone, name))
+
+
 def agrees(blob: bytes, name: str) -> bool:
     """Say whether a key is read by hand, after seeing that both ways to read it agree."""
     try:
@@ -103,6 +119,9 @@ def agrees(blob: bytes, name: str) -> bool:
     except WireError:
         return False
     found = seek(blob, name)
+    scanned = scan(blob)
+    if scanned is not None:
+        sensible_as_written(blob, scanned)
     if found is not None:
         assert repr(found) == repr(read_by_protobuf(blob, name))  # NaN equals itself so
         for block in Message.FromString(blob).blocks:
@@ -122,6 +141,7 @@ def test_what_was_written_is_read_by_hand(message: WireBaggage, name: str) -> No
         for entry in block.entries
     )
     assert agrees(encode(message), name) or large
+    assert scan(encode(message)) is not None or large or message.over
 
 
 @given(GARBAGE, st.sampled_from(["k", "kk", "x"]))
