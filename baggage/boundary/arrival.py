@@ -141,6 +141,8 @@ class Arrival(Crossing):
             # Nothing was packed or removed, as is usual.
             transport.sign(carrier, origin=self.target, budget=policy.budget)
             return
+        if lending:
+            running.recall()
         collect(running)
         if lending:
             back = self._repaid(carrier, policy)

@@ -7,9 +7,11 @@ an audit sees at boundaries is in `audit`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, ParamSpec
 
 from baggage.boundary.accounts import LAST, Accounts, known, overlapping
 from baggage.boundary.call import UNKNOWN_SITE, CallSite
@@ -23,7 +25,22 @@ from baggage.values.history import NO_IDS, History
 from baggage.values.known import Ids, Known, Roots
 from baggage.values.pen import Owner, Spent, mark, new_root, taken
 
+_log = logging.getLogger("baggage.audit")
 _CALL: Final = "a call"
+P = ParamSpec("P")
+
+
+def _isolated(told: Callable[P, None]) -> Callable[P, None]:
+    """Keep what goes wrong in an audit from the application."""
+
+    @wraps(told)
+    def tell(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            told(*args, **kwargs)
+        except Exception:
+            _log.exception("audit failed")
+
+    return tell
 
 
 @dataclass(slots=True, eq=False)
@@ -32,8 +49,8 @@ class Conservation(Owner):
 
     It marks values that may write, so that it watches them wherever they are used later.
 
-    `came` is what was seen before it began, `unseen` the roots that were made for it and told to
-    nobody. `failed` says that the application gave up in the midst, so that nobody may have waited.
+    `came` is what was seen as it began, `made` the roots that were made for it, since none were
+    lent. `failed` says that the application gave up in the midst, so that nobody may have waited.
     """
 
     opened: Opened
@@ -41,7 +58,7 @@ class Conservation(Owner):
     report: Callable[[Finding], None]
     accounts: Accounts
     came: Roots
-    unseen: frozenset[int]
+    made: frozenset[int]
     service: str
     by_hand: bool
     failed: bool = False
@@ -63,16 +80,17 @@ class Conservation(Owner):
         if not lent:
             running.update(lambda carried: carried.with_history(_rooted(carried.history)))
         own, seen = running.baggage.history.own, running.baggage.history.seen
-        unseen = frozenset(() if lent else own.keys() - seen.keys())
+        made = frozenset(() if lent else own)
         at = call_site() if by_hand else UNKNOWN_SITE
         opened = Opened(request, frozenset({*own, *seen}), at)
         requests.add(opened)
         service = running.service
-        watch = cls(opened, requests, report, Accounts(own), seen, unseen, service, by_hand)
+        watch = cls(opened, requests, report, Accounts(own), seen, made, service, by_hand)
         running.watch = watch
         mark(running.baggage.history.pen, watch)
         return watch
 
+    @_isolated
     def wrote(self, branch: Branch, before: Baggage, after: Baggage) -> None:
         """Find who writes too late, with what somebody else wrote with, or out of the past."""
         site, last = call_site(), branch.notes.get(LAST, UNKNOWN_SITE)
@@ -90,6 +108,7 @@ class Conservation(Owner):
                 first = pen.place if isinstance(pen, Spent) else UNKNOWN_SITE
                 self._found(Problem.REUSED, site, first, forked=branch.place)
 
+    @_isolated
     def joined(self, branch: Branch, before: Baggage, after: Baggage, came: Joining) -> None:
         """Find what comes twice, of another request, or knowing less than it was given."""
         mine, theirs, other = before.history, came.baggage.history, came.branch
@@ -119,12 +138,14 @@ class Conservation(Owner):
             last = place if other is None else other.notes.get(LAST, place)
             self._found(Problem.REGRESSED, site or call_site(), last, forked=place)
 
+    @_isolated
     def split(self, parent: Branch, before: Baggage, child: Branch) -> None:
         """Note who got a part, and where; find who splits too late."""
         child.place = site = call_site()
         self.used(parent, site)
         self.shared(parent, before, {child: child.baggage})
 
+    @_isolated
     def shared(self, parent: Branch, before: Baggage, shares: Mapping[Branch, Baggage]) -> None:
         """Note who got a part, or got none since somebody else had written with it all."""
         mark(parent.baggage.history.pen, self)
@@ -136,6 +157,7 @@ class Conservation(Owner):
             elif before.history.own and not parent.baggage.history.own and not self.opened.over:
                 self._robbed[parent] = self._robbed[child] = before.history.pen
 
+    @_isolated
     def lent(self, branch: Branch, before: Baggage, given: Baggage) -> None:
         """Note who called when all was lent to a callee."""
         if given.history.own:
@@ -150,10 +172,13 @@ class Conservation(Owner):
         """
         self.account(opened)
         history = opened.baggage.history
-        lent = {root: part for root, part in history.own.items() if root not in self.unseen}
-        if len(lent) < len(history.own) and self.unseen.isdisjoint(history.seen):
+        lent = {root: part for root, part in history.own.items() if root not in self.made}
+        seen = history.seen
+        untold = self.made.isdisjoint(seen) or seen == self.came  # and so does not go back
+        if untold and len(lent) < len(history.own):
             opened.update(lambda carried: carried.with_history(_owning(carried.history, lent)))
 
+    @_isolated
     def closed(self, branch: Branch) -> None:
         """Account for what the scope has, as it ends."""
         self.account(branch)

@@ -16,7 +16,7 @@ from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Raised, Returned
 from baggage.boundary.policy import EVERYWHERE, Policy
 from baggage.context import branch, ensure
-from baggage.values import EMPTY
+from baggage.values import EMPTY, Baggage
 
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
@@ -113,10 +113,14 @@ class Departure(Crossing):
                 target = received.origin
                 self._boundary.learn(self.call, target)
                 if received.returns:
-                    ensure().join(received)
+                    self.join(received)
         except Exception as error:  # noqa: BLE001 - kept from the application
             self._boundary.failed(error)
         return target
+
+    def join(self, received: Baggage) -> None:
+        """Merge what an answer brought."""
+        ensure().join(received)
 
     def answered(self, response: Any) -> Returned:
         """Return the outcome of a response, after joining the baggage that it brought."""

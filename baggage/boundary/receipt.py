@@ -17,8 +17,8 @@ from baggage.boundary.conservation import Conservation, covers
 from baggage.boundary.departure import Departure
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Receipt, Returned
-from baggage.context import Branch, branch
-from baggage.values import EMPTY
+from baggage.context import Branch, branch, ensure
+from baggage.values import EMPTY, Baggage
 from baggage.wire import NAME, split_members
 
 HEADER: Final = "baggage-receipt"
@@ -50,6 +50,14 @@ class Receipted(Departure):
             receipt = Receipt.DOUBLED if doubled else receipt
             return replace(returned, receipt=receipt, target=returned.target or service)
         return returned
+
+    def join(self, received: Baggage) -> None:
+        """Merge what an answer brought, whosever it is if it knows all that was sent.
+
+        Where requests wait for the same piece of work, all of them are told of each. Whether that
+        was meant, the callee's audit says, which sees the two come together.
+        """
+        ensure().join(received, batch=covers(received.history.seen, self._knew.seen))
 
     def _receipt(self, carrier: Carrier | None) -> tuple[Receipt, str]:
         """Return what is said on a response, and the name of the service that says so."""
@@ -97,6 +105,7 @@ class Receipting(Arrival):
         if policy.lend and isinstance(watch, Conservation):
             with self._boundary.isolated():
                 if lends(self._adapter, self._request):
+                    self.branch.recall()  # what nobody misses is not split off for them now
                     watch.repays(self.branch)
         super().respond(carrier)
 

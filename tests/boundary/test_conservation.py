@@ -16,11 +16,15 @@ from hypothesis import strategies as st
 import baggage
 from baggage.boundary import Audit, Boundary, CallSite, Finding, Policy, Problem
 from baggage.boundary.accounts import Accounts
+from baggage.boundary.conservation import Conservation
+from baggage.boundary.call import Kind
 from baggage.boundary.opened import Opened, Requests
 from baggage.context import Branch, attached, branch, ensure
 from baggage.runtime.branching import keep, split
 from baggage.runtime.scoping import request_scope
 from baggage.runtime.stepping import stepwise
+from baggage.testing import Parcel
+from baggage.testing.parcel import ParcelAdapter
 from baggage.values import EMPTY, Baggage, key
 from tests.auditing.programs import FORK
 
@@ -460,6 +464,32 @@ def test_accounts_that_are_closed_remember_nothing() -> None:
     assert accounts.close({}) == ([], False)
 
 
+def test_no_more_parts_are_remembered_than_a_process_can_bear() -> None:
+    accounts = Accounts({1: 1})
+    children = [Branch() for _ in range(5000)]
+    for child in children:
+        accounts.gave(child, {1: 1})
+        accounts.lent(child, {2: 1}, CallSite("m", "f"))
+    lost, more = accounts.close({})
+    assert (len(lost), more) == (0, False)
+
+
+def test_what_goes_wrong_in_an_audit_is_kept_from_the_application(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(finding: Finding) -> None:
+        raise KeyError(finding)
+
+    with shop.request() as opened:
+        watch = opened.watch
+        assert isinstance(watch, Conservation)
+        watch.report = fail
+        baggage.join(EMPTY)
+        baggage.pack("n", 1)
+        assert opened.unpack("n") == (1,)
+    assert caplog.messages == ["audit failed"]
+
+
 def test_a_branch_elsewhere_is_not_watched() -> None:
     assert branch() is None or ensure().watch is None
 
@@ -488,3 +518,31 @@ assert audit.findings == (), audit.findings
     environment = {**os.environ, "BAGGAGE_METAAPPS": ""}
     ran = subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=60)
     assert ran.returncode == 0
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_answer_that_knows_another_request_too_is_for_the_callees_audit_to_judge(
+    shop: Shop, *, whole: bool
+) -> None:
+    parcel = ParcelAdapter()
+    with shop.request("the first"):
+        baggage.pack("n", 1)
+        shared = Branch(baggage.current().departing())
+
+    def handle(request: Parcel) -> Parcel:
+        def answer() -> Parcel:
+            if whole:
+                baggage.join(shared, batch=True)
+            else:
+                ensure().update(lambda _: shared.baggage)
+            return Parcel()
+
+        callee = Boundary(Policy("callee", receipts=True))
+        return callee.serve(ParcelAdapter(Kind.SERVER), request, answer)
+
+    with shop.request("the second"):
+        baggage.pack("n", 2)
+        request = Parcel()
+        shop.boundary.call(parcel, request, lambda: handle(request))
+        assert set(baggage.unpack("n")) == {1, 2}
+    assert (Problem.FOREIGN in shop.problems, shop.problems == []) == (not whole, whole)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
 from types import MethodType
 from typing import Any
 
 import pytest
 
 from baggage.boundary import (
+    Audit,
     Boundary,
     Fault,
     FaultKind,
@@ -533,3 +536,46 @@ def test_where_nothing_is_carried_nothing_is_lent_and_what_comes_is_taken() -> N
         assert (unpack("n"), masses(running)) == ((1,), [1])
     finally:
         leave(token)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_a_branch_that_nobody_waits_for_keeps_no_part_unless_it_wrote(
+    here: Branch, *, packs: bool
+) -> None:
+    left: list[Branch] = []
+
+    def work() -> None:
+        running = branch()
+        assert running is not None
+        left.append(running.fork())
+        pack("n", 1)
+        left.append(running.fork())
+        left[-1].fork()
+        if packs:
+            left[0].pack("n", 2)
+
+    call(served(work))
+    assert (unpack("n"), masses(here)) == ((0, 1), [Fraction(1, 2) if packs else 1])
+    for late, child in enumerate(left):
+        child.pack("n", 10 + late)
+        here.join(child)
+    assert set(unpack("n")) == {0, 1, 10, 11} | ({2} if packs else set())
+    assert sum(masses(here)) == len(masses(here))
+
+
+def test_a_root_that_was_made_for_an_audit_is_told_to_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    auditing = boundary(replace(LENDING, receipts=True), Audit())
+
+    def handle(request: Parcel) -> Parcel:
+        return auditing.serve(ParcelAdapter(Kind.SERVER), request, Parcel, "callee")
+
+    def answered() -> Parcel:
+        request = Parcel()
+        return auditing.call(ParcelAdapter(), request, lambda: handle(request))
+
+    with attached(Branch()) as running:
+        answer: Parcel = answered()
+        assert (_lent(answer), running.baggage.history.own) == ({}, {})
+    assert caplog.records == []
