@@ -19,6 +19,8 @@ from baggage.values.known import Ids
 LAST: Final = "audit.last"
 """The note in which a branch has where it was written to last."""
 
+_REMEMBERED: Final = 4096
+
 
 @dataclass(slots=True)
 class _Lease:
@@ -44,7 +46,8 @@ class Accounts:
     """What became of the ids that the scope of one request `owned` in its beginning. Thread-safe.
 
     A part that a branch got and never wrote with is not missed, nor is one of a branch that is not
-    watched: it's on its own by intention.
+    watched: it's on its own by intention. Of more parts at a time than can be remembered nobody can
+    tell which is missed.
     """
 
     __slots__ = ("_given", "_leases", "_lock", "_owned")
@@ -59,13 +62,13 @@ class Accounts:
     def gave(self, child: Branch, part: Ids) -> None:
         """Note that a branch has a part."""
         with self._lock:
-            if self._owned:
+            if self._owned and len(self._given) < _REMEMBERED:
                 self._given[child] = part
 
     def lent(self, branch: Branch, part: Ids, place: CallSite) -> None:
         """Note that a callee has all that a branch had."""
         with self._lock:
-            if self._owned:
+            if self._owned and len(self._leases) < _REMEMBERED:
                 self._leases.append(_Lease(branch, part, place))
 
     def came_home(self, child: Branch, branch: Branch) -> None:

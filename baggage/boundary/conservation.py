@@ -37,7 +37,7 @@ def _isolated(told: Callable[P, None]) -> Callable[P, None]:
     def tell(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             told(*args, **kwargs)
-        except Exception:
+        except Exception:  # noqa: BLE001 - kept from the application
             _log.exception("audit failed")
 
     return tell

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import baggage
 from baggage.boundary import Audit, Boundary, CallSite, Finding, Policy, Problem
 from baggage.boundary.accounts import Accounts
-from baggage.boundary.conservation import Conservation
 from baggage.boundary.call import Kind
+from baggage.boundary.conservation import Conservation
 from baggage.boundary.opened import Opened, Requests
 from baggage.context import Branch, attached, branch, ensure
 from baggage.runtime.branching import keep, split
