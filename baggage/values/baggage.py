@@ -49,7 +49,7 @@ class Baggage(View):
             known = bag(key) if self._lacks(key) else self._resolve(key)
         if known.direction is _DOWN:
             return self.with_down({known: value})
-        if type(value) is not bytes:
+        if type(value) is not bytes and not (type(value) is str and value.isascii()):
             check_value(value)
         if known.direction is not _BOTH:
             return self._with_home(known, value)

@@ -317,7 +317,8 @@ def _merged(a: History, b: History) -> Mapping[str, Entry]:
     merged = {}
     for key in (*a.entries, *(key for key in b.entries if key not in a.entries)):
         mine, theirs = a.entries.get(key, NO_ENTRY), b.entries.get(key, NO_ENTRY)
-        kept = mine if mine is theirs else _survivors(key, (a, mine), (b, theirs))
+        same = mine is theirs or mine == theirs  # as most of what comes back is
+        kept = mine if same else _survivors(key, (a, mine), (b, theirs))
         if kept:
             merged[key] = kept
     return merged
