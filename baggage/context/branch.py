@@ -14,6 +14,8 @@ from typing import Any
 from baggage.context.family import Family
 from baggage.context.watch import Joining, Watch, contributed
 from baggage.values import EMPTY, Baggage, Key, Value
+from baggage.values.known import Known
+from baggage.values.lending import halved
 
 
 class Branch:
@@ -34,6 +36,7 @@ class Branch:
     _lender: Branch | None = None
     _lent: set[Branch] | None = None
     _share: Baggage | None = None
+    _given: Known | None = None  # what it knew as it got its share
     place: Any = None
     watch: Watch | None = None
 
@@ -86,8 +89,11 @@ class Branch:
 
     @property
     def untouched(self) -> bool:
-        """Whether this was forked and has not changed anything since."""
-        return self._lender is not None
+        """Whether this was forked, and nobody has written anything in it since.
+
+        Who was called from here may have been lent its right to write meanwhile.
+        """
+        return self._lender is not None or self._given is self._baggage.history.known
 
     def close(self) -> None:
         """Close the scope that this branch opened."""
@@ -210,11 +216,9 @@ class Branch:
     def ended(self, child: Branch) -> bool:
         """Note that a child of the family has ended; False if it's on its own; see `Family`."""
         with self._lock:
-            if child._share is None:
-                self._unlend(child)
-            elif child._lender is self:  # It never wrote, and gives back what it got.
-                share, child._share = child._share, None
-                self._baggage = self._baggage.join(share)
+            self._unlend(child)
+            if child._lender is self or (self._family and child in self._family._children):
+                self._regain(child)
             return self._family is not None and self._family.ended(child)
 
     def rejoin(self, child: Branch) -> None:
@@ -248,10 +252,7 @@ class Branch:
         with self._lock:
             self._lent = None
             for child in () if self._family is None else self._family.running():
-                share = child._share
-                if child._lender is self and share is not None:
-                    child._share = None
-                    self._baggage = self._baggage.join(share)
+                self._regain(child)
 
     def take_home(self) -> Baggage:
         """Take the `home` values out of this branch; return baggage of them alone."""
@@ -266,6 +267,14 @@ class Branch:
         """Keep nothing for a child that never wrote. The lock is held."""
         if self._lent is not None:
             self._lent.discard(child)
+
+    def _regain(self, child: Branch) -> None:
+        """Take back what a child got, if nobody wrote with it. The lock is held."""
+        share, child._share = child._share, None
+        if child._lender is None and child._given is child._baggage.history.known:
+            share, child._baggage = child._baggage, child._baggage.peeked()
+        if share is not None and share.history.own:
+            self._baggage = self._baggage.join(share.without_home())
 
     def _settle(self) -> None:
         """Split what is lent, or was borrowed, before this branch changes. Its lock is held.
@@ -287,11 +296,11 @@ class Branch:
                 self.watch.shared(self, before, dict(zip(lent, shares, strict=True)))
 
     def _take_most(self) -> None:
-        """Take what was borrowed, and leave the lender no more than a small part of it.
+        """Take what was borrowed, and leave the lender a half of this one's part, or less.
 
         Whoever forked a branch that calls waits for it, most likely, and for the others that it
-        forked by now, which share with this one. If each link of a chain got the smaller part, that
-        would be as small as can be after some ten of them. The lock is held, which is the lender's.
+        forked by now, which share with this one. At the end of a long chain of such branches all
+        goes to the one that calls. The lock is held, which is the lender's.
         """
         lender = self._lender
         if lender is None or self._share is not None or self not in (lender._lent or ()):
@@ -302,7 +311,7 @@ class Branch:
         before = lender._baggage
         whole = before.history
         mine, *parts = whole.split(len(others) + 1) if others else (whole,)
-        most, rest = mine.split(2)
+        most, rest = mine.split(2) if others else halved(mine)
         lender._baggage, theirs = before.with_history(rest), before.without_home()
         shares = {self: theirs.with_history(most)}
         for other, part in zip(others, parts, strict=True):
@@ -317,4 +326,4 @@ class Branch:
         """Take what the lender has split off; if that's nothing, go on without a right to write."""
         share, self._share = self._share, None
         self._baggage = self._baggage.peeked() if share is None else share
-        self._lender = None
+        self._lender, self._given = None, self._baggage.history.known

@@ -563,6 +563,29 @@ def test_a_branch_that_nobody_waits_for_keeps_no_part_unless_it_wrote(
     assert sum(masses(here)) == len(masses(here))
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_nor_does_one_that_merely_called(here: Branch, *, ends: bool) -> None:
+    left: list[Branch] = []
+
+    def work() -> None:
+        running = branch()
+        assert running is not None
+        left.append(running.fork())
+        pack("n", 1)
+        with attached(left[0]):
+            call(served(lambda: None))
+        assert masses(left[0]) != [0]
+        if ends:
+            running.ended(left[0])
+        pack("n", 2)
+
+    call(served(work))
+    assert (unpack("n"), masses(here), masses(left[0])) == ((0, 1, 2), [1], [0])
+    left[0].pack("n", 3)
+    here.join(left[0])
+    assert (set(unpack("n")), masses(here)) == ({0, 1, 2, 3}, [1, 1])
+
+
 def test_a_root_that_was_made_for_an_audit_is_told_to_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
