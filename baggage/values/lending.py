@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from baggage.clock import ZERO, Id, leq, sum_id
+from baggage.clock import MAX_DEPTH, ZERO, Id, id_depth, leq, split_id, sum_id
 from baggage.values.baggage import Baggage
 from baggage.values.history import NO_IDS, History
 from baggage.values.known import NOTHING, Ids, Known
@@ -32,6 +32,21 @@ def lease_of(given: Baggage) -> Lease:
 def bearing(baggage: Baggage, ids: Ids) -> Baggage:
     """Return the same knowledge with these ids and no others."""
     return baggage.with_history(History(baggage.history.known, ids))
+
+
+def halved(history: History) -> tuple[History, History]:
+    """Return two branches of one: its largest part is halved, and the first one has all others.
+
+    An id that is as deep as it may be is the first one's. `History.split` would give the second one
+    a small part, for who gives away many: here one may be halved again and again.
+    """
+    _, whole = history.lend()
+    own, known = whole.own, whole.known
+    root = min(own, key=lambda each: id_depth(own[each]), default=None)
+    if root is None or id_depth(own[root]) == MAX_DEPTH:
+        return whole, History(known)
+    first, second = split_id(own[root])
+    return History(known, {**own, root: first}), History(known, {root: second})
 
 
 def admitted(lease: Lease, answer: Baggage, here: Baggage) -> tuple[Ids, Ids]:

@@ -40,8 +40,8 @@ def test_services_that_lend_write_under_one_root_and_give_all_back(
     assert (told["roots"], told["masses"]) == (1, ["1"])
     assert told["last"]["entries"] == services
     assert told["last"]["stamps"] <= BOUND * services
-    # On the way, a part of the id is with each branch that calls.
-    assert told["worst"] <= BOUND + (how == "at_once")
+    if how == "in_turn":  # Else it depends on who is first how much each branch has on the way.
+        assert told["worst"] <= BOUND
 
 
 @pytest.mark.parametrize(
