@@ -134,7 +134,7 @@ def test_parents_and_children_that_write_at_once_lose_nothing() -> None:
 
 
 @pytest.mark.parametrize("watched", [False, True])
-def test_a_chain_of_forks_whose_last_one_lends_gives_it_the_larger_part(watched: bool) -> None:
+def test_a_chain_of_forks_whose_last_one_lends_halves_it_at_each_link(watched: bool) -> None:
     root = carrying()
     before = root.baggage.history.own
     watch = Notes()
@@ -145,7 +145,7 @@ def test_a_chain_of_forks_whose_last_one_lends_gives_it_the_larger_part(watched:
         chain.append(chain[-1].fork())
     theirs = chain[-1].lend()
     [identity] = theirs.history.own.values()
-    assert id_mass(identity) * 8 >= 1  # the smaller part of each would be less than a thousandth
+    assert id_mass(identity) * 1024 == 1
     assert set(watch.carried) == (set(chain) if watched else set())
     chain[-1].join(theirs.pack("n", 1))
     while len(chain) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baggage.clock import id_depth, id_mass
+from baggage.clock import MAX_DEPTH, id_depth, id_mass
 from baggage.context import Branch
 from baggage.values import EMPTY, Baggage, Direction, key
 from baggage.values.lending import coming_home
@@ -36,13 +36,13 @@ def test_who_waits_can_write_meanwhile_under_the_same_root() -> None:
     assert id_mass(identity) == 1
 
 
-@pytest.mark.parametrize("links", [1, 2, 30])
+@pytest.mark.parametrize("links", [1, 2, 30, 100])
 def test_branches_of_branches_take_it_from_the_first_one(links: int) -> None:
     branches = [Branch(EMPTY.pack("n", 0))]
     for _ in range(links):
         branches.append(branches[-1].fork())
     given = branches[-1].lend()
-    assert max(map(id_depth, given.history.own.values())) <= 1 + 4 * -(-links // 15)
+    assert [id_depth(each) for each in given.history.own.values()] == [min(links, MAX_DEPTH)]
     branches[-1].join(coming_home(EMPTY, given.history.own, branches[-1].baggage))
     for parent, child in zip(branches[-2::-1], branches[:0:-1], strict=True):
         parent.rejoin(child)
