@@ -36,7 +36,7 @@ class Branch:
     _lender: Branch | None = None
     _lent: set[Branch] | None = None
     _share: Baggage | None = None
-    _given: Known | None = None  # what it knew as it got its share
+    _given: Known | None = None  # what it knew as it lent all that it had borrowed
     place: Any = None
     watch: Watch | None = None
 
@@ -159,9 +159,12 @@ class Branch:
         A `join` of what the callee returns brings them back. See `Baggage.lend`.
         """
         with self._lock:
+            borrowed = self._lender is not None
             self._take_most()
             self._settle()
             before = self._baggage
+            if borrowed:
+                self._given = before.history.known
             self._baggage, theirs = before.lend()
         if self.watch is not None:
             self.watch.lent(self, before, theirs)
@@ -326,4 +329,4 @@ class Branch:
         """Take what the lender has split off; if that's nothing, go on without a right to write."""
         share, self._share = self._share, None
         self._baggage = self._baggage.peeked() if share is None else share
-        self._lender, self._given = None, self._baggage.history.known
+        self._lender = None

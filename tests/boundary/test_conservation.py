@@ -546,3 +546,16 @@ def test_an_answer_that_knows_another_request_too_is_for_the_callees_audit_to_ju
         shop.boundary.call(parcel, request, lambda: handle(request))
         assert set(baggage.unpack("n")) == {1, 2}
     assert (Problem.FOREIGN in shop.problems, shop.problems == []) == (not whole, whole)
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_what_was_split_off_by_hand_is_missed_whether_it_wrote_or_not(
+    shop: Shop, *, writes: bool
+) -> None:
+    with shop.request():
+        baggage.pack("n", 1)
+        _, theirs = split(shop.boundary)
+        assert theirs.baggage.history.own
+        if writes:
+            theirs.pack("n", 2)
+    assert shop.only.problem is Problem.LOST
