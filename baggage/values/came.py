@@ -47,6 +47,9 @@ from baggage.wire import (
 )
 
 T = TypeVar("T")
+
+_FEW: Final = 8
+"""So many keys are sought one by one, then all are read: else the time grew with the square."""
 _new: Final = tuple.__new__
 
 
@@ -59,7 +62,7 @@ class Came(Known):
     other keys turn out when these, or all, are read. Safe in any thread.
     """
 
-    __slots__ = ("_down", "body", "dropped", "unread")
+    __slots__ = ("_asked", "_down", "body", "dropped", "unread")
 
     def __init__(self, blob: bytes) -> None:
         """Take a message; raise BaggageError if it isn't one, whatever it says."""
@@ -70,6 +73,7 @@ class Came(Known):
         self._seen = self.form = None
         self._down: Down | None = None
         self.dropped = False
+        self._asked = 0
         self.body = unread.body
 
     def read(self) -> Home:
@@ -96,7 +100,8 @@ class Came(Known):
         """Return what is visible under one key, None without anything."""
         if self._seen is not None:
             return self._entries.get(key)
-        sought = seek(self.body, key)
+        self._asked += 1
+        sought = seek(self.body, key) if self._asked <= _FEW else None
         if sought is None:
             return self.entries.get(key)
         entry = {}

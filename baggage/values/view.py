@@ -183,7 +183,7 @@ class View:
             return Key(key, direction=Direction.DOWN, priority=self.down[key][1])
         if key in self.home:
             return Key(key, direction=Direction.HOME, priority=self.home[key].priority)
-        entry = self.history.entries.get(key)
+        entry = self.history.known.entry(key)
         if entry is None:
             head = key + FIELD
             is_map = any(name.startswith(head) for name in self.history.entries)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from baggage.values import (
     fit,
     receive,
 )
-from baggage.wire import WireBaggage, WireBlock, WireEntry, encode, sealed
+from baggage.wire import WireBaggage, WireBlock, WireEntry, encode, sealed, seek
 
 ROOT = 7
 DOWN = Key("down", direction=Direction.DOWN)
@@ -169,3 +171,13 @@ def test_a_field_that_was_packed_on_what_came_is_seen_through_its_map() -> None:
     for key in (cart, "cart"):
         assert carried.unpack(key) == (2,)
         assert carried.fields(key) == {"apples": (2,)}
+
+
+def test_for_many_keys_all_is_read_once() -> None:
+    names = [f"k{number}" for number in range(20)]
+    blob = packed(EMPTY, [(Key(name), number) for number, name in enumerate(names)]).serialize()
+    carried = receive(blob)
+    with mock.patch("baggage.values.came.seek", wraps=seek) as sought:
+        assert [carried.unpack(name) for name in names] == [(number,) for number in range(20)]
+    assert 0 < sought.call_count < len(names)
+    assert carried.serialize() == blob
