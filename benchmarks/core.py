@@ -40,6 +40,7 @@ _BESIDE: Final[dict[str, tuple[Callable[[int], Run], Callable[[int], Run]]]] = {
         partial(steps.extract, reads=True),
         partial(steps.peers_extract, reads=True),
     ),
+    "extract, all values read": (steps.read_all, steps.peers_read_all),
     "inject, untouched": (steps.inject, steps.peers_inject),
     "pack, the first value here": (steps.pack, steps.peers_pack),
     "pack, in place of the last": (steps.replace, steps.peers_pack),

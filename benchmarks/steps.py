@@ -40,6 +40,36 @@ def peers_extract(entries: int, *, reads: bool = False) -> Run:
     return run
 
 
+def read_all(entries: int) -> Run:
+    """Make baggage of headers, and read what is under each key."""
+    from baggage.boundary.transport import read
+
+    came = hop.sent(entries)
+
+    def run(calls: int) -> None:
+        for _ in range(calls):
+            received = read(came)
+            names = received.keys()
+            for key in names:
+                received.unpack(key)
+
+    return run
+
+
+def peers_read_all(entries: int) -> Run:
+    from opentelemetry.baggage import get_all
+    from opentelemetry.baggage.propagation import W3CBaggagePropagator
+
+    came, read = hop.sent_by_peer(entries), W3CBaggagePropagator().extract
+
+    def run(calls: int) -> None:
+        for _ in range(calls):
+            for _ in get_all(read(came)).items():
+                pass
+
+    return run
+
+
 def inject(entries: int) -> Run:
     """Write headers of what came and was not touched."""
     from baggage.boundary.transport import read, write
