@@ -40,6 +40,8 @@ def split(boundary: Boundary) -> tuple[Branch, Branch]:
     fork = fork_by_hand(boundary, _SPLIT)
     # To split what is lent no sooner than needed is for branches that end before they are joined.
     fork.child.update(lambda carried: carried)
+    # Nobody can say when it ends: what it got is its own, whether it writes or not.
+    mine.family.forget(fork.child)
     nothing_more(fork)
     return mine, fork.child
 

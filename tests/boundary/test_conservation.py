@@ -103,6 +103,14 @@ def test_a_branch_that_never_comes_home_is_named_by_its_start_and_its_last_write
     assert f" wrote at {__file__}:" in str(found)
 
 
+def test_what_was_split_by_hand_is_missed_even_if_nobody_wrote_with_it(shop: Shop) -> None:
+    with shop.request() as opened:
+        _, part = split(shop.boundary)
+        assert part.baggage.history.own
+        opened.recall()
+    assert shop.only.problem is Problem.LOST
+
+
 def test_what_was_given_on_is_missed_where_it_was_given_on(shop: Shop) -> None:
     with shop.request() as opened:
         child = opened.split()
