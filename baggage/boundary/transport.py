@@ -59,11 +59,11 @@ def read_header(header: str, *, lent: bool = False) -> Baggage:
     Nobody sends more than fits a safe header, so more than that isn't read. `lent` as in `receive`.
     """
     size = len(header)
+    if size <= _SHORT and header.startswith(_SIGNED):
+        signed = _signed(header)
+        if signed is not None:
+            return signed
     if size <= SAFE_HEADER and header.startswith(_OURS):
-        if size <= _SHORT and header.startswith(_SIGNED):
-            signed = _signed(header)
-            if signed is not None:
-                return signed
         try:
             return receive(unarmour(header[len(_OURS) :]), lent=lent)
         except (BaggageError, WireError):
@@ -133,8 +133,9 @@ def _in_full(baggage: Baggage, origin: str) -> str | None:
         body = baggage.body(sealed=bool(origin))
     except ClockError:  # a stamp beyond the wire's limits
         return None
-    blob = sealed(body, origin)
-    return _OURS + armour(blob) if blob else ""
+    if body:
+        return _OURS + armour(sealed(body, origin))
+    return _signature(origin) if origin else ""
 
 
 def sign(carrier: Carrier, *, origin: str, budget: int) -> None:

@@ -188,7 +188,7 @@ class Baggage(View):
                 if body is not None:
                     return body
         elif self.history is NO_HISTORY and not self.home:
-            return descending(sorted(self.down.items()))
+            return descending(sorted(self.down.items())) if self.down else b""
         return body_of(self.history.known, self.down, self.home)
 
     def serialize(self, budget: int | None = None) -> bytes:

@@ -81,6 +81,9 @@ class View:
         `home` key by digest, which says nothing. Of all other types there is one value: the last
         one (of concurrent ones, every branch sees the same), the sum, the greatest, the least.
         """
+        if isinstance(key, Key) and key.direction is _DOWN:
+            carried = self.down.get(key.name)
+            return () if carried is None else carried[:1]
         unpacked = self._unpacked
         if unpacked is None:
             self._unpacked = unpacked = {}
