@@ -55,7 +55,7 @@ def box(name: str, *keys: Key, **writes: Writes) -> Box:
 BOXES = (
     box("debugging", DEBUG, here=((DEBUG, "cache miss"),), there=((DEBUG, "slow disk"),)),
     box("tracing", SPAN, before=((SPAN, "a1"),)),
-    box("dependency tracking", SERVICES, here=((SERVICES, "shop"),), there=((SERVICES, "tax"),)),
+    box("dependency tracking", SERVICES, before=((SERVICES, "shop"),), there=((SERVICES, "tax"),)),
     box(
         "predecessors",
         WAITED,
