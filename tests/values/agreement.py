@@ -42,6 +42,7 @@ def assert_exact(world: World, line: Line) -> None:
 def _assert_key(world: World, line: Line, key: Key) -> None:
     carried, visible = line.carried, world.visible(line.truth, key)
     assert set(world.held(carried, key)) == {token.number for token in visible}
+    assert (key.name in carried.history.entries) == bool(visible)
     whole = [number for token in visible for number in token.whole]
     assert len(whole) == len(set(whole)), "nothing counts twice"
     values = [world.tokens[number].value for number in whole]
