@@ -54,11 +54,7 @@ class Baggage(View):
         if known.direction is not _BOTH:
             return self._with_home(known, value)
         if known.type > _LAST:
-            wrong = unfit(known, value)
-            if wrong and known is key:
-                raise BaggageError(f"can't pack {value!r} under {known.name!r}: {wrong}")
-            if wrong:  # What a stranger has sent under that name is no reason to fail.
-                known = bag(known.name)
+            known = _fitting(known, value, declared=known is key)
         history = self.history.pack(known.name, value, known.type, known.priority)
         return Baggage(history, self._down, self.home, self.origin, self.foreign)
 
@@ -67,7 +63,10 @@ class Baggage(View):
 
         Raises as `pack` does.
         """
+        check_value(value)  # before the right to write is taken
         known = self._resolve(key)
+        if known.direction is _BOTH and known.type > _LAST:
+            known = _fitting(known, value, declared=known is key)
         return self.remove(known).pack(known, value)
 
     def remove(self, key: Key | str, value: Value | None = None) -> Baggage:
@@ -227,6 +226,15 @@ class Baggage(View):
         held = self.home.get(key.name)
         home = {**self.home, key.name: gathered if held is None else united(held, gathered)}
         return Baggage(self.history, self._down, home, self.origin, self.foreign)
+
+
+def _fitting(key: Key, value: Value, *, declared: bool) -> Key:
+    """Return the key to pack a value under; raise BaggageError if it doesn't fit a declared one."""
+    wrong = unfit(key, value)
+    if wrong and declared:
+        raise BaggageError(f"can't pack {value!r} under {key.name!r}: {wrong}")
+    # What a stranger has sent under that name is no reason to fail.
+    return bag(key.name) if wrong else key
 
 
 def _same(one: Value, other: Value) -> bool:

@@ -211,6 +211,22 @@ def test_one_value_of_several_can_be_removed_whichever_way_it_travels() -> None:
         assert carried.remove("k", "another") is carried
 
 
+@pytest.mark.parametrize("declared", [Key("k"), Key("k", Sum), Key("k", Map, of=Sum)])
+def test_who_sets_what_can_not_be_packed_keeps_the_right_to_write(declared: Key) -> None:
+    carried = EMPTY.pack("k", 1)
+    for value in (object(), 1 << 64, *(() if declared.type is Bag else ("text",))):
+        with pytest.raises(BaggageError):
+            carried.set(declared, value)
+    assert len(carried.pack("k", 2).history.seen) == 1
+
+
+def test_what_a_stranger_sent_does_not_keep_anybody_from_setting_a_name() -> None:
+    total, cart = Key("total", Sum), Key("cart", Map, of=Sum)
+    carried = EMPTY.pack(total, 1).pack(cart["a"], 2).set("total", "text").set("cart", "text")
+    assert (carried.unpack("total"), carried.unpack("cart")) == (("text",), ("text",))
+    assert carried.fields(cart) == {}
+
+
 def test_a_key_that_was_set_shows_that_value_alone() -> None:
     for type in (Bag, Last, Set, Sum, Count, Max, Min):
         declared = Key("k", type)
