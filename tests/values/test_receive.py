@@ -181,3 +181,14 @@ def test_for_many_keys_all_is_read_once() -> None:
         assert [carried.unpack(name) for name in names] == [(number,) for number in range(20)]
     assert 0 < sought.call_count < len(names)
     assert carried.serialize() == blob
+
+
+def test_a_group_of_a_later_version_before_the_origin_is_no_obstacle() -> None:
+    group = b"\x7b\x7c"
+    came = EMPTY.pack("k", 1).serialize() + group + fit(EMPTY.pack(DOWN, 2), origin="there").blob
+    carried = receive(came)
+    assert (carried.origin, carried.unpack("k"), carried.unpack(DOWN)) == ("there", (1,), (2,))
+    sent = fit(carried.departing(), origin="here").blob
+    assert group in sent
+    again = receive(sent)
+    assert (again.origin, again.unpack("k"), again.unpack(DOWN)) == ("here", (1,), (2,))

@@ -216,3 +216,11 @@ def test_numbers_of_more_bits_than_protocol_buffers_keep_are_left_to_them() -> N
     block = HEAD + entry + b"\x2a\x07\x0a\x01k\x18\x01\x58\x01"
     assert read_by_protobuf(b"\x0a" + bytes([len(block)]) + block, "k")[0][2] == "ab"
     assert not agrees(b"\x0a" + bytes([len(block)]) + block, "k")
+
+
+def test_a_text_that_is_not_the_last_of_its_entry_is_left_to_the_other_reader() -> None:
+    entry = b"\x0a\x01k" + b"\x18\x01" + b"\x42\x01x" + b"\x30\x02"
+    block = b"\x09" + bytes([7] * 8) + b"\x10\x01" + b"\x2a" + bytes([len(entry)]) + entry
+    body = b"\x0a" + bytes([len(block)]) + block
+    assert seek(body, "k") is None
+    assert receive(body).unpack("k") == ("x",)
