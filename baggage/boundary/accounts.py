@@ -113,9 +113,10 @@ class Accounts:
             leases, self._leases = self._leases, []
         lost: list[Lost] = []
         more = False
+        lending = {lease.branch for lease in leases}
         for root, missing in _left(owned, own).items():
             for child, part in given.items():
-                if child.untouched or child.watch is None:
+                if (child.untouched and child not in lending) or child.watch is None:
                     missing = less_id(missing, part.get(root, NONE))
             for each, gone in _smallest_first(root, given, leases):
                 if overlaps(missing, gone):
