@@ -26,6 +26,7 @@ UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 INSTALL := install() { test -x $(BIN)/uv && $(UV_INSTALL) "$$@" || $(PIP_INSTALL) "$$@"; }; install
 
 CORE := clock values wire context
+LENT := tests/lending/test_leases.py tests/lending/test_forked.py tests/boundary/test_lending.py
 comma := ,
 space := $(subst ,, )
 
@@ -43,7 +44,7 @@ test: $(VENV)/dev.stamp ## run the tests (ARGS="-k split" chooses)
 cover: $(VENV)/dev.stamp ## check that the core's own tests reach each branch of it
 	HYPOTHESIS_PROFILE=cover $(BIN)/python -m coverage run \
 		--source $(subst $(space),$(comma),$(CORE:%=baggage.%)) \
-		-m pytest -q -n $(WORKERS) --dist worksteal $(CORE:%=tests/%) tests/lending/test_leases.py
+		-m pytest -q -n $(WORKERS) --dist worksteal $(CORE:%=tests/%) $(LENT)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=100
 
