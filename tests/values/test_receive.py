@@ -184,11 +184,11 @@ def test_for_many_keys_all_is_read_once() -> None:
 
 
 def test_a_group_of_a_later_version_before_the_origin_is_no_obstacle() -> None:
-    group = b"\x7b\x7c"
-    came = EMPTY.pack("k", "is there").serialize() + group + fit(EMPTY.pack(DOWN, 2), origin="there").blob
-    carried = receive(came)
-    assert (carried.origin, carried.unpack("k"), carried.unpack(DOWN)) == ("there", ("is there",), (2,))
+    group, text = b"\x7b\x7c", "is there"
+    whole = EMPTY.pack("k", text).serialize()
+    carried = receive(whole + group + fit(EMPTY.pack(DOWN, 2), origin="there").blob)
+    assert (carried.origin, carried.unpack("k"), carried.unpack(DOWN)) == ("there", (text,), (2,))
     sent = fit(carried.departing(), origin="here").blob
     assert group in sent
     again = receive(sent)
-    assert (again.origin, again.unpack("k"), again.unpack(DOWN)) == ("here", ("is there",), (2,))
+    assert (again.origin, again.unpack("k"), again.unpack(DOWN)) == ("here", (text,), (2,))
