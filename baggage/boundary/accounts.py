@@ -17,6 +17,7 @@ from baggage.context import Branch
 from baggage.values.known import Ids
 
 LAST: Final = "audit.last"
+CALLED: Final = "audit.called"
 """The note in which a branch has where it was written to last."""
 
 _REMEMBERED: Final = 4096

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Final
 from weakref import WeakMethod
 
+from baggage.boundary.accounts import CALLED
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
 from baggage.boundary.conservation import Conservation
 from baggage.boundary.finding import Finding, Problem
@@ -174,6 +175,7 @@ class Audit:
             return
         running = branch()
         if running is not None and not running.idle:
+            running.notes[CALLED] = call.site
             self._within(call, running)
         elif call.kind is Kind.CLIENT:
             # Servers hand requests to their workers by forks and queues, in no context.

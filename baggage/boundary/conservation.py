@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Final, ParamSpec
 
-from baggage.boundary.accounts import LAST, Accounts, known, overlapping
+from baggage.boundary.accounts import CALLED, LAST, Accounts, known, overlapping
 from baggage.boundary.call import UNKNOWN_SITE, CallSite
 from baggage.boundary.finding import Finding, Problem
 from baggage.boundary.opened import Opened, Requests
@@ -161,7 +161,8 @@ class Conservation(Owner):
     def lent(self, branch: Branch, before: Baggage, given: Baggage) -> None:
         """Note who called when all was lent to a callee."""
         if given.history.own:
-            site = call_site()
+            # The audit was just told of the call; here, the library's frames are any frames.
+            site = branch.notes.get(CALLED) or call_site()
             _spend(before.history, site)
             self.accounts.lent(branch, given.history.own, site)
 

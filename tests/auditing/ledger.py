@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
+import httpx
 import requests
 from flask import Flask
 from werkzeug.serving import make_server
@@ -244,6 +245,18 @@ def hasty() -> int:
     """Give up waiting for an answer."""
     with suppress(requests.Timeout):
         requests.get(f"{NEXT}slowly", timeout=0.05)  # hasty
+    return 200
+
+
+def cancelled() -> int:
+    """Give up waiting for a task of a client's own, on an event loop."""
+
+    async def giving_up() -> None:
+        async with httpx.AsyncClient() as client:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(client.get(f"{NEXT}slowly"), 0.05)  # cancelled
+
+    asyncio.run(giving_up())
     return 200
 
 

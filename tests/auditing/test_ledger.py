@@ -116,12 +116,13 @@ def test_a_callee_that_works_for_another_request_is_named_on_both_sides(
     assert ("lost branch" in {it["problem"] for it in shop}) is lend
 
 
+@pytest.mark.parametrize("way", ["hasty", "cancelled"])
 def test_a_call_that_nobody_waits_for_loses_what_it_lent(
-    services: tuple[str, str], *, lend: bool
+    services: tuple[str, str], way: str, *, lend: bool
 ) -> None:
-    shop, _ = heard(services, "hasty")
+    shop, _ = heard(services, way)
     assert marked(shop) == ({("lost branch", "", "")} if lend else set())
-    assert [it["site"][2] for it in shop] == ([line_of(LEDGER, "hasty")] if lend else [])
+    assert [it["site"][2] for it in shop] == ([line_of(LEDGER, way)] if lend else [])
 
 
 @pytest.mark.parametrize(
