@@ -237,3 +237,11 @@ def test_a_key_that_was_set_shows_that_value_alone() -> None:
     for direction in (Direction.DOWN, Direction.HOME):
         one_way = Key("k", direction=direction)
         assert EMPTY.pack(one_way, 1).set(one_way, 2).unpack("k") == (2,)
+
+
+def test_what_is_folded_is_as_important_as_the_most_important_part_of_it() -> None:
+    carried = EMPTY.pack(Key("k", Sum, priority=50), 1).pack(Key("k", Sum, priority=200), 2)
+    [contribution] = carried.history.entries["k"].values()
+    assert (contribution.value, contribution.priority) == (3, 50)
+    carried = carried.pack(Key("k", Sum, priority=20), 3)
+    assert [each.priority for each in carried.history.entries["k"].values()] == [20]
