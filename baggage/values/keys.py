@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from baggage.values.errors import BaggageError
 from baggage.wire import DEFAULT_PRIORITY, MAX_NAME, MAX_PRIORITY
@@ -43,6 +43,8 @@ class Direction(IntEnum):
 
 _BOTH, _DOWN = Direction.BOTH, Direction.DOWN
 _TYPES: Final = frozenset({bytes, str, int, float, bool})
+_WORDS: Final = "a type is a bag, last, set, sum, count, max, min or map"
+E = TypeVar("E", bound=IntEnum)
 LEAST, GREATEST = -(1 << 63), (1 << 63) - 1
 """The integers that can travel."""
 
@@ -105,22 +107,28 @@ class Key:
 def key(
     name: str,
     *,
-    type: Type = Type.BAG,
+    type: Type | str = Type.BAG,
     direction: Direction | str = Direction.BOTH,
     priority: int = DEFAULT_PRIORITY,
-    of: Type = Type.BAG,
+    of: Type | str = Type.BAG,
 ) -> Key:
-    """Declare a key. `direction` may be spelled "both", "down" or "home".
+    """Declare a key. Types and directions may be spelled: "sum", "down".
 
-    Raise `BaggageError` for a name, direction or priority that there can't be. See `Key`.
+    Raise `BaggageError` for a name, type, direction or priority that there can't be. See `Key`.
     """
     if FIELD in name:
         raise BaggageError(f"a key's name has no {FIELD!r}, not {name!r}: for a field, use a map")
-    if isinstance(direction, str):
-        if direction.upper() not in Direction.__members__:
-            raise BaggageError(f"a key goes 'both' ways, 'down' or 'home', not {direction!r}")
-        direction = Direction[direction.upper()]
-    return Key(name, type, direction, priority, of)
+    way = _spelled(Direction, direction, "a key goes 'both' ways, 'down' or 'home'")
+    return Key(name, _spelled(Type, type, _WORDS), way, priority, _spelled(Type, of, _WORDS))
+
+
+def _spelled(known: type[E], word: E | str, expected: str) -> E:
+    if isinstance(word, known):
+        return word
+    found = known.__members__.get(word.upper()) if isinstance(word, str) else None
+    if found is None:
+        raise BaggageError(f"{expected}, not {word!r}")
+    return found
 
 
 @lru_cache(maxsize=1024)

@@ -44,6 +44,11 @@ class View:
         self.foreign = foreign
         self._unpacked: dict[Key | str, tuple[Value, ...]] | None = None
 
+    def __repr__(self) -> str:
+        """Name the keys; their values may be nobody's business."""
+        origin = f" from {self.origin!r}" if self.origin else ""
+        return f"<Baggage of {', '.join(map(repr, self.keys())) or 'nothing'}{origin}>"
+
     @property
     def down(self) -> Down:
         """The values that are copied to callees, by key."""
