@@ -130,8 +130,11 @@ class Lends(Server):
             yield b"second"
 
         home = self.answered(chunks, lending, lends=True).lent
-        assert (home.unpack("n"), owned(home)) == ((0, 1), [1])
-        assert set(home.pack("n", 2).join(late[0]).unpack("n")) == {0, 1, "late", 2}
+        # What stands between may ask for the second part before it sends the headers.
+        assert home.unpack("n") in ((0, 1), (0, 1, "late"))
+        assert owned(home) == [1]
+        known = home.pack("n", 2).join(late[0]).unpack("n")
+        assert sorted(known, key=str) == [0, 1, 2, "late"]
 
     def test_concurrent_requests_give_back_their_own(self, lending: Baggage) -> None:
         def view() -> bytes:
