@@ -18,11 +18,12 @@ from baggage.boundary.call import UNKNOWN_SITE, CallSite
 from baggage.boundary.finding import Finding, Problem
 from baggage.boundary.opened import Opened, Requests
 from baggage.boundary.site import call_site
-from baggage.clock import SEED, ZERO, leq
+from baggage.clock import SEED
 from baggage.context import Branch, Joining
 from baggage.values import Baggage
 from baggage.values.history import NO_IDS, History
-from baggage.values.known import Ids, Known, Roots
+from baggage.values.known import Known, Roots, covers
+from baggage.values.lending import bearing
 from baggage.values.pen import Owner, Spent, mark, new_root, taken
 
 _log = logging.getLogger("baggage.audit")
@@ -177,7 +178,7 @@ class Conservation(Owner):
         seen = history.seen
         untold = self.made.isdisjoint(seen) or seen == self.came  # and so does not go back
         if untold and len(lent) < len(history.own):
-            opened.update(lambda carried: carried.with_history(_owning(carried.history, lent)))
+            opened.update(lambda carried: bearing(carried, lent))
 
     @_isolated
     def closed(self, branch: Branch) -> None:
@@ -228,11 +229,6 @@ class Conservation(Owner):
         )
 
 
-def covers(seen: Roots, earlier: Roots) -> bool:
-    """Say whether all events that `earlier` tells of were seen."""
-    return all(leq(event, seen.get(root, ZERO)) for root, event in earlier.items())
-
-
 def _rooted(history: History) -> History:
     """Return the same with a root of its own from the beginning, not from the first write (R1).
 
@@ -247,7 +243,3 @@ def _spend(history: History, place: Any, *, joined: bool = False) -> None:
     pen = history.pen
     if pen is not None and taken(pen) and not isinstance(pen, Spent):
         history.pen = Spent(pen, place, joined=joined)
-
-
-def _owning(history: History, own: Ids) -> History:
-    return History(history.known, own)

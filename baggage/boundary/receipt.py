@@ -13,12 +13,13 @@ from baggage.boundary import transport
 from baggage.boundary.accounts import overlapping
 from baggage.boundary.adapter import Carrier, lends
 from baggage.boundary.arrival import Arrival
-from baggage.boundary.conservation import Conservation, covers
+from baggage.boundary.conservation import Conservation
 from baggage.boundary.departure import Departure
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Receipt, Returned
 from baggage.context import Branch, branch, ensure
 from baggage.values import EMPTY, Baggage
+from baggage.values.known import covers
 from baggage.wire import NAME, split_members
 
 HEADER: Final = "baggage-receipt"

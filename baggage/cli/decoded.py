@@ -11,10 +11,11 @@ from typing import Final, TypeVar
 
 from baggage.cli.notation import Tree, event_tree, id_tree, type_name, typed
 from baggage.cli.source import Refusal
-from baggage.clock import NONE, ZERO, ClockError, Event, Id, decode_id, stamp_bits
+from baggage.clock import NONE, ZERO, ClockError, Event, Id, stamp_bits
 from baggage.values import EMPTY, Baggage, BaggageError, Value
+from baggage.values.came import lent_by
 from baggage.values.history import type_of
-from baggage.values.known import Dot, Marker
+from baggage.values.known import Dot, Ids, Marker
 from baggage.values.merging import shown
 from baggage.wire import Unread, WireEntry, WireError, size_of
 
@@ -115,10 +116,10 @@ def decode_message(blob: bytes) -> Decoded:
 
     merging = part("what merges", lambda: Baggage.deserialize(unread.alone()), EMPTY)
     nothing: tuple[WireEntry, ...] = ()
-    no_ids: dict[int, Id] = {}
+    no_ids: Ids = {}
     down = part("what goes down", unread.down, nothing)
     home = part("what goes home", unread.home, nothing)
-    lent = part("what is lent", lambda: _lent(unread), no_ids)
+    lent = part("what is lent", lambda: lent_by(unread), no_ids)
     seen = merging.history.seen
     roots = (Root(root, seen.get(root, ZERO), lent.get(root, NONE)) for root in {**seen, **lent})
     entries = sorted(merging.history.entries.items())
@@ -131,16 +132,6 @@ def decode_message(blob: bytes) -> Decoded:
         shows,
         tuple(refused),
     )
-
-
-def _lent(unread: Unread) -> dict[int, Id]:
-    ids: dict[int, Id] = {}
-    for root, encoded in unread.lent():
-        identity = decode_id(encoded)
-        if root in ids or identity == NONE:
-            raise WireError("an id that is lent twice, or owns nothing")
-        ids[root] = identity
-    return ids
 
 
 def _merging(carried: Baggage) -> tuple[Entry, ...]:

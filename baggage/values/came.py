@@ -125,7 +125,7 @@ class Came(Known):
 
     def lent(self) -> Ids:
         """Return the ids that were lent with it; none if any can't be."""
-        return self._read(_lent, {})
+        return self._read(lent_by, {})
 
     @property
     def along(self) -> Known:
@@ -195,7 +195,8 @@ def _home(unread: Unread) -> Home:
     return {name: Gathered(by_digest, priorities[name]) for name, by_digest in values.items()}
 
 
-def _lent(unread: Unread) -> Ids:
+def lent_by(unread: Unread) -> Ids:
+    """Return the ids that a message lends; raise WireError or ClockError if any can't be."""
     ids: dict[int, Id] = {}
     for root, encoded in unread.lent():
         identity = decode_id(encoded)

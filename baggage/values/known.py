@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-from baggage.clock import Event, Id
+from baggage.clock import ZERO, Event, Id, leq
 from baggage.values.keys import Value
 
 
@@ -191,3 +191,8 @@ def _unfolded(root: int, packed: Iterable[Packed]) -> dict[str, dict[Dot, Contri
         contribution = Contribution(value, type, priority)
         entries.setdefault(key, {})[Dot(height, root, "")] = contribution
     return entries
+
+
+def covers(seen: Roots, earlier: Roots) -> bool:
+    """Say whether all events that `earlier` tells of were seen."""
+    return all(leq(event, seen.get(root, ZERO)) for root, event in earlier.items())

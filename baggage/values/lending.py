@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from baggage.clock import MAX_DEPTH, ZERO, Id, id_depth, leq, split_id, sum_id
+from baggage.clock import MAX_DEPTH, Id, id_depth, split_id, sum_id
 from baggage.values.baggage import Baggage
 from baggage.values.history import NO_IDS, History
-from baggage.values.known import NOTHING, Ids, Known
+from baggage.values.known import NOTHING, Ids, Known, covers
 
 
 class Lease(NamedTuple):
@@ -60,8 +60,7 @@ def admitted(lease: Lease, answer: Baggage, here: Baggage) -> tuple[Ids, Ids]:
     taken: dict[int, Id] = {}
     refused: dict[int, Id] = {}
     told, seen = answer.history.own, answer.history.seen
-    sent = lease.known.seen.items() if told and seen else ()
-    abreast = all(leq(event, seen.get(root, ZERO)) for root, event in sent)
+    abreast = not (told and seen) or covers(seen, lease.known.seen)
     for root, identity in told.items():
         held = lease.ids.get(root)
         if held is None:
