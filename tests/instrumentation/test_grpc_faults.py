@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
@@ -87,9 +90,15 @@ def made(address: str, make: Make, timeout: float) -> Any:
         return outcome_of(lambda: make(channel, timeout))
 
 
+# A reset is noticed by whichever comes first: a read, a write, or a read after the write that failed.
+_NOTICED: Final = re.compile(
+    rf"Socket closed|(recvmsg:|sendmsg: ){re.escape(os.strerror(errno.ECONNRESET))} \(\d+\)"
+)
+
+
 def steady(text: str) -> str:
-    """Return what is said of a reset, whether it was noticed by reading or by writing."""
-    return text.replace("sendmsg: ", "recvmsg:")
+    """Return what is said of a reset, however it was noticed."""
+    return _NOTICED.sub("a reset", text)
 
 
 def shape(error: Any) -> dict[str, object]:
