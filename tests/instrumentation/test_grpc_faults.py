@@ -90,7 +90,7 @@ def made(address: str, make: Make, timeout: float) -> Any:
         return outcome_of(lambda: make(channel, timeout))
 
 
-# A reset is noticed by whichever comes first: a read, a write, or a read after the write that failed.
+# A read, a write, or a read after a write that failed: whichever notices a reset first names it.
 _NOTICED: Final = re.compile(
     rf"Socket closed|(recvmsg:|sendmsg: ){re.escape(os.strerror(errno.ECONNRESET))} \(\d+\)"
 )
