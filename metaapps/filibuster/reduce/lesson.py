@@ -12,7 +12,8 @@ from typing import Final
 
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.index import ROOT
-from metaapps.filibuster.knowledge import (
+from metaapps.filibuster.observation import Execution, Observation, Role
+from metaapps.filibuster.reduce.knowledge import (
     TEST,
     Answer,
     End,
@@ -26,7 +27,6 @@ from metaapps.filibuster.knowledge import (
     fold,
     request_state,
 )
-from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.tree import Tree, describe
 
 MAX_DEPTH: Final = 100

@@ -5,15 +5,22 @@ Pure: running a plan, predicting one and choosing faults for a call are handed i
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from enum import Enum
-from itertools import count, islice
-from typing import Final
+from dataclasses import replace
+from itertools import islice
 
 from baggage.boundary import Fault
 from metaapps.filibuster.catalogue import Catalogue
+from metaapps.filibuster.explore.events import (
+    NO_LIMITS,
+    Done,
+    Event,
+    Limits,
+    Pruned,
+    Ran,
+    StopReason,
+)
+from metaapps.filibuster.explore.frontier import Candidate, Frontier
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.observation import Execution, Observation
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
@@ -21,74 +28,9 @@ from metaapps.filibuster.reduce import Prediction, Reducer
 from metaapps.filibuster.status import shown_fault
 from metaapps.filibuster.tree import Tree, build, canonical_key, describe
 
-FaultKey = tuple[tuple[float, ...], int, bytes]
-"""What sorts a planned fault: its call's canonical key, its place in the catalogue, its index."""
-
-
-class StopReason(Enum):
-    """Why the search ended."""
-
-    COMPLETE = "complete"
-    """Every plan has been judged."""
-    FAULT_FREE_FAILED = "fault-free execution failed"
-    """The functional test fails without any fault, so that failing under faults says nothing."""
-    NO_CALLS = "no calls"
-    """No service made a call: there is nothing to fail. The test's own calls don't count."""
-    NO_FAULTS = "no faults"
-    """Calls were made, but the catalogue has no fault for any of them."""
-    FIRST_FAILURE = "first failure"
-    """An execution failed, and that was to be enough."""
-    MAX_FAULTS = "most faults per execution"
-    """Every plan of so many faults has been judged; there are plans of more."""
-    MAX_EXECUTIONS = "most executions"
-    """So many executions have run, and another plan needs one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Where to stop early; None is no limit. Executions count the fault-free one."""
-
-    fail_fast: bool = False
-    max_faults: int | None = None
-    max_executions: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """A plan was run, as the `number`th from 1. `remaining` counts the known plans to judge."""
-
-    number: int
-    execution: Execution
-    findings: tuple[Finding, ...]
-    remaining: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """A plan was not run: the executions numbered `predicted_by` show what would come of it."""
-
-    plan: Plan
-    execution: Execution
-    predicted_by: tuple[int, ...]
-    remaining: int
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The search ended; `remaining` plans were known and not judged."""
-
-    ran: int
-    pruned: int
-    remaining: int
-    stopped_because: StopReason
-
-
-Event = Ran | Pruned | Done
 Run = Callable[[Plan], Execution]
 LookAhead = Callable[[Iterator[Plan]], None]
 """Is shown the plans that will likely be run next, in order, as far as it cares to read."""
-
-NO_LIMITS: Final = Limits()
 
 
 def explore(
@@ -118,44 +60,6 @@ def planned_fault(call: Observation, fault: Fault) -> PlannedFault:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A plan to judge, and what sorts its faults."""
-
-    plan: Plan
-    keys: tuple[FaultKey, ...] = ()
-    known: frozenset[bytes] = frozenset()
-    """The calls and branches of the execution that the plan grew from."""
-
-
-class _Frontier:
-    """Plans that are known and not judged, in canonical order; each plan enters once."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, tuple[FaultKey, ...], int, _Candidate]] = []
-        self._seen: set[frozenset[tuple[bytes, Fault]]] = set()
-        self._serial = count()
-
-    def __len__(self) -> int:
-        return len(self._heap)
-
-    def __iter__(self) -> Iterator[Plan]:
-        """Yield the plans in canonical order, and keep them."""
-        heap = self._heap.copy()
-        while heap:
-            yield heapq.heappop(heap)[3].plan
-
-    def add(self, candidate: _Candidate) -> None:
-        key = candidate.plan.key
-        if key not in self._seen:
-            self._seen.add(key)
-            size = len(candidate.plan.faults)
-            heapq.heappush(self._heap, (size, candidate.keys, next(self._serial), candidate))
-
-    def pop(self) -> _Candidate:
-        return heapq.heappop(self._heap)[3]
-
-
 class _Search:
     def __init__(
         self,
@@ -170,13 +74,13 @@ class _Search:
         self._reducer = reducer
         self._limits = limits
         self._look_ahead = look_ahead
-        self._frontier = _Frontier()
+        self._frontier = Frontier()
         self._ran = 0
         self._pruned = 0
         self._withheld = 0
 
     def events(self) -> Iterator[Event]:
-        self._frontier.add(_Candidate(FAULT_FREE))
+        self._frontier.add(Candidate(FAULT_FREE))
         while self._frontier:
             candidate = self._frontier.pop()
             prediction = self._reducer.predict(candidate.plan)
@@ -194,13 +98,13 @@ class _Search:
                 return
         yield self._done(StopReason.MAX_FAULTS if self._withheld else StopReason.COMPLETE)
 
-    def _prune(self, candidate: _Candidate, prediction: Prediction) -> Pruned:
+    def _prune(self, candidate: Candidate, prediction: Prediction) -> Pruned:
         self._pruned += 1
         execution = prediction.execution
         self._grow(candidate, execution, build(execution.observations))
         return Pruned(candidate.plan, execution, prediction.predicted_by, self._remaining)
 
-    def _execute(self, candidate: _Candidate) -> tuple[Ran, Tree]:
+    def _execute(self, candidate: Candidate) -> tuple[Ran, Tree]:
         if self._look_ahead is not None:
             self._look_ahead(self._upcoming())
         execution = self._run(candidate.plan)
@@ -233,7 +137,7 @@ class _Search:
             return StopReason.FIRST_FAILURE
         return None
 
-    def _grow(self, candidate: _Candidate, execution: Execution, tree: Tree) -> None:
+    def _grow(self, candidate: Candidate, execution: Execution, tree: Tree) -> None:
         """Add the plans with one more fault, at the calls from the last failed one on.
 
         A call that stands before it, but was not there without its fault, began after it all the
@@ -256,7 +160,7 @@ class _Search:
             for place, fault in enumerate(faults):
                 plan = base.plan.with_fault(planned_fault(call, fault))
                 keys = (*base.keys, (key, place, call.index))
-                self._frontier.add(_Candidate(plan, keys, known))
+                self._frontier.add(Candidate(plan, keys, known))
 
     @property
     def _remaining(self) -> int:
@@ -286,9 +190,9 @@ def _unseen(execution: Execution) -> Iterator[Finding]:
             yield Finding(FindingKind.UNSEEN, call.index, text)
 
 
-def _only(candidate: _Candidate, fired: frozenset[bytes]) -> _Candidate:
+def _only(candidate: Candidate, fired: frozenset[bytes]) -> Candidate:
     """Return the part of a plan that really happened: only that can have more faults after it."""
     pairs = zip(candidate.plan.faults, candidate.keys, strict=True)
     kept = [(planned, key) for planned, key in pairs if planned.index in fired]
     plan = replace(candidate.plan, faults=tuple(planned for planned, _ in kept))
-    return _Candidate(plan, tuple(key for _, key in kept))
+    return Candidate(plan, tuple(key for _, key in kept))

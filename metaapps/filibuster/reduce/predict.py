@@ -11,7 +11,9 @@ from typing import Final, Protocol
 
 from metaapps.filibuster.finding import Finding
 from metaapps.filibuster.index import ROOT, ask, child
-from metaapps.filibuster.knowledge import (
+from metaapps.filibuster.observation import Execution, Observation, Role
+from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.reduce.knowledge import (
     TEST,
     Answer,
     End,
@@ -25,9 +27,7 @@ from metaapps.filibuster.knowledge import (
     fold,
     request_state,
 )
-from metaapps.filibuster.lesson import MAX_DEPTH, Lesson, asked, was_hit
-from metaapps.filibuster.observation import Execution, Observation, Role
-from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.reduce.lesson import MAX_DEPTH, Lesson, asked, was_hit
 from metaapps.filibuster.tree import Tree
 
 MAX_EVENTS: Final = 100_000
