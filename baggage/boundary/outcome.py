@@ -22,6 +22,9 @@ class FaultKind(Enum):
     CANCELLED = "cancelled"
     RAISE = "raise"
     BODY = "body"
+    DELAY = "delay"
+    DROP = "drop"
+    DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +33,26 @@ class Fault:
 
     `status` goes with STATUS: an HTTP status, or a gRPC code by its number, as the library has it.
     `name` goes with RAISE and is looked up in the adapter's own table, never imported or evaluated;
-    `body` goes with STATUS and BODY. BODY leaves all of an answer but its body as it is. TIMEOUT
-    and RESET may befall an answer too: the callee did run, and nobody hears of it.
+    `body` goes with STATUS and BODY. BODY leaves all of an answer but its body as it is; instead of
+    `body`, an `edit` says how to change what came (see `edit`). TIMEOUT and RESET may befall an
+    answer too: the callee did run, and nobody hears of it; `late` asks for just that. DELAY lets a
+    crossing take `seconds` longer. DROP and DUPLICATE befall messages: nobody gets it, or it is
+    handed over twice.
     """
 
     kind: FaultKind
     status: int | None = None
     name: str | None = None
     body: bytes | None = None
+    seconds: float | None = None
+    edit: str | None = None
+    late: bool = False
 
     def __str__(self) -> str:
-        detail = self.status if self.status is not None else self.name
-        return self.kind.value if detail is None else f"{self.kind.value} {detail}"
+        seconds = None if self.seconds is None else f"{self.seconds:g} s"
+        details = (self.status, self.name, self.edit, seconds)
+        told = [self.kind.value, *(str(detail) for detail in details if detail is not None)]
+        return " ".join([*told, "late"] if self.late else told)
 
 
 class Facts(Protocol):

@@ -48,8 +48,15 @@ def file_name(plan: Plan) -> str:
     for planned in sorted(plan.faults, key=lambda planned: planned.index):
         fault = planned.fault
         digest.update(planned.index)
-        digest.update(repr((fault.kind.value, fault.status, fault.name, fault.body)).encode())
+        digest.update(repr((fault.kind.value, *_told_of(fault))).encode())
     return f"{re.sub('[^A-Za-z0-9.+_]+', '-', told)[:_LONGEST_NAME]}-{digest.hexdigest()}.json"
+
+
+def _told_of(fault: Fault) -> tuple[object, ...]:
+    """Return what tells a fault from others of its kind, without what few have."""
+    plain = (fault.status, fault.name, fault.body)
+    rare = (fault.seconds, fault.edit, fault.late)
+    return plain if rare == (None, None, False) else (*plain, *rare)
 
 
 def _told(planned: PlannedFault) -> str:
@@ -111,6 +118,10 @@ def _fault(planned: PlannedFault, call: Observation | None) -> Mapping[str, obje
         "status": fault.status,
         "name": fault.name,
         "body": None if fault.body is None else b64encode(fault.body).decode(),
+        "seconds": fault.seconds,
+        "edit": fault.edit,
+        "late": fault.late or None,
+        "optional": planned.optional or None,
         "target": planned.target,
         "label": planned.label,
     }
@@ -132,10 +143,15 @@ def _planned(entry: Mapping[str, Any]) -> PlannedFault:
     if len(index) != DIGEST_SIZE:
         raise ValueError(f"{entry['execution_index']!r} is no execution index")
     status, name, body = entry.get("status"), entry.get("name"), entry.get("body")
+    seconds, edit = entry.get("seconds"), entry.get("edit")
     fault = Fault(
         FaultKind(entry["kind"]),
         None if status is None else int(status),
         None if name is None else str(name),
         None if body is None else b64decode(body, validate=True),
+        None if seconds is None else float(seconds),
+        None if edit is None else str(edit),
+        bool(entry.get("late")),
     )
-    return PlannedFault(index, fault, str(entry.get("target", "")), str(entry.get("label", "")))
+    told = (str(entry.get("target", "")), str(entry.get("label", "")), bool(entry.get("optional")))
+    return PlannedFault(index, fault, *told)

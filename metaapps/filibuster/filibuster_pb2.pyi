@@ -15,18 +15,22 @@ class SignedOrders(_message.Message):
     def __init__(self, orders: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Orders(_message.Message):
-    __slots__ = ("execution", "expires", "faults", "coordinator", "token")
+    __slots__ = ("execution", "expires", "faults", "coordinator", "token", "by_payload", "real_latency")
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     FAULTS_FIELD_NUMBER: _ClassVar[int]
     COORDINATOR_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
+    BY_PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    REAL_LATENCY_FIELD_NUMBER: _ClassVar[int]
     execution: str
     expires: int
     faults: _containers.RepeatedCompositeFieldContainer[PlannedFault]
     coordinator: str
     token: str
-    def __init__(self, execution: _Optional[str] = ..., expires: _Optional[int] = ..., faults: _Optional[_Iterable[_Union[PlannedFault, _Mapping]]] = ..., coordinator: _Optional[str] = ..., token: _Optional[str] = ...) -> None: ...
+    by_payload: bool
+    real_latency: bool
+    def __init__(self, execution: _Optional[str] = ..., expires: _Optional[int] = ..., faults: _Optional[_Iterable[_Union[PlannedFault, _Mapping]]] = ..., coordinator: _Optional[str] = ..., token: _Optional[str] = ..., by_payload: bool = ..., real_latency: bool = ...) -> None: ...
 
 class PlannedFault(_message.Message):
     __slots__ = ("index", "fault", "target")
@@ -39,16 +43,22 @@ class PlannedFault(_message.Message):
     def __init__(self, index: _Optional[bytes] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., target: _Optional[str] = ...) -> None: ...
 
 class Fault(_message.Message):
-    __slots__ = ("kind", "status", "name", "body")
+    __slots__ = ("kind", "status", "name", "body", "seconds", "edit", "late")
     KIND_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    EDIT_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
     kind: str
     status: int
     name: str
     body: bytes
-    def __init__(self, kind: _Optional[str] = ..., status: _Optional[int] = ..., name: _Optional[str] = ..., body: _Optional[bytes] = ...) -> None: ...
+    seconds: float
+    edit: str
+    late: bool
+    def __init__(self, kind: _Optional[str] = ..., status: _Optional[int] = ..., name: _Optional[str] = ..., body: _Optional[bytes] = ..., seconds: _Optional[float] = ..., edit: _Optional[str] = ..., late: bool = ...) -> None: ...
 
 class Lineage(_message.Message):
     __slots__ = ("index", "process", "clock", "origin")

@@ -26,6 +26,8 @@ class Orders:
     """What services shall do in one execution.
 
     `expires` is in seconds since 1970. `coordinator` is "host:port", where `token` is asked for.
+    `by_payload` makes a call's content a part of its execution index. `real_latency` says that
+    delays are waited for; else they are only reckoned with.
     """
 
     execution: str
@@ -33,6 +35,8 @@ class Orders:
     expires: int = 0
     coordinator: str = ""
     token: str = ""
+    by_payload: bool = False
+    real_latency: bool = False
 
 
 def sign(message: bytes, key: bytes) -> bytes:

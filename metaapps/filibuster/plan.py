@@ -14,12 +14,16 @@ from baggage.boundary import Fault
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """A fault at the call with this execution index; `target` and `label` are for people."""
+    """A fault at the call with this execution index; `target` and `label` are for people.
+
+    `optional` faults need not happen: they are for further attempts at a call that failed already.
+    """
 
     index: bytes
     fault: Fault
     target: str = field(default="", compare=False)
     label: str = field(default="", compare=False)
+    optional: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,14 @@ class Plan:
         planned = self.at(index)
         return None if planned is None else planned.fault
 
-    def with_fault(self, planned: PlannedFault) -> Plan:
-        """Return this plan with one more fault, whose call begins after all the others."""
-        return Plan((*self.faults, planned))
+    def with_fault(self, *planned: PlannedFault) -> Plan:
+        """Return this plan with one more fault, whose calls begin after all the others."""
+        return Plan((*self.faults, *planned))
+
+    @property
+    def size(self) -> int:
+        """How many faults there are, without those of further attempts."""
+        return sum(not planned.optional for planned in self.faults)
 
     @property
     def key(self) -> frozenset[tuple[bytes, Fault]]:

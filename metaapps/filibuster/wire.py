@@ -31,6 +31,8 @@ def encode_orders(orders: Orders, key: bytes) -> bytes:
         expires=orders.expires,
         coordinator=orders.coordinator,
         token=orders.token,
+        by_payload=orders.by_payload,
+        real_latency=orders.real_latency,
         faults=[
             pb.PlannedFault(index=p.index, fault=_from_fault(p.fault), target=p.target)
             for p in orders.plan.faults
@@ -56,9 +58,18 @@ def decode_orders(blob: bytes, keys: tuple[bytes, ...] | None) -> Orders | None:
         faults = tuple(PlannedFault(p.index, _to_fault(p.fault), p.target) for p in message.faults)
     except (DecodeError, ValueError):
         return None
-    return Orders(
-        message.execution, Plan(faults), message.expires, message.coordinator, message.token
-    )
+    plain = {name: getattr(message, name) for name in _ORDERED}
+    return Orders(plan=Plan(faults), **plain)
+
+
+_ORDERED: Final = (
+    "execution",
+    "expires",
+    "coordinator",
+    "token",
+    "by_payload",
+    "real_latency",
+)
 
 
 def encode_lineage(lineage: Lineage) -> bytes:
@@ -115,7 +126,8 @@ _PLAIN: Final = (
     "ok",
     "digest",
 )
-_OPTIONAL: Final = frozenset({"payload", "timeout", "raised", "status", "digest", "name", "body"})
+_FAULT: Final = ("status", "name", "body", "seconds", "edit", "late")
+_OPTIONAL: Final = frozenset({"payload", "timeout", "raised", "status", "digest", *_FAULT[:-1]})
 
 
 def decode_observation(blob: bytes) -> Observation | None:
@@ -164,13 +176,8 @@ def _value(message: Any, name: str) -> Any:
 
 
 def _from_fault(fault: Fault) -> pb.Fault:
-    return pb.Fault(kind=fault.kind.value, status=fault.status, name=fault.name, body=fault.body)
+    return pb.Fault(kind=fault.kind.value, **{name: getattr(fault, name) for name in _FAULT})
 
 
 def _to_fault(message: Any) -> Fault:
-    return Fault(
-        FaultKind(message.kind),
-        _value(message, "status"),
-        _value(message, "name"),
-        _value(message, "body"),
-    )
+    return Fault(FaultKind(message.kind), **{name: _value(message, name) for name in _FAULT})

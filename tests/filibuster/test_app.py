@@ -63,10 +63,8 @@ ANSWERED = Returned(None, PlainFacts(200), target="bar")
 
 def carrying(plan: Plan = FAULT_FREE, coordinator: Coordinator | None = None) -> Branch:
     """Return a branch of foo, which carries orders and was called by the test."""
-    heard = {} if coordinator is None else {"coordinator": coordinator.address}
-    orders = Orders(
-        "e", plan, LATER, **heard, token="" if coordinator is None else coordinator.token
-    )
+    heard = ("", "") if coordinator is None else (coordinator.address, coordinator.token)
+    orders = Orders("e", plan, LATER, *heard)
     lineage = Lineage(ROOT, "foo", {"test": 1}, {"test": 1})
     down = {ORDERS: encode_orders(orders, KEY), LINEAGE: encode_lineage(lineage)}
     return Branch(EMPTY.with_down(down))

@@ -1,7 +1,7 @@
 """The catalogue of faults: which are worth trying at which call, and the files that say so."""
 
 from metaapps.filibuster.catalogue.analysis_file import load_analysis
-from metaapps.filibuster.catalogue.faults import DEFAULT, HTTP_ENTRIES, Catalogue, Entry
+from metaapps.filibuster.catalogue.faults import DEFAULT, HTTP_ENTRIES, Catalogue, Entry, Trial
 from metaapps.filibuster.catalogue.place import AnalysisError
 from metaapps.filibuster.catalogue.schema import SCHEMA
 
@@ -12,5 +12,6 @@ __all__ = [
     "AnalysisError",
     "Catalogue",
     "Entry",
+    "Trial",
     "load_analysis",
 ]

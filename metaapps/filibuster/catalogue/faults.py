@@ -15,6 +15,7 @@ from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.catalogue.expression import Expression, ExpressionError
 from metaapps.filibuster.observation import Observation
 from metaapps.filibuster.status import GRPC_CODES
+from metaapps.filibuster.tree import Tree
 
 TIMEOUT_SET: Final = "timeout"
 
@@ -75,6 +76,14 @@ def _spellings(observation: Observation) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """One thing to try at a call: a fault, which befalls so many attempts from this one on."""
+
+    fault: Fault
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """Faults to try, in the order in which they shall be tried: exceptions, then statuses."""
 
@@ -84,6 +93,10 @@ class Catalogue:
         """Return the faults that fit a call, each once, in the catalogue's order."""
         fitting = (entry.fault for entry in self.entries if entry.fits(observation))
         return tuple(dict.fromkeys(fitting))
+
+    def trials_for(self, call: Observation, tree: Tree) -> tuple[Trial, ...]:
+        """Return what to try at a call of an execution, each once, in the catalogue's order."""
+        return tuple(Trial(fault) for fault in self.faults_for(call))
 
     def metadata_for(self, fault: Fault, observation: Observation) -> Mapping[str, Metadata]:
         """Return what a file says besides about a fault at a call, for the original's clients.

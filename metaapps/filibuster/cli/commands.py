@@ -18,6 +18,7 @@ from metaapps.filibuster.cli.options import Options
 from metaapps.filibuster.cli.outcome import ExitCode, guarded
 from metaapps.filibuster.cli.replay import replay
 from metaapps.filibuster.cli.run import run
+from metaapps.filibuster.cli.searching import search_options
 from metaapps.filibuster.cli.serve import foreign_options, serve
 from metaapps.filibuster.cli.services import services
 
@@ -61,10 +62,7 @@ def main() -> None:
 @click.option("--analysis-file", type=_FILE, help="Which faults to try (JSON).")
 @click.option("--counterexample-file", type=_FILE, help="Replay this and nothing else.")
 @click.option("--only-initial-execution", is_flag=True, help="Run once, without any fault.")
-@click.option("--disable-dynamic-reduction", is_flag=True, help="Run what could be predicted too.")
-@click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
-@click.option("--max-faults", type=click.IntRange(min=0), help="At most so many faults at once.")
-@click.option("--max-executions", type=click.IntRange(min=1), help="Run at most so many.")
+@search_options
 @click.option(
     "--test-timeout",
     type=click.FloatRange(min=0.1),

@@ -45,7 +45,7 @@ class Frontier:
         key = candidate.plan.key
         if key not in self._seen:
             self._seen.add(key)
-            size = len(candidate.plan.faults)
+            size = candidate.plan.size
             heapq.heappush(self._heap, (size, candidate.keys, next(self._serial), candidate))
 
     def pop(self) -> Candidate:

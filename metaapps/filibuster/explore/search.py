@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 
 from baggage.boundary import Fault
-from metaapps.filibuster.catalogue import Catalogue
+from metaapps.filibuster.catalogue import Catalogue, Trial
 from metaapps.filibuster.explore.events import (
     NO_LIMITS,
     Done,
@@ -22,6 +22,7 @@ from metaapps.filibuster.explore.events import (
 )
 from metaapps.filibuster.explore.frontier import Candidate, Frontier
 from metaapps.filibuster.finding import Finding, FindingKind
+from metaapps.filibuster.index import child
 from metaapps.filibuster.observation import Execution, Observation
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.reduce import Prediction, Reducer
@@ -58,6 +59,19 @@ def planned_fault(call: Observation, fault: Fault) -> PlannedFault:
     return PlannedFault(
         call.index, fault, call.target, f"{describe(call)}: {shown_fault(call.library, fault)}"
     )
+
+
+def planned_trial(call: Observation, trial: Trial) -> Iterator[PlannedFault]:
+    """Yield the faults of a trial at an observed call, and at the attempts that may follow it."""
+    for more in range(trial.attempts):
+        attempt = call if not more else _attempt(call, more)
+        yield replace(planned_fault(attempt, trial.fault), optional=more > 0)
+
+
+def _attempt(call: Observation, more: int) -> Observation:
+    """Return a call that is made so many times more."""
+    later = replace(call, occurrence=call.occurrence + more)
+    return replace(later, index=child(call.parent, later.frame))
 
 
 class _Search:
@@ -145,22 +159,22 @@ class _Search:
         """
         fired = execution.fired
         base = _only(candidate, fired)
-        full = len(base.plan.faults) == self._limits.max_faults
+        full = base.plan.size == self._limits.max_faults
         known = frozenset(tree.paths)
         last = max((tree.paths[index] for index in fired if index in tree.paths), default=())
         for call in tree.calls:
             earlier = tree.paths[call.index] < last and call.index in candidate.known
             if call.by_test or call.injected is not None or earlier:
                 continue
-            faults = self._catalogue.faults_for(call)
+            trials = self._catalogue.trials_for(call, tree)
             if full:
-                self._withheld += len(faults)
+                self._withheld += len(trials)
                 continue
             key = canonical_key(tree.paths[call.index])
-            for place, fault in enumerate(faults):
-                plan = base.plan.with_fault(planned_fault(call, fault))
-                keys = (*base.keys, (key, place, call.index))
-                self._frontier.add(Candidate(plan, keys, known))
+            for place, trial in enumerate(trials):
+                more = tuple(planned_trial(call, trial))
+                keys = (*base.keys, *((key, place, each.index) for each in more))
+                self._frontier.add(Candidate(base.plan.with_fault(*more), keys, known))
 
     @property
     def _remaining(self) -> int:
@@ -173,7 +187,7 @@ class _Search:
 def _missed(plan: Plan, execution: Execution) -> Iterator[Finding]:
     fired = execution.fired
     for planned in plan.faults:
-        if planned.index not in fired:
+        if planned.index not in fired and not planned.optional:
             text = f"{planned.label or planned.index.hex()} was planned and did not happen"
             yield Finding(FindingKind.MISSED, planned.index, text)
 

@@ -113,7 +113,8 @@ class _Walk:
         """Return what comes of the plan; raises `_UnknownError` if that isn't known."""
         _, verdict = self._follow(ROOT, TEST)
         # A fault that wouldn't fire here was planned from an execution that contradicts this one.
-        if not isinstance(verdict, Verdict) or self._faults:
+        unhit = any(not planned.optional for planned in self._faults.values())
+        if not isinstance(verdict, Verdict) or unhit:
             raise _UnknownError
         execution = Execution(self._plan, tuple(self._observations), verdict.failure)
         return Prediction(execution, tuple(sorted(self._teachers)))

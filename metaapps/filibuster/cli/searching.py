@@ -1,0 +1,77 @@
+"""The options that say how to search: what to try, in which order, how far, and with how many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any, Final
+
+import click
+
+Command = Callable[..., Any]
+
+_OPTIONS: Final = (
+    click.option(
+        "--fault",
+        multiple=True,
+        metavar="WHERE: WHAT",
+        help="Try this fault alone, as in 'bar→baz: status 503' (-> will do).",
+    ),
+    click.option(
+        "--reduction",
+        type=click.Choice(["none", "strict", "dynamic", "paper"]),
+        default="dynamic",
+        show_default=True,
+        help="What need not be run since earlier executions predict it.",
+    ),
+    click.option("--disable-dynamic-reduction", is_flag=True, help="The same as --reduction none."),
+    click.option(
+        "--ignore-answers",
+        multiple=True,
+        metavar="PATTERN",
+        help="Take answers of matching calls for equal, as in 'foo→clock GET /now'.",
+    ),
+    click.option("--by-payload", is_flag=True, help="Tell calls apart by what they send, too."),
+    click.option(
+        "--latency",
+        type=click.Choice(["simulated", "real"]),
+        default="simulated",
+        show_default=True,
+        help="Reckon with delays, or wait for them.",
+    ),
+    click.option("--fail-fast", is_flag=True, help="Stop at the first failure."),
+    click.option("--max-faults", type=click.IntRange(min=0), help="At most so many at once."),
+    click.option("--max-executions", type=click.IntRange(min=1), help="Run at most so many."),
+    click.option("--max-time", type=click.FloatRange(min=0), help="Stop after so many seconds."),
+    click.option("--exhaustive", is_flag=True, help="Lift the default bounds."),
+    click.option(
+        "--order",
+        type=click.Choice(["canonical", "random"]),
+        default="canonical",
+        show_default=True,
+        help="Which plans come first.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Of the random order."),
+    click.option(
+        "--workers", metavar="N|auto", default="1", show_default=True, help="So many at once."
+    ),
+    click.option("--executor", metavar="SPEC", help="dask://host:port, or module:factory."),
+    click.option(
+        "--serial", is_flag=True, help="One execution at a time: the services have state."
+    ),
+    click.option(
+        "--reset", metavar="CMD", help="Run this before each execution; implies --serial."
+    ),
+    click.option(
+        "--check-interference",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Run so many executions again, alone, and compare.",
+    ),
+    click.option("--resume", is_flag=True, help="Go on where the last run was cut off."),
+)
+
+
+def search_options(command: Command) -> Command:
+    """Add the options to a command."""
+    return reduce(lambda made, option: option(made), reversed(_OPTIONS), command)
