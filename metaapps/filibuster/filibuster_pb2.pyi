@@ -87,7 +87,7 @@ class Lineage(_message.Message):
     def __init__(self, index: _Optional[bytes] = ..., process: _Optional[str] = ..., clock: _Optional[_Mapping[str, int]] = ..., origin: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class Observation(_message.Message):
-    __slots__ = ("role", "index", "parent", "position", "source", "target", "by_test", "library", "method", "operation", "arguments", "module", "function", "line", "occurrence", "payload", "timeout", "clock", "origin", "raised", "status", "ok", "digest", "injected")
+    __slots__ = ("role", "index", "parent", "position", "source", "target", "by_test", "library", "method", "operation", "arguments", "module", "function", "line", "occurrence", "payload", "timeout", "clock", "origin", "raised", "status", "ok", "digest", "injected", "delayed")
     class ClockEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +126,7 @@ class Observation(_message.Message):
     OK_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     INJECTED_FIELD_NUMBER: _ClassVar[int]
+    DELAYED_FIELD_NUMBER: _ClassVar[int]
     role: str
     index: bytes
     parent: bytes
@@ -150,7 +151,8 @@ class Observation(_message.Message):
     ok: bool
     digest: bytes
     injected: Fault
-    def __init__(self, role: _Optional[str] = ..., index: _Optional[bytes] = ..., parent: _Optional[bytes] = ..., position: _Optional[int] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., by_test: bool = ..., library: _Optional[str] = ..., method: _Optional[str] = ..., operation: _Optional[str] = ..., arguments: _Optional[str] = ..., module: _Optional[str] = ..., function: _Optional[str] = ..., line: _Optional[int] = ..., occurrence: _Optional[int] = ..., payload: _Optional[bytes] = ..., timeout: _Optional[float] = ..., clock: _Optional[_Mapping[str, int]] = ..., origin: _Optional[_Mapping[str, int]] = ..., raised: _Optional[str] = ..., status: _Optional[int] = ..., ok: bool = ..., digest: _Optional[bytes] = ..., injected: _Optional[_Union[Fault, _Mapping]] = ...) -> None: ...
+    delayed: float
+    def __init__(self, role: _Optional[str] = ..., index: _Optional[bytes] = ..., parent: _Optional[bytes] = ..., position: _Optional[int] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., by_test: bool = ..., library: _Optional[str] = ..., method: _Optional[str] = ..., operation: _Optional[str] = ..., arguments: _Optional[str] = ..., module: _Optional[str] = ..., function: _Optional[str] = ..., line: _Optional[int] = ..., occurrence: _Optional[int] = ..., payload: _Optional[bytes] = ..., timeout: _Optional[float] = ..., clock: _Optional[_Mapping[str, int]] = ..., origin: _Optional[_Mapping[str, int]] = ..., raised: _Optional[str] = ..., status: _Optional[int] = ..., ok: bool = ..., digest: _Optional[bytes] = ..., injected: _Optional[_Union[Fault, _Mapping]] = ..., delayed: _Optional[float] = ...) -> None: ...
 
 class Report(_message.Message):
     __slots__ = ("execution", "observations")

@@ -44,7 +44,8 @@ class Observation:
     callee reads), the clocks (`origin` is the clock of the call that it was made for), and what
     came back: `raised` is the full name of an exception, or else `status`, `ok` and `digest` (of
     what the application read; None where that can't be known) tell the answer. `injected` is the
-    fault that was really enacted. `by_test` marks the functional test's own calls.
+    fault that was really enacted. `by_test` marks the functional test's own calls. `delayed` are
+    the simulated seconds that it took, beside the real ones; of an END, those that the branch took.
 
     Of an ASK: `target` is the service that was asked about ("" for any), `ok` the answer.
     """
@@ -71,6 +72,7 @@ class Observation:
     ok: bool = True
     digest: bytes | None = None
     injected: Fault | None = None
+    delayed: float = 0.0
 
     @property
     def unanswered(self) -> bool:

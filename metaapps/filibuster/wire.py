@@ -125,6 +125,7 @@ _PLAIN: Final = (
     "status",
     "ok",
     "digest",
+    "delayed",
 )
 _FAULT: Final = ("status", "name", "body", "seconds", "edit", "late")
 _OPTIONAL: Final = frozenset({"payload", "timeout", "raised", "status", "digest", *_FAULT[:-1]})
