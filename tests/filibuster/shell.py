@@ -23,7 +23,9 @@ _JUDGED = re.compile(
     r"  (?P<verdict>passed|FAILED)  ",
     re.MULTILINE,
 )
-_TOTALS = re.compile(r"^(\d+) executions: (\d+) ran, (\d+) pruned, (\d+) remaining", re.MULTILINE)
+_TOTALS = re.compile(
+    r"^explored (\d+) of (\d+), (\d+) pruned, stopped because [^;]*; ", re.MULTILINE
+)
 # What the shell that runs the tests says must not decide what they see.
 _OURS = ("BAGGAGE", "FILIBUSTER", "PYTEST", "TRACING", "XDG_", "FORCE_COLOR", "NO_COLOR")
 
@@ -68,7 +70,8 @@ class Ended:
     def totals(self) -> Totals:
         found = _TOTALS.search(self.out)
         assert found is not None, self.out + self.err
-        return Totals(*map(int, found.groups()))
+        ran, known, pruned = map(int, found.groups())
+        return Totals(ran + pruned, ran, pruned, known - ran - pruned)
 
     @property
     def indices(self) -> list[str]:

@@ -90,7 +90,7 @@ def test_fail_fast_stops_at_the_first_failure(once: Shell) -> None:
     ended = once.filibuster("--functional-test", "test_strict.py", "--fail-fast")
     assert ended.code == 1
     assert ended.totals == Totals(2, ran=2, pruned=0, remaining=4)
-    assert "stopped because: first failure" in ended.out
+    assert "stopped because an execution failed;" in ended.out
 
 
 def test_by_default_every_failure_is_listed_with_a_counterexample_of_its_own(once: Shell) -> None:
@@ -111,7 +111,7 @@ def test_the_most_executions_are_a_limit(once: Shell) -> None:
     ended = once.filibuster("--functional-test", "test_once.py", "--max-executions", "3")
     assert ended.code == 0
     assert ended.totals == Totals(3, ran=3, pruned=0, remaining=3)
-    assert "stopped because: most executions" in ended.out
+    assert "stopped because no more executions are asked for;" in ended.out
 
 
 @pytest.mark.parametrize(

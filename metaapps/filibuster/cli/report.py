@@ -33,6 +33,16 @@ _MOST_LINES: Final = 40
 _WIDEST: Final = 100
 """Arguments are shown in so many characters."""
 
+_BECAUSE: Final[Mapping[StopReason, str]] = {
+    StopReason.COMPLETE: "every plan was judged",
+    StopReason.FAULT_FREE_FAILED: "the test fails without any fault",
+    StopReason.NO_CALLS: "no service was seen to call another",
+    StopReason.NO_FAULTS: "no fault fits any call",
+    StopReason.FIRST_FAILURE: "an execution failed",
+    StopReason.MAX_FAULTS: "plans of more faults are not asked for",
+    StopReason.MAX_EXECUTIONS: "no more executions are asked for",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -122,12 +132,12 @@ class Report:
     def done(self, done: Done, findings: Iterable[Finding], seconds: float) -> None:
         """Show the totals, of warnings too."""
         each = seconds / done.ran * 1000 if done.ran else 0.0
+        known = done.ran + done.pruned + done.remaining
+        because = _BECAUSE.get(done.stopped_because, done.stopped_because.value)
         self._console.print(
-            f"\n[bold]{done.ran + done.pruned} executions[/]: {done.ran} ran, "
-            f"{done.pruned} pruned, {done.remaining} remaining; {seconds:.2f} s, {each:.0f} ms each"
+            f"\n[bold]explored {done.ran} of {known}[/], {done.pruned} pruned, stopped because "
+            f"{because}; {seconds:.2f} s, {each:.0f} ms each"
         )
-        if done.stopped_because is not StopReason.COMPLETE:
-            self._console.print(f"stopped because: {done.stopped_because.value}")
         warnings = Counter(finding.kind.value for finding in findings)
         if warnings:
             told = ", ".join(f"{number} × {kind}" for kind, number in warnings.items())
