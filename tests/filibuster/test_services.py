@@ -13,7 +13,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import grpc
 import pytest
 
 from metaapps.filibuster.services import (
@@ -55,6 +57,19 @@ with start(load("services.toml"), "the key", "logs") as running:
         time.sleep(600)
     print(running.supervisor.pid, flush=True)
     time.sleep(600)
+"""
+
+GRPC = """
+import os, time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+import grpc
+os.close(int(os.environ["SERVICE_FD"]))
+time.sleep(0.3)
+server = grpc.server(ThreadPoolExecutor(1))
+server.add_insecure_port(urlsplit(os.environ["FOO_URL"]).netloc)
+server.start()
+server.wait_for_termination()
 """
 
 Write = Callable[..., Deployment]
@@ -222,6 +237,14 @@ def test_readiness_is_asked_for_at_the_path_given(write: Write, tmp_path: Path) 
 def test_without_a_path_any_answer_will_do(write: Write, tmp_path: Path) -> None:
     with start(write(foo=(SERVER, 'env = { STATUS = "500" }')), "k", tmp_path) as running:
         assert not running.ended()
+
+
+def test_without_a_path_an_answer_by_grpc_will_do(write: Write, tmp_path: Path) -> None:
+    with start(write(foo=(GRPC, "")), "k", tmp_path) as running:
+        assert not running.ended()
+        address = urlsplit(running.environment["FOO_URL"]).netloc
+        with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(10)
 
 
 def test_with_a_path_an_answer_of_500_will_not_do(write: Write, tmp_path: Path) -> None:

@@ -201,6 +201,10 @@ def _answers(service: Service, port: int) -> bool:
         with suppressed():
             connection.request("GET", service.ready or "/")
             status = connection.getresponse().status
+    except http.client.RemoteDisconnected:
+        return False
+    except (http.client.BadStatusLine, http.client.LineTooLong):
+        return service.ready is None  # an answer in another protocol, such as gRPC's
     except (OSError, http.client.HTTPException):
         return False
     finally:
