@@ -35,11 +35,14 @@ class Adapter(Protocol):
     the libraries that are built on this one: what it does within one of their calls is a part of
     that call, and no crossing of its own.
 
-    Two methods are optional. `lends(request) -> bool` says whether the right to write may be lent
-    with a request: where whatever is sent again is a crossing of its own, and an answer brings
-    baggage back; of an arrival, whether this is the first time that it may have been sent. Without
-    it nothing is lent. `unsent(error) -> bool | None` says of what a departure raised whether the
-    request never left, None where the exceptions that it came of are to be looked at.
+    Three methods are optional. `edited(response, edit) -> bytes` returns the body of an answer as
+    an `Edit` changes it, `edit.of(body)` as a rule; `enact` is asked for a BODY of that then. It
+    raises CannotEnact for a body that streams. Without it no body is edited. `lends(request) ->
+    bool` says whether the right to write may be lent with a request: where whatever is sent again
+    is a crossing of its own, and an answer brings baggage back; of an arrival, whether this is the
+    first time that it may have been sent. Without it nothing is lent. `unsent(error) -> bool |
+    None` says of what a departure raised whether the request never left, None where the exceptions
+    that it came of are to be looked at.
     """
 
     @property

@@ -11,11 +11,20 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from baggage.boundary import befalling
 from baggage.boundary.adapter import Adapter, CannotEnact
 from baggage.boundary.call import Call
 from baggage.boundary.metaapp import PROCEED, Answer, Directive, Inject, MetaApp, Proceed
 from baggage.boundary.onion import Onion
-from baggage.boundary.outcome import NO_FACTS, Facts, Fault, Outcome, Raised, Returned
+from baggage.boundary.outcome import (
+    NO_FACTS,
+    Facts,
+    Fault,
+    FaultKind,
+    Outcome,
+    Raised,
+    Returned,
+)
 
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
@@ -78,11 +87,35 @@ class Crossing:
     def _decided(self, onion: Onion, call: Call, asked: Directive) -> Proceed | Outcome:
         """Return the outcome that flows want instead, unless the library knows no such fault."""
         while isinstance(asked, Inject):
-            enacted = self.enact(asked.fault)
-            if enacted is not None:
-                return enacted
+            fault = asked.fault
+            if befalling.happens(fault):
+                self._arrange(onion, call, fault)
+            else:
+                enacted = self.enact(fault)
+                if enacted is not None:
+                    return enacted
             asked = onion.ask(call)
         return asked.outcome if isinstance(asked, Answer) else asked
+
+    def _arrange(self, onion: Onion, call: Call, fault: Fault) -> None:
+        try:
+            if fault.kind is FaultKind.DELAY:
+                self.slow(onion, call, fault)
+            elif fault.kind is FaultKind.DUPLICATE:
+                self.repeat(onion, fault)
+            else:
+                onion.within([befalling.befalling(fault)])
+        except CannotEnact as error:
+            self._not_enacted(fault, error)
+
+    def slow(self, onion: Onion, call: Call, fault: Fault) -> None:
+        """Arrange for the passage to take longer; raise CannotEnact if it can't."""
+        asks, flows = befalling.slowed(fault, call)
+        onion.within(flows, asks)
+
+    def repeat(self, onion: Onion, fault: Fault) -> None:
+        """Arrange for the passage to happen twice; raise CannotEnact if it can't."""
+        raise CannotEnact("messages alone are handed over twice")
 
     def proceed(self, directive: Proceed) -> None:
         """Apply what the flows asked for, just before the passage happens."""
@@ -114,10 +147,10 @@ class Crossing:
         """
         answered = befallen.value if isinstance(befallen, Returned) else None
         try:
-            response = self._adapter.enact(fault, self._request, answered)
+            enacted = befalling.edited(fault, self._adapter, answered)
+            response = self._adapter.enact(enacted, self._request, answered)
         except CannotEnact as error:
-            extra = {"fault": str(fault), "library": self._adapter.library, "reason": str(error)}
-            _log.warning("fault not enacted", extra=extra)
+            self._not_enacted(fault, error)
             return None
         except BaseException as error:
             if not isinstance(error, Exception) and not _is_cancellation(error):
@@ -139,6 +172,10 @@ class Crossing:
     def target(self) -> str:
         """The name of the service on the other side, "" where it isn't known."""
         return self.call.target if self.call is not None else ""
+
+    def _not_enacted(self, fault: Fault, error: CannotEnact) -> None:
+        extra = {"fault": str(fault), "library": self._adapter.library, "reason": str(error)}
+        _log.warning("fault not enacted", extra=extra)
 
     def _facts_of(self, error: BaseException) -> Facts:
         with self._boundary.isolated():
@@ -163,9 +200,9 @@ def drive(crossing: Crossing, happen: Callable[[], T]) -> T | Delivered:
     try:
         outcome = crossing.begin()
         if outcome is None:
-            if crossing.delay:
-                time.sleep(crossing.delay)
             try:
+                if crossing.delay:
+                    time.sleep(crossing.delay)
                 response = crossing.happen(happen)
             except BaseException as error:
                 outcome = crossing.end(crossing.raised(error))
@@ -195,16 +232,21 @@ def _unasked(crossing: Crossing, happen: Callable[[], T]) -> T:
         crossing.close()
 
 
-async def adrive(crossing: Crossing, happen: Callable[[], Awaitable[T]]) -> T | Delivered:
-    """Take all steps around `happen`, in this task; its own exceptions pass untouched."""
+async def adrive(
+    crossing: Crossing,
+    happen: Callable[[], Awaitable[T]],
+    wait: Callable[[float], Awaitable[object]] | None = None,
+) -> T | Delivered:
+    """Take all steps around `happen`, in this task; its own exceptions pass untouched.
+
+    `wait` waits for the seconds that flows ask for, None to sleep.
+    """
     try:
         outcome = crossing.begin()
         if outcome is None:
-            if crossing.delay:
-                import asyncio  # here: it takes longer to import than all of `baggage`
-
-                await asyncio.sleep(crossing.delay)
             try:
+                if crossing.delay:
+                    await (wait or _sleep)(crossing.delay)
                 response = await crossing.ahappen(happen)
             except BaseException as error:
                 outcome = crossing.end(crossing.raised(error))
@@ -230,6 +272,12 @@ def deliver(outcome: Outcome) -> Delivered:
     finally:
         # To raise it here may have put what the application handles in place of the library's.
         error.__context__ = context
+
+
+async def _sleep(seconds: float) -> None:
+    import asyncio  # here: it takes longer to import than all of `baggage`
+
+    await asyncio.sleep(seconds)
 
 
 def _is_cancellation(error: BaseException) -> bool:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any, Final
 
 from baggage.boundary.metaapp import Answer, Directive, Inject, Proceed
-from baggage.boundary.outcome import Fault, Raised, Returned
+from baggage.boundary.outcome import Fault, FaultKind, Raised, Returned
 from baggage.values import check_down
+
+LONGEST_DELAY: Final = 3600.0
+"""Seconds that a crossing may be held up."""
 
 # What any client library sends as it is; a line break would fail the application's own call.
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t -~]*")
+_NEVER_LATE: Final = frozenset({FaultKind.DELAY, FaultKind.DROP, FaultKind.DUPLICATE})
 
 
 class MetaAppError(RuntimeError):
@@ -31,12 +34,32 @@ def check(directive: Any) -> None:
         if directive.headers:
             _check_headers(directive.headers)
         delay = directive.delay
-        if delay != 0 and not (isfinite(delay) and delay > 0):
-            raise MetaAppError(f"a delay is some seconds from 0, not {delay!r}")
+        if delay != 0:
+            _check_seconds(delay)
     elif isinstance(directive, Inject) and isinstance(directive.fault, Fault):
+        check_fault(directive.fault)
         check(directive.otherwise)
     elif not (isinstance(directive, Answer) and is_outcome(directive.outcome)):
         raise MetaAppError(f"yielded {directive!r}, not a directive")
+
+
+def check_fault(fault: Fault) -> None:
+    """Raise MetaAppError unless the fields of a fault go together."""
+    kind, edit = fault.kind, fault.edit
+    if kind is FaultKind.DELAY:
+        _check_seconds(fault.seconds)
+    if fault.late and kind in _NEVER_LATE:
+        raise MetaAppError(f"a fault {kind.value!r} befalls no answer: it can't be late")
+    if edit is None:
+        return
+    if kind is not FaultKind.BODY or fault.body is not None:
+        raise MetaAppError(f"an edit goes with a fault 'body' alone, and with no body: {fault!r}")
+    from baggage.boundary.edit import read_edit  # here: it needs `json`, and few ever edit
+
+    try:
+        read_edit(edit)
+    except ValueError as error:
+        raise MetaAppError(str(error)) from error
 
 
 def checked(directive: Any) -> Directive:
@@ -51,6 +74,11 @@ def is_outcome(value: object) -> bool:
     if isinstance(value, Raised):
         return isinstance(value.error, BaseException)
     return isinstance(value, Returned)
+
+
+def _check_seconds(seconds: float | None) -> None:
+    if seconds is None or not 0 <= seconds <= LONGEST_DELAY:  # which NaN is not either
+        raise MetaAppError(f"a delay is from 0 to {LONGEST_DELAY:g} seconds, not {seconds!r}")
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary import underway
-from baggage.boundary.adapter import Adapter
+from baggage.boundary.adapter import Adapter, CannotEnact
 from baggage.boundary.call import Call, Kind
 from baggage.boundary.consuming import finish
 from baggage.boundary.crossing import Crossing, adrive, drive
 from baggage.boundary.homing import collect, take_home
 from baggage.boundary.metaapp import Proceed
-from baggage.boundary.outcome import Outcome, Returned
+from baggage.boundary.onion import Onion
+from baggage.boundary.outcome import Fault, Outcome, Returned
 from baggage.boundary.work import Work
 from baggage.context import Branch, branch, ensure, enter, leave
 from baggage.values import EMPTY, Baggage
@@ -77,6 +78,10 @@ class Fork(Crossing):
         except BaseException as error:
             self.raised(error)
             raise
+
+    def slow(self, onion: Onion, call: Call, fault: Fault) -> None:
+        """Refuse: who starts a branch doesn't wait for it."""
+        raise CannotEnact("nobody waits while a branch starts")
 
     def proceed(self, directive: Proceed) -> None:
         """Split the parent's branch: the child knows what it knows."""

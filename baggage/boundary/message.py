@@ -6,28 +6,33 @@ meanwhile (a queue, a channel) is the instrumentation's affair.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from baggage.boundary.adapter import Adapter
+from baggage.boundary.adapter import Adapter, CannotEnact
+from baggage.boundary.befalling import marking
 from baggage.boundary.call import Call, Kind
 from baggage.boundary.consuming import Consumption, standing
 from baggage.boundary.crossing import Crossing, adrive, deliver, drive
 from baggage.boundary.fork import Run
 from baggage.boundary.homing import collect, take_home
 from baggage.boundary.metaapp import Proceed
-from baggage.boundary.outcome import Outcome, Raised, Returned
+from baggage.boundary.onion import Onion
+from baggage.boundary.outcome import Fault, Outcome, Raised, Returned
 from baggage.context import Branch, branch, enter, leave
 from baggage.values import EMPTY
 
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
 
+_log = logging.getLogger("baggage.boundary")
 T = TypeVar("T")
 Wait = Callable[[float], object]
+Again = Callable[[], object]
 
 
 class NeverTaken(Exception):
@@ -43,7 +48,7 @@ class Message(Crossing):
     for each of them.
     """
 
-    __slots__ = ("_carried", "_parent", "_sent")
+    __slots__ = ("_again", "_carried", "_due", "_parent", "_repeated", "_sent")
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
@@ -53,14 +58,48 @@ class Message(Crossing):
         self._parent = branch()
         self._carried = EMPTY
         self._sent: list[Branch] = []
+        self._due = 0.0
+        self._again: Again | None = None
+        self._repeated = False
 
-    def send(self, put: Callable[[], T]) -> T:
-        """Hand over by `put`. What it raises passes through, and nothing was sent then."""
+    def send(self, put: Callable[[], T], again: Again | None = None) -> T:
+        """Hand over by `put`. What it raises passes through, and nothing was sent then.
+
+        `again` hands over the same once more, without waiting for room; None where that can't be.
+        """
+        self._again = again
         return drive(self, put)
 
-    async def asend(self, put: Callable[[], Awaitable[T]]) -> T:
+    async def asend(self, put: Callable[[], Awaitable[T]], again: Again | None = None) -> T:
         """Hand over by awaiting `put()`, as `send` does."""
+        self._again = again
         return await adrive(self, put)
+
+    def happen(self, step: Callable[[], T]) -> T:
+        """Let `step` hand over, and a second time if a flow wants that."""
+        result = step()
+        if self._repeated:
+            self._repeat()
+        return result
+
+    async def ahappen(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Let `step` hand over, as `happen` does."""
+        result = await step()
+        if self._repeated:
+            self._repeat()
+        return result
+
+    def slow(self, onion: Onion, call: Call, fault: Fault) -> None:
+        """Have whoever takes the message wait for it; who hands it over does not."""
+        self._due = time.monotonic() + (fault.seconds or 0.0)
+        onion.within([marking(fault, lambda outcome: isinstance(outcome, Returned))])
+
+    def repeat(self, onion: Onion, fault: Fault) -> None:
+        """Have it handed over twice."""
+        if self._again is None:
+            raise CannotEnact(f"{self._adapter.library} hands nothing over twice")
+        self._repeated = True
+        onion.within([marking(fault, lambda _: self._repeated)])
 
     def akin(self, running: Branch | None) -> bool:
         """Say whether the message is of the same request as a branch."""
@@ -87,6 +126,7 @@ class Message(Crossing):
         but something that all requests share. Only a worker that one of them started `leaves` it.
         `wait` waits for some seconds, if a flow says so.
         """
+        self._wait(wait)
         sent = self._branch()
         running = branch()
         if running is not None and running.scope is sent.scope and not running.muted:
@@ -106,6 +146,7 @@ class Message(Crossing):
 
         The block is about this message: it leaves what it stands in, another request even.
         """
+        self._wait(time.sleep)
         sent = self._branch()
         running = branch()
         if running is not None and (running.muted or running.scope is sent.scope):
@@ -155,20 +196,47 @@ class Message(Crossing):
     def raised(self, error: BaseException) -> Outcome:
         """Return the outcome of a put that failed: nobody will take it."""
         while self._sent:
-            sent = self._sent.pop()
-            if self._parent is not None:
-                self._parent.family.forget(sent)
+            self._forget(self._sent.pop())
         return super().raised(error)
+
+    def _repeat(self) -> None:
+        """Hand over once more, in a branch of its own; where there is no room that's all."""
+        sent, parent, again = self._another(), self._parent, self._again
+        if parent is not None:
+            parent.family.add(sent)
+        self._sent.append(sent)
+        try:
+            if again is not None:
+                again()
+        except Exception as error:  # noqa: BLE001 - the application knows of one put alone
+            self._repeated = False
+            with suppress(IndexError):
+                self._forget(self._sent.pop())
+            _log.warning("message not repeated", extra={"reason": repr(error)})
 
     def _branch(self) -> Branch:
         """Return the branch for one taker; all but the first one's are on their own."""
         try:
             return self._sent.pop()
         except IndexError:
-            parent = self._parent
-            if parent is None:
-                return Branch(self._carried, idle=True)
-            return Branch(self._carried, parent.service, scope=parent.scope)
+            return self._another()
+
+    def _another(self) -> Branch:
+        parent = self._parent
+        if parent is None:
+            return Branch(self._carried, idle=True)
+        return Branch(self._carried, parent.service, scope=parent.scope)
+
+    def _forget(self, sent: Branch) -> None:
+        if self._parent is not None:
+            self._parent.family.forget(sent)
+
+    def _wait(self, wait: Wait) -> None:
+        """Wait until the message is due."""
+        if self._due:
+            left = self._due - time.monotonic()
+            if left > 0:
+                wait(left)
 
     def _open(self, sent: Branch, item: T, channel: object, wait: Wait) -> T:
         run = self._run()

@@ -35,7 +35,7 @@ class Proceed:
 
     `down` replaces values of `down` keys: for the callee at a departure (the caller's own stay as
     they are), in the scope that opens at an arrival. `headers` are foreign headers to send with a
-    departure. `delay` is waited for by the driver before the crossing, in seconds.
+    departure. `delay` is waited for by the driver before the crossing, in seconds, up to an hour.
     """
 
     down: Mapping[Key, Value] = field(default_factory=_no_changes)
@@ -49,6 +49,11 @@ PROCEED: Final = Proceed()
 @dataclass(frozen=True, slots=True)
 class Inject:
     """Let the library fail in this way; the callee is never contacted.
+
+    A `late` fault and a body's edit befall the answer instead, after the crossing went on as
+    `otherwise` says; a call that raises by itself is left alone. Flows inside see the answer, those
+    outside the fault. A DELAY is waited for before the crossing; one that is no shorter than the
+    call's `timeout` for as long as that, and then the answer is too late.
 
     Where the library knows no such fault the crossing goes on as `otherwise` says, and the outcome
     tells: its `injected` is None.

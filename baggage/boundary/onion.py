@@ -64,6 +64,14 @@ class Onion:
                 return directive
         return self._merged
 
+    def within(self, flows: Iterable[Flow], asks: Proceed = PROCEED) -> None:
+        """Put flows within that of whoever was asked last, and merge what they ask for."""
+        app, _ = self.flows[-1]
+        for flow in flows:
+            next(flow)
+            self.flows.append((app, flow))
+        self._merged = _merge(self._merged, asks)
+
     def end(self, outcome: Outcome, enact: Enact) -> Outcome:
         """Send the outcome to each flow, which may replace it for those outside of it."""
         flows = self.flows

@@ -77,7 +77,7 @@ tried with real sockets, threads and exceptions. Needs `pytest` and `hypothesis`
 A property that does not hold by a library's nature is taken out by name, as above; of lending, all
 are by `lends = False`. `Recorder` and
 `Scripted` are meta-applications for tests of your own; `Origin` is a server that remembers what it
-was asked, `Parcel` a library made of nothing but headers. `audited` is a fixture for your
+was asked, `Parcel` a library made of little but headers. `audited` is a fixture for your
 `conftest.py`: a test under it says `assert not audited.findings`.
 """
 
@@ -88,7 +88,7 @@ from baggage.testing.http_client import HttpClientSuite, Send
 from baggage.testing.http_server import HttpServerSuite, View
 from baggage.testing.metaapp import MetaAppSuite
 from baggage.testing.origin import HANG, RESET, Origin, Received, Reply
-from baggage.testing.parcel import Parcel, ParcelAdapter, ParcelRefused, ParcelReturned
+from baggage.testing.parcel import Parcel, ParcelAdapter, ParcelLate, ParcelRefused, ParcelReturned
 from baggage.testing.queueing import QueueSuite, Worker
 from baggage.testing.rpc import Refused, RpcSuite, Service
 from baggage.testing.spawn import SpawnSuite, Wait, Work
@@ -106,6 +106,7 @@ __all__ = [
     "Origin",
     "Parcel",
     "ParcelAdapter",
+    "ParcelLate",
     "ParcelRefused",
     "ParcelReturned",
     "QueueSuite",

@@ -1,9 +1,9 @@
-"""A library made of nothing but headers, for crossings without a network."""
+"""A library made of little but headers, for crossings without a network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from baggage.boundary import (
@@ -16,6 +16,7 @@ from baggage.boundary import (
     Kind,
     PlainFacts,
 )
+from baggage.boundary.edit import Edit
 
 _CALLEE: Final = Endpoint("callee", 80)
 
@@ -26,6 +27,7 @@ class Parcel:
 
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
+    body: bytes = b""
 
     def get(self, name: str) -> str | None:
         return self.headers.get(name)
@@ -36,6 +38,10 @@ class Parcel:
 
 class ParcelRefused(Exception):
     """What this library raises where nobody takes a parcel."""
+
+
+class ParcelLate(Exception):
+    """What this library raises where nobody waits for a parcel any longer."""
 
 
 class ParcelReturned(Exception):
@@ -56,6 +62,7 @@ class ParcelAdapter:
     packages: frozenset[str] = frozenset()
     endpoint: Endpoint | None = _CALLEE
     below: frozenset[str] = frozenset()
+    timeout: float | None = None
 
     def lends(self, _: Parcel) -> bool:
         return True
@@ -69,6 +76,7 @@ class ParcelAdapter:
             method="send",
             endpoint=self.endpoint,
             arrived=arrived,
+            timeout=self.timeout,
         )
 
     def request_carrier(self, request: Parcel) -> Parcel:
@@ -83,9 +91,16 @@ class ParcelAdapter:
     def answer(self, error: BaseException) -> Parcel | None:
         return error.answer if isinstance(error, ParcelReturned) else None
 
+    def edited(self, response: Parcel, edit: Edit) -> bytes:
+        return edit.of(response.body)
+
     def enact(self, fault: Fault, request: Parcel, response: Parcel | None = None) -> Parcel:
         if fault.kind is FaultKind.REFUSED:
             raise ParcelRefused("refused")
         if fault.kind is FaultKind.STATUS and fault.status is not None:
             return Parcel(status=fault.status)
+        if fault.kind is FaultKind.TIMEOUT:
+            raise ParcelLate("too late")
+        if fault.kind is FaultKind.BODY and response is not None:
+            return replace(response, body=fault.body or b"")
         raise CannotEnact(f"no parcel fails by {fault}")

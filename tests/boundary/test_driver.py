@@ -240,7 +240,9 @@ def test_a_call_that_is_cancelled_ends_its_flows(delay: float) -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(run())
     assert len(recorder.ended) == 1
-    assert (recorder.ended[0].outcome is None) == bool(delay)
+    outcome = recorder.ended[0].outcome
+    assert isinstance(outcome, Raised)
+    assert isinstance(outcome.error, asyncio.CancelledError)
 
 
 def test_a_cancellation_can_be_a_fault() -> None:
