@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -415,6 +416,67 @@ def test_what_ours_adds_names_faults_in_no_librarys_terms(tmp_path: Path) -> Non
         Fault(FaultKind.BODY, body=b""),
     )
     assert catalogue.faults_for(observed("foo"))[0] == later
+
+
+def test_faults_may_be_late_delayed_edited_conditional_and_in_words(tmp_path: Path) -> None:
+    faults = [
+        {"kind": "timeout", "late": True},
+        {"kind": "delay", "seconds": 1.5},
+        {"kind": "body", "edit": "null user.name", "late": True},
+        {"kind": "status", "code": "ABORTED", "after": "foo→bar GET /x"},
+        {"kind": "reset", "late": False, "attempts": 2},
+        {"kind": "drop"},
+        "*→bar: status 429 first 3",
+    ]
+    content = {"x": {"pattern": "requests", "faults": faults}}
+    catalogue = load_analysis(written(tmp_path, content))
+    assert [entry.fault for entry in catalogue.entries] == [
+        Fault(FaultKind.TIMEOUT, late=True),
+        Fault(FaultKind.DELAY, seconds=1.5),
+        Fault(FaultKind.BODY, edit="null user.name"),
+        Fault(FaultKind.STATUS, status=10),
+        Fault(FaultKind.RESET),
+        Fault(FaultKind.DROP),
+        Fault(FaultKind.STATUS, status=429),
+    ]
+    assert [entry.attempts for entry in catalogue.entries] == [None] * 4 + [2, None, 3]
+    assert str(catalogue.entries[3].after) == "foo→bar GET /x"
+    assert str(catalogue.entries[6].where) == "*→bar"
+
+
+def test_faults_in_words_need_no_pattern(tmp_path: Path) -> None:
+    catalogue = load_analysis(written(tmp_path, {"mine": {"faults": ["foo→bar: refused"]}}))
+    (entry,) = catalogue.entries
+    assert entry.fits(replace(observed("bar", library="anything"), source="foo"))
+    assert not entry.fits(replace(observed("bar"), source="baz"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "place", "advice"),
+    [
+        ({"kind": "delay"}, "faults[0]", '"seconds" is missing'),
+        ({"kind": "delay", "seconds": 0}, "seconds", "from 0.001 to 3600"),
+        ({"kind": "delay", "seconds": "1"}, "seconds", "must be a number"),
+        ({"kind": "body"}, "faults[0]", '"body" is missing'),
+        ({"kind": "body", "edit": "nul a"}, "edit", "did you mean 'null'?"),
+        ({"kind": "status", "code": "OK"}, "code", 'such as "UNAVAILABLE"'),
+        ({"kind": "reset", "late": 1}, "late", "true or false"),
+        ({"kind": "refused", "late": True}, "late", "only an answer that came"),
+        ({"kind": "reset", "attempts": 0}, "attempts", "a whole number from 1 to 100"),
+        ({"kind": "reset", "attempts": True}, "attempts", "a whole number"),
+        ({"kind": "reset", "after": "foo"}, "after", "'*→foo'"),
+        ({"kind": "reset", "lat": True}, "lat", 'write "late"'),
+        ("foo→bar: refusd", "faults[0]", "did you mean 'refused'?"),
+        ("foo", "faults[0]", "'bar→baz: status 503'"),
+    ],
+)
+def test_a_fault_that_is_none_is_named_with_its_place(
+    tmp_path: Path, fault: object, place: str, advice: str
+) -> None:
+    with pytest.raises(AnalysisError, match=re.escape(advice)) as caught:
+        load_analysis(written(tmp_path, {"x": {"pattern": "x", "faults": [fault]}}))
+    assert "analysis.json:1: x.faults[0]" in str(caught.value)
+    assert place in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,25 @@ def test_the_schema_takes_what_the_reader_takes(tmp_path: Path, content: object)
     assert load_analysis(written(tmp_path, content)).entries
 
 
+WHEN = {
+    "attempts": st.sampled_from([1, 100, 101, True, "2"]),
+    "after": st.sampled_from(["a→b", "a -> *b GET /x", "a", ""]),
+}
+FAULT = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": st.sampled_from(
+            ["reset", "refused", "status", "body", "delay", "drop", "raise", 1]
+        ),
+        "status_code": st.sampled_from(["503", 503, 99, "5x3"]),
+        "code": st.sampled_from(["NOT_FOUND", "OK", 5]),
+        "body": st.sampled_from(["", 1]),
+        "edit": st.sampled_from(["null a.b", " truncate 10 ", "truncate", 1]),
+        "seconds": st.sampled_from([1, 0.5, 0, 3601, True, "1"]),
+        "late": st.sampled_from([True, False, 1]),
+        **WHEN,
+    },
+)
 _SECTION = st.fixed_dictionaries(
     {"pattern": st.just("x")},
     optional={
@@ -92,26 +111,20 @@ _SECTION = st.fixed_dictionaries(
                             "cause": st.sampled_from(["", None, []]),
                         },
                     ),
+                    **WHEN,
                 },
             ),
             max_size=2,
         ),
         "faults": st.lists(
-            st.fixed_dictionaries(
-                {},
-                optional={
-                    "kind": st.sampled_from(["reset", "status", "body", "raise", 1]),
-                    "status_code": st.sampled_from(["503", 503, 99, "5x3"]),
-                    "body": st.sampled_from(["", 1]),
-                },
-            ),
-            max_size=2,
+            FAULT | st.sampled_from(["a→b: refused", "a -> b GET /: drop", "a"]), max_size=2
         ),
         "errors": st.lists(
             st.fixed_dictionaries(
                 {},
                 optional={
                     "service_name": st.sampled_from([".*", ""]),
+                    **WHEN,
                     "types": st.lists(
                         st.sampled_from(
                             [
@@ -145,3 +158,14 @@ def test_the_schema_takes_nothing_that_the_reader_refuses(
         # It asks for "kind": "status" to be whole, and the like; so does the reader.
         with pytest.raises(AnalysisError):
             load_analysis(path)
+
+
+def test_only_faults_in_words_go_without_a_pattern(tmp_path: Path) -> None:
+    content = {"x": {"faults": ["a→b: refused"]}}
+    assert valid(SCHEMA, content)
+    assert load_analysis(written(tmp_path, content)).entries
+    for more in ({"kind": "reset"}, "a"):
+        wrong = {"x": {"faults": ["a→b: refused", more]}}
+        assert not valid(SCHEMA, wrong)
+        with pytest.raises(AnalysisError):
+            load_analysis(written(tmp_path, wrong))

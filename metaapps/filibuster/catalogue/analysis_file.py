@@ -5,16 +5,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from baggage.boundary import Fault, FaultKind
+from metaapps.filibuster.catalogue.calls import RuleError, parse_calls
 from metaapps.filibuster.catalogue.expression import PREFIX, Expression, ExpressionError, parse
-from metaapps.filibuster.catalogue.faults import Catalogue, Entry, Metadata
+from metaapps.filibuster.catalogue.faults import ANY, Catalogue, Entry, Metadata
 from metaapps.filibuster.catalogue.place import AnalysisError, Place, read
+from metaapps.filibuster.catalogue.rule import MOST_ATTEMPTS, parse_rule
+from metaapps.filibuster.catalogue.wording import (
+    LEAST_SECONDS,
+    MOST_SECONDS,
+    checked_edit,
+    make_late,
+)
 from metaapps.filibuster.status import GRPC_CODES
 
+T = TypeVar("T")
 _NEUTRAL: Final[Mapping[str, FaultKind]] = {
     "requests.exceptions.ConnectionError": FaultKind.REFUSED,
     "requests.exceptions.Timeout": FaultKind.TIMEOUT,
@@ -32,9 +42,10 @@ KINDS: Final = tuple(kind.value for kind in FaultKind if kind is not FaultKind.R
 def load_analysis(path: Path) -> Catalogue:
     """Read a catalogue from an analysis file (JSON).
 
-    Exceptions of all sections come first, then `faults`, then errors, each in the file's order. An
-    exception's `metadata` tells a gRPC `code`, and `sleep` and `abort` for foreign clients. Raises
-    `AnalysisError` for a file that is missing, isn't JSON, has another shape, or names no fault.
+    Exceptions of all sections come first, then `faults`, then errors, each in the file's order. A
+    fault may be a text, as in `rule`: it needs no pattern. An exception's `metadata` tells a gRPC
+    `code`, and `sleep` and `abort` for foreign clients. Raises `AnalysisError` for a file that is
+    missing, isn't JSON, has another shape, or names no fault.
     """
     whole = read(path)
     sections = [section for name, section in whole.items() if not name.startswith("$")]
@@ -51,18 +62,29 @@ def load_analysis(path: Path) -> Catalogue:
 def _entry(section: Place, fault: Fault, place: Place) -> Entry:
     """Return an entry for the calls of a section, with what else its place says of them."""
     restriction, services = place.get("restrictions"), place.get("service_name")
+    attempts, after = place.get("attempts"), place.get("after")
     return Entry(
         section.need("pattern", r'say which calls, as in "requests\\.(get|put)"').pattern(),
         fault,
         restriction.string() if restriction else "",
         services.pattern() if services else None,
         _metadata(place),
+        attempts=attempts.whole(1, MOST_ATTEMPTS) if attempts else None,
+        after=_understood(after, parse_calls) if after else None,
     )
+
+
+def _understood(place: Place, parsed: Callable[[str], T]) -> T:
+    """Return what a text in people's words says."""
+    try:
+        return parsed(place.string())
+    except RuleError as error:
+        raise AnalysisError(f"{place.name}: {error}") from error
 
 
 def _exceptions(section: Place) -> Iterator[Entry]:
     for place in section.each("exceptions"):
-        place.only("name", "restrictions", "metadata", "service_name")
+        place.only("name", *_COMMON)
         name = place.need("name", 'say which, as in "requests.exceptions.ConnectionError"').string()
         yield _entry(section, _grpc_status(place) or _exception(name), place)
 
@@ -101,30 +123,52 @@ def _metadatum(key: str, place: Place) -> Metadata | Expression:
 
 def _faults(section: Place) -> Iterator[Entry]:
     for place in section.each("faults"):
-        place.only("kind", "status_code", "body", "restrictions", "metadata", "service_name")
+        if isinstance(place.value, str):
+            pattern = section.get("pattern")
+            yield Entry.of(_understood(place, parse_rule), pattern.pattern() if pattern else ANY)
+            continue
+        place.only("kind", "late", *_DETAILS, *_COMMON)
         kind = place.need("kind", f"say which of {', '.join(KINDS)}")
         if kind.value not in KINDS:
             raise kind.wrong(f"must be one of {', '.join(KINDS)}")
-        yield _entry(section, _fault(place, FaultKind(kind.value)), place)
+        yield _entry(section, _late(place, _fault(place, FaultKind(kind.value))), place)
+
+
+_COMMON: Final = ("restrictions", "metadata", "service_name", "attempts", "after")
 
 
 def _fault(place: Place, kind: FaultKind) -> Fault:
-    needed = _NEEDED.get(kind)
-    if needed is not None:
-        place.need(needed[0], needed[1])
-    status, body = place.get("status_code"), _body(place.get("body"))
-    code = status.status() if status else None
-    return Fault(
-        kind,
-        status=code if kind is FaultKind.STATUS else None,
-        body=body if kind in _NEEDED else None,
-    )
+    """Return the fault of a kind; what its place says beyond the kind is checked all the same."""
+    said = {name: read(found) for name, read in _DETAILS.items() if (found := place.get(name))}
+    if kind is FaultKind.STATUS:
+        if "code" in said:
+            return Fault(kind, status=said["code"])
+        place.need("status_code", 'give an HTTP status such as "503", or a gRPC "code"')
+        return Fault(kind, status=said["status_code"], body=said.get("body"))
+    if kind is FaultKind.BODY:
+        if "edit" in said:
+            return Fault(kind, edit=said["edit"])
+        place.need("body", 'give the text that shall be answered, or an "edit" of what came')
+        return Fault(kind, body=said["body"])
+    if kind is FaultKind.DELAY:
+        place.need("seconds", "say how long it takes")
+        return Fault(kind, seconds=said["seconds"])
+    return Fault(kind)
 
 
-_NEEDED: Final = {
-    FaultKind.STATUS: ("status_code", 'give an HTTP status such as "503"'),
-    FaultKind.BODY: ("body", "give the text that shall be answered"),
-}
+def _late(place: Place, fault: Fault) -> Fault:
+    """Return a fault that befalls the answer, if its place says so."""
+    late = place.get("late")
+    if late is None:
+        return fault
+    if not isinstance(late.value, bool):
+        raise late.wrong("must be true or false")
+    if not late.value:
+        return fault
+    try:
+        return replace(fault, late=make_late(fault))
+    except RuleError as error:
+        raise AnalysisError(f"{late.name}: {error}") from error
 
 
 def _body(place: Place | None) -> bytes | None:
@@ -135,9 +179,25 @@ def _body(place: Place | None) -> bytes | None:
     return place.value.encode("utf-8", "surrogatepass")
 
 
+def _grpc_code(code: Place) -> int:
+    name = code.string()
+    if name not in GRPC_CODES[1:]:
+        raise code.wrong('must be a gRPC code such as "UNAVAILABLE"')
+    return GRPC_CODES.index(name)
+
+
+_DETAILS: Final[Mapping[str, Callable[[Place], Any]]] = {
+    "status_code": Place.status,
+    "code": _grpc_code,
+    "body": _body,
+    "edit": lambda place: _understood(place, checked_edit),
+    "seconds": lambda place: place.number(LEAST_SECONDS, MOST_SECONDS),
+}
+
+
 def _errors(section: Place) -> Iterator[Entry]:
     for error in section.each("errors"):
-        error.only("service_name", "types")
+        error.only("service_name", "types", "attempts", "after")
         error.need("service_name", 'say which, ".*" for every service').pattern()
         for place in error.each("types"):
             yield _entry(section, _error(place), error)
@@ -161,9 +221,4 @@ def _grpc_status(place: Place) -> Fault | None:
     """Return the gRPC status that `metadata.code` names; gRPC's one exception says no more."""
     metadata = place.get("metadata")
     code = metadata.get("code") if metadata else None
-    if code is None:
-        return None
-    name = code.string()
-    if name not in GRPC_CODES[1:]:
-        raise code.wrong('must be a gRPC code such as "UNAVAILABLE"')
-    return Fault(FaultKind.STATUS, status=GRPC_CODES.index(name))
+    return None if code is None else Fault(FaultKind.STATUS, status=_grpc_code(code))

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from baggage.boundary import Fault, FaultKind
+from metaapps.filibuster.catalogue.calls import Calls, begins_after, callee, is_message
 from metaapps.filibuster.catalogue.expression import Expression, ExpressionError
-from metaapps.filibuster.observation import Observation
-from metaapps.filibuster.status import GRPC_CODES
+from metaapps.filibuster.catalogue.rule import Rule
+from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.status import GRPC_CODES, grpc_code, is_grpc
 from metaapps.filibuster.tree import Tree
 
 TIMEOUT_SET: Final = "timeout"
+ANY: Final = re.compile("")
+"""The pattern of any call."""
 
 Metadata = str | int | float | bool | None
 
@@ -29,7 +33,11 @@ class Entry:
     `calls` must match at the start of "library.method" as in "requests.get", `services` at the
     start of the target's name. `restriction` "timeout" fits only calls that set a timeout; any
     other restriction speaks of what our calls don't show, so that it fits none. The same holds for
-    an expression in `metadata` that can't be told for a call.
+    an expression in `metadata` that can't be told for a call. `where` says more of the calls, in
+    people's words; it takes gRPC's codes for gRPC's calls alone.
+
+    `attempts` are how many attempts at a call fail, from the first one on; None takes each call for
+    itself. `after` are calls of which one must have succeeded before.
     """
 
     calls: re.Pattern[str]
@@ -37,18 +45,42 @@ class Entry:
     restriction: str = ""
     services: re.Pattern[str] | None = None
     metadata: tuple[tuple[str, Metadata | Expression], ...] = ()
+    where: Calls | None = None
+    attempts: int | None = None
+    after: Calls | None = None
+
+    @classmethod
+    def of(cls, rule: Rule, calls: re.Pattern[str] = ANY) -> Entry:
+        """Return the entry for a fault that is written by hand."""
+        return cls(calls, rule.fault, where=rule.calls, attempts=rule.attempts, after=rule.after)
 
     def fits(self, observation: Observation) -> bool:
-        """Whether the fault could happen at this call."""
+        """Whether the fault could happen at this call, or to this message; whenever that is."""
         if self.restriction and not (
             self.restriction == TIMEOUT_SET and observation.timeout is not None
         ):
             return False
-        if self.services is not None and not self.services.match(observation.target):
+        if self.services is not None and not self.services.match(callee(observation)):
             return False
         if not any(self.calls.match(name) for name in _spellings(observation)):
             return False
-        return self.metadata_for(observation) is not None
+        return (
+            _befalls(self.fault, observation)
+            and (self.where is None or self._meant(self.where, observation))
+            and self.metadata_for(observation) is not None
+        )
+
+    def in_time(self, call: Observation, tree: Tree) -> bool:
+        """Whether enough has happened before a call that fits."""
+        return self.after is None or begins_after(call, self.after, tree)
+
+    def _meant(self, where: Calls, observation: Observation) -> bool:
+        fault = self.fault
+        if fault.kind is FaultKind.STATUS and observation.role is Role.CALL:
+            grpc = grpc_code("grpc", fault.status) is not None
+            if grpc is not is_grpc(observation.library):
+                return False
+        return where.match(observation)
 
     def metadata_for(self, observation: Observation) -> Mapping[str, Metadata] | None:
         """Return the metadata with its expressions worked out, None where they can't be."""
@@ -65,6 +97,16 @@ class Entry:
             # Nobody can sleep for less than no time.
             found[name] = max(number, 0.0) if name == "sleep" else number
         return found
+
+
+def _befalls(fault: Fault, seen: Observation) -> bool:
+    """Say whether a fault of this kind is one of calls, or of messages, as what was seen is."""
+    if seen.role is Role.CALL:
+        return fault.kind not in _OF_MESSAGES
+    return is_message(seen) and fault.kind in (*_OF_MESSAGES, FaultKind.DELAY)
+
+
+_OF_MESSAGES: Final = (FaultKind.DROP, FaultKind.DUPLICATE)
 
 
 def _spellings(observation: Observation) -> tuple[str, ...]:
@@ -95,8 +137,18 @@ class Catalogue:
         return tuple(dict.fromkeys(fitting))
 
     def trials_for(self, call: Observation, tree: Tree) -> tuple[Trial, ...]:
-        """Return what to try at a call of an execution, each once, in the catalogue's order."""
-        return tuple(Trial(fault) for fault in self.faults_for(call))
+        """Return what to try at a call of an execution, each once, in the catalogue's order.
+
+        Messages have trials too. What befalls several attempts is tried at the first one alone.
+        """
+        fitting = (
+            Trial(entry.fault, entry.attempts or 1)
+            for entry in self.entries
+            if (entry.attempts is None or call.occurrence == 1)
+            and entry.fits(call)
+            and entry.in_time(call, tree)
+        )
+        return tuple(dict.fromkeys(fitting))
 
     def metadata_for(self, fault: Fault, observation: Observation) -> Mapping[str, Metadata]:
         """Return what a file says besides about a fault at a call, for the original's clients.

@@ -102,6 +102,22 @@ class Place:
         except (re.error, RecursionError, OverflowError) as error:
             raise self.wrong(f"must be a regular expression ({error})") from error
 
+    def number(self, least: float, most: float) -> float:
+        """Return a number between two, both included."""
+        value = self.value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.wrong("must be a number")
+        if not least <= value <= most:
+            raise self.wrong(f"must be a number from {least:g} to {most:.0f}")
+        return float(value)
+
+    def whole(self, least: int, most: int) -> int:
+        """Return a whole number between two, both included."""
+        value = self.value
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise self.wrong(f"must be a whole number from {least} to {most}")
+        return value
+
     def status(self) -> int:
         """Return an HTTP status, given as text or number."""
         number = isinstance(self.value, str | int) and not isinstance(self.value, bool)

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from metaapps.filibuster.catalogue.analysis_file import KINDS
 from metaapps.filibuster.catalogue.expression import PREFIX
+from metaapps.filibuster.catalogue.rule import MOST_ATTEMPTS
+from metaapps.filibuster.catalogue.wording import EDIT, LEAST_SECONDS, MOST_SECONDS, NEVER_LATE
 from metaapps.filibuster.status import GRPC_CODES
 
 _TEXT: Final = {"type": "string", "minLength": 1}
@@ -41,6 +43,41 @@ _RESTRICTIONS: Final = {
     **_TEXT,
     "description": '"timeout": only calls that set a timeout. What isn\'t known fits no call.',
 }
+_ATTEMPTS: Final = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MOST_ATTEMPTS,
+    "description": "So many attempts at a call fail, from the first one on.",
+    "$comment": "Not in the original's format.",
+}
+_AFTER: Final = {
+    "type": "string",
+    "pattern": r"^\s*[^\s→>]+\s*(→|->)\s*[^\s→>]+(\s[^→>]*)?$",
+    "description": 'Only once such a call succeeded: "foo→bar GET /items"; "*" is any text.',
+    "$comment": "Not in the original's format.",
+}
+_LATE: Final = {
+    "type": "boolean",
+    "description": "Whether the callee runs, and the fault befalls its answer.",
+    "$comment": "Not in the original's format.",
+}
+_WHEN: Final = {"attempts": _ATTEMPTS, "after": _AFTER}
+_EDIT: Final = {
+    "type": "string",
+    "pattern": rf"^\s*({EDIT.pattern})\s*$",
+    "description": 'How an answer in JSON changes: "null user.name", "drop items", "retype '
+    'total"; or "truncate 10", to so many bytes.',
+}
+_RULE: Final = {
+    "type": "string",
+    "pattern": r"^\s*[^\s→>]+\s*(→|->)\s*[^\s→>]+(\s[^→>]*)?:\s",
+    "description": 'A fault in words: "bar→baz GET /items/*: status 503 first 2".',
+}
+
+
+def _of_kind(kind: str) -> Mapping[str, Any]:
+    return {"properties": {"kind": {"const": kind}}, "required": ["kind"]}
+
 
 _EXCEPTION: Final = {
     "type": "object",
@@ -50,6 +87,7 @@ _EXCEPTION: Final = {
         "restrictions": _RESTRICTIONS,
         "metadata": _METADATA,
         "service_name": {**_SERVICE, "$comment": "Not in the original's format."},
+        **_WHEN,
     },
 }
 _ERROR: Final = {
@@ -57,6 +95,7 @@ _ERROR: Final = {
     "required": ["service_name"],
     "properties": {
         "service_name": _SERVICE,
+        **_WHEN,
         "types": {
             "type": "array",
             "items": {
@@ -88,17 +127,29 @@ _FAULT: Final = {
     "properties": {
         "kind": {"description": "A fault in no library's terms.", "enum": [*KINDS]},
         "status_code": _STATUS,
+        "code": _CODE,
         "body": {"type": "string"},
+        "edit": _EDIT,
+        "seconds": {"type": "number", "minimum": LEAST_SECONDS, "maximum": MOST_SECONDS},
+        "late": _LATE,
         "restrictions": _RESTRICTIONS,
         "metadata": _METADATA,
         "service_name": _SERVICE,
+        **_WHEN,
     },
     "allOf": [
-        {
-            "if": {"properties": {"kind": {"const": kind}}},
-            "then": {"required": [needed]},
-        }
-        for kind, needed in (("status", "status_code"), ("body", "body"))
+        *(
+            {"if": _of_kind(kind), "then": {"anyOf": [{"required": [name]} for name in needed]}}
+            for kind, needed in (
+                ("status", ("status_code", "code")),
+                ("body", ("body", "edit")),
+                ("delay", ("seconds",)),
+            )
+        ),
+        *(
+            {"if": _of_kind(kind.value), "then": {"properties": {"late": {"const": False}}}}
+            for kind in sorted(NEVER_LATE, key=lambda kind: kind.value)
+        ),
     ],
 }
 
@@ -116,13 +167,17 @@ SCHEMA: Final[Mapping[str, Any]] = {
                 "description": 'Which calls: matched at the start of "library.method".',
             },
             "exceptions": {"type": "array", "items": _EXCEPTION},
-            "faults": {"type": "array", "items": _FAULT},
+            "faults": {"type": "array", "items": {"anyOf": [_FAULT, _RULE]}},
             "errors": {"type": "array", "items": _ERROR},
         },
         "dependentRequired": {
             "exceptions": ["pattern"],
-            "faults": ["pattern"],
             "errors": ["pattern"],
         },
+        # A fault in words says by itself where.
+        "anyOf": [
+            {"required": ["pattern"]},
+            {"properties": {"faults": {"type": "array", "items": _RULE}}},
+        ],
     },
 }
