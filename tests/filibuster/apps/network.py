@@ -1,0 +1,239 @@
+"""An application deployed in this process: each service has its own boundary, headers go between.
+
+Orders are signed and travel in the baggage; observations come home in it, and what finds no room
+goes to a coordinator on loopback. Any number of executions may run at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Executor, Future
+from contextvars import Context
+from dataclasses import replace
+from itertools import islice
+from threading import Thread
+from typing import Any, Final, TypeVar
+
+from baggage.boundary import Boundary, Fork, Policy, collect, read_header, write_header
+from baggage.context import attached
+from baggage.instrumentation._forking import ForkAdapter
+from baggage.values import EMPTY
+from metaapps.filibuster.app import Filibuster
+from metaapps.filibuster.coordinator import Coordinator
+from metaapps.filibuster.index import TEST
+from metaapps.filibuster.lineage import ROOT
+from metaapps.filibuster.observation import Execution, Failure, Role, open_branches
+from metaapps.filibuster.orders import LINEAGE, ORDERS, SEEN, Orders
+from metaapps.filibuster.plan import FAULT_FREE, Plan
+from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
+from tests.filibuster.apps import serving
+from tests.filibuster.apps.post import CLIENTS, SERVER, Reply, Request, checked
+from tests.filibuster.apps.program import Application, Program
+from tests.filibuster.apps.serving import Work
+
+T = TypeVar("T")
+KEY: Final = b"the key of all made-up applications"
+_LATER: Final = 3600
+_SETTLE_WITHIN: Final = 5.0
+_THREADS = ForkAdapter("threading", "Thread.start", frozenset({"threading"}))
+_TASKS = ForkAdapter("asyncio", "create_task", frozenset({"asyncio"}))
+
+
+class Network:
+    """An application that runs, and its functional test. Safe in any thread."""
+
+    def __init__(
+        self,
+        application: Application,
+        coordinator: Coordinator | None = None,
+        *,
+        budget: int = 4096,
+    ) -> None:
+        """Deploy. Without a coordinator, all that is seen has to find room in `budget` bytes."""
+        self.application = application
+        self._coordinator = coordinator
+        self._boundaries = {
+            name: _boundary(name, Filibuster((KEY,)), budget) for name in application.programs
+        }
+        self._test = _boundary(TEST, Filibuster((KEY,), by_test=True), budget)
+        self.runs = 0
+        self._expected = self._drive()
+
+    def run(self, plan: Plan = FAULT_FREE) -> Execution:
+        """Run the functional test once under a plan."""
+        self.runs += 1
+        execution = secrets.token_hex(8)
+        inbox = None if self._coordinator is None else self._coordinator.open(execution)
+        failure = None
+        header = self._header(execution, plan)
+        with attached(read_header(header)) as branch:
+            try:
+                serving.check(self.application.test, self._drive(), self._expected)
+            except AssertionError as error:
+                # One line: pytest adds others to the assertions of its own modules.
+                failure = Failure(f"AssertionError: {str(error).partition(chr(10))[0]}")
+            collect(branch)
+            seen = decode_observations(branch.unpack(SEEN))
+        if inbox is not None and self._coordinator is not None:
+            inbox.put(seen)
+            seen = inbox.settle(_SETTLE_WITHIN)
+            self._coordinator.close(execution)
+        kept = tuple(one for one in seen if one.role is not Role.END)
+        return Execution(plan, kept, failure, unfinished=open_branches(seen))
+
+    def _header(self, execution: str, plan: Plan) -> str:
+        orders = Orders(execution, plan, int(time.time()) + _LATER)
+        if self._coordinator is not None:
+            at = self._coordinator
+            orders = replace(orders, coordinator=at.address, token=at.token)
+        down = {ORDERS: encode_orders(orders, KEY), LINEAGE: encode_lineage(ROOT)}
+        return write_header(EMPTY.with_down(down))
+
+    def _drive(self) -> serving.Answers:
+        """Make the test's calls, in a context where nothing else is current."""
+        test = self.application.test
+        if test.awaits:
+            return asyncio.run(serving.run(_Awaiting(self, self._test), test))
+        return _completed(serving.run(_Waiting(self, self._test), test))
+
+    def serve(self, request: Request) -> Reply:
+        """Serve a request in this thread, in a context of its own."""
+        program, boundary = self._found(request)
+        scope = _Waiting(self, boundary)
+
+        def handle() -> Reply:
+            return _completed(serving.serve(scope, program, request))
+
+        return Context().run(boundary.serve, SERVER, request, handle)
+
+    async def aserve(self, request: Request) -> Reply:
+        """Serve a request in a task of its own; programs that don't await are served here."""
+        program, boundary = self._found(request)
+        if not program.awaits:
+            return self.serve(request)
+        serving_it = self._arrive(boundary, program, request)
+        return await asyncio.create_task(serving_it, context=Context())
+
+    async def _arrive(self, boundary: Boundary, program: Program, request: Request) -> Reply:
+        arrival = boundary.arrive(SERVER, request)
+        assert arrival is not None
+        try:
+            with arrival.scope():
+                assert arrival.begin() is None
+                reply = await serving.serve(_Awaiting(self, boundary), program, request)
+                arrival.end(arrival.answered(reply))
+                arrival.respond(reply.headers)
+                return reply
+        finally:
+            arrival.close()
+
+    def _found(self, request: Request) -> tuple[Program, Boundary]:
+        return self.application.programs[request.target], self._boundaries[request.target]
+
+
+def _boundary(service: str, app: Filibuster, budget: int) -> Boundary:
+    return Boundary(Policy(service=service, strict=True, budget=budget), (app,))
+
+
+def _completed(work: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine returns that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    raise RuntimeError("code for a thread awaited something")
+
+
+class _Waiting:
+    """Calls and branches of code that runs in threads."""
+
+    def __init__(self, network: Network, boundary: Boundary) -> None:
+        self._network, self._boundary = network, boundary
+
+    async def call(self, request: Request, library: str) -> Reply:
+        def send() -> Reply:
+            return checked(library, self._network.serve(request))
+
+        reply: Reply = self._boundary.call(CLIENTS[library], request, send)
+        return reply
+
+    def fork(self, work: Work) -> Work:
+        fork = _forked(self._boundary, _THREADS)
+        ended: list[Any] = []
+
+        def body() -> None:
+            ended.append(_completed(_awaited(work)))
+
+        thread = Thread(target=fork.run, args=(body,), daemon=True)
+        fork.start(thread.start)
+
+        async def join() -> Any:
+            thread.join()
+            fork.join()
+            return ended[0]
+
+        return join
+
+
+class _Awaiting:
+    """Calls and branches of code that runs in an event loop."""
+
+    def __init__(self, network: Network, boundary: Boundary) -> None:
+        self._network, self._boundary = network, boundary
+
+    async def call(self, request: Request, library: str) -> Reply:
+        async def send() -> Reply:
+            await asyncio.sleep(0)  # so that others come between
+            return checked(library, await self._network.aserve(request))
+
+        reply: Reply = await self._boundary.acall(CLIENTS[library], request, send)
+        return reply
+
+    def fork(self, work: Work) -> Work:
+        fork = _forked(self._boundary, _TASKS)
+        task = fork.start(lambda: asyncio.create_task(fork.arun(_awaited(work))))
+
+        async def join() -> Any:
+            try:
+                return await task
+            finally:
+                fork.join()
+
+        return join
+
+
+def _forked(boundary: Boundary, adapter: ForkAdapter) -> Fork:
+    fork = boundary.fork(adapter, None)
+    assert fork is not None
+    return fork
+
+
+async def _awaited(work: Callable[[], Awaitable[T]]) -> T:
+    return await work()
+
+
+class RunsAhead:
+    """Runs plans in a pool, as they are shown to it, and hands over each at its turn."""
+
+    def __init__(self, run: Callable[[Plan], Execution], pool: Executor, ahead: int) -> None:
+        """Run ahead by at most so many plans."""
+        self._run, self._pool, self._ahead = run, pool, ahead
+        self._started: dict[frozenset[Any], Future[Execution]] = {}
+
+    def run(self, plan: Plan) -> Execution:
+        """Return the execution of a plan."""
+        return self._start(plan).result()
+
+    def look_ahead(self, plans: Iterator[Plan]) -> None:
+        """Start what comes next."""
+        for plan in islice(plans, self._ahead):
+            self._start(plan)
+
+    def _start(self, plan: Plan) -> Future[Execution]:
+        if plan.key not in self._started:
+            self._started[plan.key] = self._pool.submit(self._run, plan)
+        return self._started[plan.key]

@@ -1,0 +1,78 @@
+"""Soundness: what reductions leave out is what is known already, on made-up applications.
+
+Each application runs under every plan there is, and the failing outcomes of that are looked for in
+what each reduction ran: the verdict, and what the test was answered. All calls cross the waist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+
+import pytest
+
+from metaapps.filibuster.coordinator import Coordinator
+from metaapps.filibuster.explore import Event
+from metaapps.filibuster.finding import Finding, FindingKind
+from metaapps.filibuster.reduce import Predictor
+from tests.filibuster.apps import Network, generated
+from tests.filibuster.apps.compared import Compared, compared, failing, findings, in_any_order
+
+PARTS = 20
+IN_A_PART = 10
+MOST = 30
+FAR = 1000
+"""How far apart the first seeds of two parts are."""
+
+
+@pytest.fixture(scope="module")
+def coordinator() -> Iterator[Coordinator]:
+    with Coordinator() as running:
+        yield running
+
+
+def applications(coordinator: Coordinator, part: int, wanted: int, most: int) -> Iterator[Compared]:
+    """Yield so many applications that can be compared."""
+    found = 0
+    for seed in count(part * FAR):
+        made = compared(Network(generated(seed), coordinator), most)
+        if made is not None:
+            yield made
+            found += 1
+        if found == wanted:
+            return
+
+
+def judge(made: Compared) -> None:
+    """Assert that no reduction misses a failing outcome that it promises to find."""
+    application = made.network.application
+    if not application.reads_errors:
+        events = made.searched(Predictor())
+        assert not made.missed(events, bodies=False), application
+        assert not [*made.mispredicted(events, bodies=False)], application
+        assert not odd(events), application
+
+
+def odd(events: Iterable[Event]) -> list[Finding]:
+    """Return what shouldn't be found. That an error's sender isn't seen to the end may be."""
+    return [each for each in findings(events) if each.kind is not FindingKind.UNSEEN]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_reduction_misses_a_failing_outcome(coordinator: Coordinator, part: int) -> None:
+    for made in applications(coordinator, part, IN_A_PART, MOST):
+        judge(made)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("part", range(100))
+def test_none_does_so_on_thousands(coordinator: Coordinator, part: int) -> None:
+    for made in applications(coordinator, PARTS + part, 50, 2 * MOST):
+        judge(made)
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_the_search_reaches_what_any_order_reaches(coordinator: Coordinator, part: int) -> None:
+    for made in applications(coordinator, part, IN_A_PART, MOST):
+        whole = failing(in_any_order(made), bodies=True)
+        assert failing(made.every, bodies=True) == whole, made.network.application
