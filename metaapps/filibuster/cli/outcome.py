@@ -14,6 +14,7 @@ from metaapps.filibuster.coverage.recording import CoverageError
 from metaapps.filibuster.foreign.server import ForeignServerError
 from metaapps.filibuster.services import ServicesError
 from metaapps.filibuster.settings import NoLocalKey
+from metaapps.filibuster.workers import WorkersError
 
 
 class ExitCode(Enum):
@@ -38,6 +39,7 @@ _REFUSALS = (
     CoverageError,
     ForeignServerError,
     NoLocalKey,
+    WorkersError,
 )
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from metaapps.filibuster import services
 from metaapps.filibuster.cli.functional import functional_test
+from metaapps.filibuster.cli.runner import Runner, Terms
 from metaapps.filibuster.cli.session import Session
+from metaapps.filibuster.cli.standing import Standing
 from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.explore import Event, Limits, Pruned, Ran, explore
 from metaapps.filibuster.foreign.catalogue import FOREIGN_DEFAULT
@@ -65,11 +67,11 @@ class Mixture:
     running: services.Running
 
     def session(self, test: str) -> Session:
-        url = {"FILIBUSTER_URL": self.server.url, "FILIBUSTER_KEY": self.running.key}
-        environment = {**self.running.environment, **url}
-        key = self.running.key.encode()
-        found = functional_test(test)
-        return Session(found, environment, self.coordinator, key, 30.0, foreign=self.server)
+        standing = Standing(self.running.environment, self.running.key)
+        runner = Runner(
+            functional_test(test), standing, self.coordinator, Terms(30.0), foreign=self.server
+        )
+        return Session(runner, standing, None)
 
     def run(self, test: str, plan: Plan) -> Execution:
         return self.session(test).run(plan)
