@@ -1,0 +1,119 @@
+"""Faults by hand, without a search: from rules to the one execution in which all of them act.
+
+Pure: running a plan is handed in. What a rule says is in `catalogue.rule`; showing what came of it
+is the command line's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from metaapps.filibuster.catalogue import Entry, Rule, RuleError, callee, is_message
+from metaapps.filibuster.catalogue.wording import worded
+from metaapps.filibuster.explore import planned_fault
+from metaapps.filibuster.observation import Execution, Observation, Role
+from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
+from metaapps.filibuster.tree import Tree, build
+
+MOST_RUNS: Final = 50
+_MOST_NAMES: Final = 12
+
+
+def settle(run: Callable[[Plan], Execution], rules: Sequence[Rule]) -> Iterator[Execution]:
+    """Run until no call is reached any more that a rule fits; yield each execution.
+
+    The first one is without faults, and the only one if it fails. The last one is that in which all
+    rules act at all calls that they fit: what is planned there is what they make of its calls.
+    Raises RuleError if that isn't reached in `MOST_RUNS`, or if a rule fits no call there.
+    """
+    plan = FAULT_FREE
+    for _ in range(MOST_RUNS):
+        execution = run(plan)
+        yield execution
+        if not plan.faults and not execution.passed:
+            return
+        tree = build(execution.observations)
+        wanted = Plan(tuple(planned_by(rules, tree)))
+        if wanted.key == plan.key:
+            _check(rules, tree)
+            return
+        plan = wanted
+    raise RuleError(
+        f"no end after {MOST_RUNS} runs: each one reached calls that none before it had made, as "
+        "retries without end do; say how many shall fail, as in 'bar→baz: status 503 first 3'"
+    )
+
+
+def planned_by(rules: Sequence[Rule], tree: Tree) -> Iterator[PlannedFault]:
+    """Yield what rules make of the calls of an execution; of several rules the first one counts."""
+    for seen in _befallen(tree):
+        for rule in rules:
+            if _fits(rule, seen, tree):
+                yield planned_fault(seen, rule.fault)
+                break
+
+
+def unhit(execution: Execution) -> tuple[PlannedFault, ...]:
+    """Return the planned faults that did not happen."""
+    return tuple(each for each in execution.plan.faults if each.index not in execution.fired)
+
+
+def name_of(seen: Observation) -> str:
+    """Return what to call a call in a rule."""
+    return f"{seen.source}→{callee(seen)} {seen.operation}".strip()
+
+
+def _befallen(tree: Tree) -> Iterator[Observation]:
+    """Yield what faults can befall: calls, but for the functional test's own, and messages."""
+    for seen in tree.preorder:
+        if not seen.by_test and (seen.role is Role.CALL or is_message(seen)):
+            yield seen
+
+
+def _fits(rule: Rule, seen: Observation, tree: Tree) -> bool:
+    entry = Entry.of(rule)
+    late = rule.attempts is not None and seen.occurrence > rule.attempts
+    return not late and entry.fits(seen) and entry.in_time(seen, tree)
+
+
+def _check(rules: Sequence[Rule], tree: Tree) -> None:
+    """Raise RuleError for a rule that fits no call, or whose calls others fail already."""
+    for at, rule in enumerate(rules):
+        fitting = [seen for seen in _befallen(tree) if _fits(rule, seen, tree)]
+        if not fitting:
+            raise RuleError(f"{str(rule)!r} {_why_not(rule, tree)}")
+        if all(any(_fits(other, seen, tree) for other in rules[:at]) for seen in fitting):
+            raise RuleError(f"{str(rule)!r} fits only calls that another fault befalls already")
+
+
+def _why_not(rule: Rule, tree: Tree) -> str:
+    there = [*_befallen(tree)]
+    if not there:
+        return "fits no call, since no service was seen to call another"
+    named = [seen for seen in there if rule.calls.match(seen)]
+    entry = Entry.of(rule)
+    if any(entry.fits(seen) for seen in named):
+        if rule.after is not None:
+            return f"fits no call that came after a successful {rule.after}"
+        return "fits no first attempt"
+    if named:
+        libraries = _told({seen.library: None for seen in named})
+        return f"fits no call: {worded(rule.fault)} is no fault of {libraries}"
+    if any(rule.calls.match(seen) for seen in tree.calls):
+        return f"fits only the functional test's own calls, which never fail; {_others(there, '')}"
+    return f"fits no call; {_others(there, str(rule.calls))}"
+
+
+def _others(there: Iterable[Observation], wanted: str) -> str:
+    names = {name_of(seen): None for seen in there}
+    near = get_close_matches(wanted, [name.partition(" ")[0] for name in names], 1, 0.7)
+    meant = f"did you mean {near[0]!r}? " if near and near[0] != wanted else ""
+    return f"{meant}There are: {_told(names)}"
+
+
+def _told(names: Iterable[str]) -> str:
+    names = [*names]
+    more = len(names) - _MOST_NAMES
+    return ", ".join([*names[:_MOST_NAMES], *([f"and {more} more"] if more > 0 else [])])
