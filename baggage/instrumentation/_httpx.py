@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from baggage.boundary import (
     Boundary,
@@ -31,6 +31,9 @@ from baggage.instrumentation._http import ResponseHeaders, digest, payload
 from baggage.instrumentation._httpx_bodies import Body, atake, content_of, kind_of, take
 from baggage.instrumentation._httpx_faults import Nowhere, changed, finished
 from baggage.instrumentation._patching import Switch, wrap
+
+if TYPE_CHECKING:
+    from baggage.boundary.edit import Edit
 
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _SOCKETS: Final = ("ws", "wss")
@@ -275,6 +278,12 @@ class _Adapter:
 
     def answer(self, error: BaseException) -> None:
         """Say nothing: `raise_for_status` comes after the call."""
+
+    def edited(self, response: Any, edit: Edit) -> bytes:
+        body = content_of(response)
+        if body is None:
+            raise CannotEnact("a body that the application streams is not edited")
+        return edit.of(body)
 
     def enact(self, fault: Fault, request: Sending, response: Any | None = None) -> Any:
         if fault.kind is FaultKind.BODY:

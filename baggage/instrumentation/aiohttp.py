@@ -7,10 +7,11 @@ Needs aiohttp 3.12, the first with client middlewares. Faults are in `_aiohttp.f
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from inspect import signature
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp.client import DEFAULT_TIMEOUT, ClientSession, ClientTimeout
 from aiohttp.client_exceptions import (
@@ -27,6 +28,7 @@ from baggage.boundary import (
     Boundary,
     Call,
     CallSite,
+    CannotEnact,
     Endpoint,
     Facts,
     Fault,
@@ -40,6 +42,9 @@ from baggage.instrumentation._aiohttp.bodies import arrive, at_hand, is_redirect
 from baggage.instrumentation._aiohttp.faults import enact
 from baggage.instrumentation._aiohttp.headers import Headers, digest, joined
 from baggage.instrumentation._patching import Function, Switch, replace
+
+if TYPE_CHECKING:
+    from baggage.boundary.edit import Edit
 
 _LIBRARY: Final = "aiohttp"
 _PACKAGES: Final = frozenset({"aiohttp"})
@@ -83,7 +88,7 @@ def _attempting(boundary: Boundary, limits: ClientTimeout) -> Middleware:
             return await handler(request)
         whole = departure.call is not None
         response: ClientResponse = await adrive(
-            departure, lambda: attempt.through(handler, whole=whole)
+            departure, lambda: attempt.through(handler, whole=whole), attempt.wait
         )
         return response
 
@@ -97,12 +102,13 @@ class Attempt:
     object, and what was received shows what was sent: so what is added is taken back.
     """
 
-    __slots__ = ("_before", "limits", "request", "site")
+    __slots__ = ("_before", "_owed", "limits", "request", "site")
 
     def __init__(self, request: ClientRequest, limits: ClientTimeout, site: CallSite) -> None:
         """Take a request, the limits of time that it is sent under, and who asked for it."""
         self.request, self.limits, self.site = request, limits, site
         self._before: dict[str, list[str]] = {}
+        self._owed = 0.0
 
     def get(self, name: str) -> str | None:
         """Return a header to send."""
@@ -114,17 +120,43 @@ class Attempt:
         self._before.setdefault(name, headers.getall(name, []))
         headers[name] = value
 
+    async def wait(self, seconds: float) -> None:
+        """Wait, as long as the limits of time let it be.
+
+        They end the wait of a call that they would end, which had been sent: it's waited for then
+        once the answer is there.
+        """
+        total = self.limits.total
+        if total and seconds >= total:
+            self._owed = seconds
+            return
+        with self._timer():
+            await asyncio.sleep(seconds)
+
     async def through(self, handler: Handler, *, whole: bool) -> ClientResponse:
         """Send, and have a `whole` short body come."""
         try:
-            # Else a time-out of the whole call would be seen as a cancellation here.
-            with getattr(self.request, "_timer", None) or nullcontext():
+            with self._timer():
                 response = await handler(self.request)
         finally:
             self._take_back()
         if whole:
             await arrive(response)
+        if self._owed:
+            await self._pay(response)
         return response
+
+    async def _pay(self, response: ClientResponse) -> None:
+        try:
+            with self._timer():
+                await asyncio.sleep(self._owed)
+        except BaseException:
+            response.close()
+            raise
+
+    def _timer(self) -> AbstractContextManager[Any]:
+        """Turn a time-out of the whole call into an exception; it'd be seen as a cancellation."""
+        return getattr(self.request, "_timer", None) or nullcontext()
 
     def _take_back(self) -> None:
         headers = self.request.headers
@@ -197,6 +229,12 @@ class _Adapter:
         if not isinstance(error, ClientResponseError) or isinstance(error, ClientHttpProxyError):
             return None
         return None if error.headers is None else error
+
+    def edited(self, response: ClientResponse, edit: Edit) -> bytes:
+        body = at_hand(response)
+        if body is None:
+            raise CannotEnact("a body that streams, or is encoded or long, is not edited")
+        return edit.of(body)
 
     def enact(
         self, fault: Fault, request: Attempt, response: ClientResponse | None = None

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPResponse
+from io import BufferedReader, BytesIO
 from socket import getdefaulttimeout
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from baggage.boundary import (
@@ -35,6 +36,12 @@ from baggage.instrumentation._http_client_exchange import (
 from baggage.instrumentation._nowhere import Socket, answer_of, message, refused
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.wire import NAME, split_members
+
+if TYPE_CHECKING:
+    from baggage.boundary.edit import Edit
+
+_WHOLE: Final = 1 << 24
+"""Bytes of a body that is read before the application does, where it is to be edited."""
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -163,6 +170,9 @@ class _Adapter:
     def answer(self, error: BaseException) -> None:
         """Say nothing: a status is no exception here."""
 
+    def edited(self, response: HTTPResponse, edit: Edit) -> bytes:
+        return edit.of(_whole(response))
+
     def enact(
         self, fault: Fault, request: Request, response: HTTPResponse | None = None
     ) -> HTTPResponse:
@@ -193,6 +203,16 @@ def _read(request: Request, answer: Answer) -> HTTPResponse:
     )
     made.begin()
     return made
+
+
+def _whole(response: HTTPResponse) -> bytes:
+    """Read a body that ends; the application finds it as it was."""
+    if response.chunked or (response.length or 0) > _WHOLE:
+        raise CannotEnact("a body that streams, or is long, is not edited")
+    body = response.read()
+    response.fp = BufferedReader(BytesIO(body))
+    response.length = len(body)
+    return body
 
 
 def _answer(fault: Fault) -> Answer:

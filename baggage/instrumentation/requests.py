@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response
@@ -20,6 +20,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from baggage.boundary import (
     Boundary,
     Call,
+    CannotEnact,
     Departure,
     Endpoint,
     Facts,
@@ -34,6 +35,9 @@ from baggage.instrumentation._patching import Function, Switch, replace
 from baggage.instrumentation._requests_attempts import Arranged, Attempts, Sending
 from baggage.instrumentation._requests_faults import changed, dial, enact
 from baggage.instrumentation._urllib3 import Attempt, is_plain, seconds, sent_by
+
+if TYPE_CHECKING:
+    from baggage.boundary.edit import Edit
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -165,6 +169,11 @@ class _Adapter:
 
     def answer(self, error: BaseException) -> None:
         """Say nothing: `raise_for_status` comes after the call."""
+
+    def edited(self, response: Response, edit: Edit) -> bytes:
+        if not _is_read(response):
+            raise CannotEnact("a body that the application streams is not edited")
+        return edit.of(response.content)
 
     def enact(self, fault: Fault, request: Sending, response: Response | None = None) -> Response:
         if response is not None and fault.kind is FaultKind.BODY:

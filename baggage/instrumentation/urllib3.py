@@ -9,7 +9,7 @@ http.client, whose body nobody digests or changes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from urllib3 import exceptions
@@ -42,6 +42,9 @@ from baggage.instrumentation._urllib3 import (
     time_out_connecting,
     with_body,
 )
+
+if TYPE_CHECKING:
+    from baggage.boundary.edit import Edit
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -80,14 +83,14 @@ class _ResponseFacts:
         return bool(self._response.status < 400)
 
     def digest(self) -> bytes | None:
-        body = self._body()
+        body = self.body()
         return None if body is None else digest(body)
 
     def size(self) -> int | None:
-        body = self._body()
+        body = self.body()
         return None if body is None else len(body)
 
-    def _body(self) -> bytes | None:
+    def body(self) -> bytes | None:
         body: bytes | None = getattr(self._response, "_body", None)
         return body
 
@@ -159,6 +162,12 @@ class _Adapter:
 
     def answer(self, error: BaseException) -> None:
         """Say nothing: a status is no exception here."""
+
+    def edited(self, response: Any, edit: Edit) -> bytes:
+        body = _ResponseFacts(response).body()
+        if body is None:
+            raise CannotEnact("a body that the application streams is not edited")
+        return edit.of(body)
 
     def enact(self, fault: Fault, request: Attempt, response: Any = None) -> Any:
         if response is not None and fault.kind is FaultKind.BODY:

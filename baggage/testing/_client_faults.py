@@ -7,14 +7,24 @@ import time
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
-from baggage.boundary import Fault, FaultKind, Inject, Proceed, Raised, Returned
+import pytest
+
+from baggage.boundary import PROCEED, Fault, FaultKind, Inject, Proceed, Raised, Returned
 from baggage.context import ensure, pack, unpack
 from baggage.testing._client import Client
 from baggage.testing.origin import HANG, RESET, Received, Reply, service
 from baggage.testing.suite import chain, failure, outcome_of
 
+_JSON: Final = b'{"a": {"b": [1, "x"]}, "c": "y"}'
+_EDITS: Final = (
+    ("null a.b[1]", b'{"a":{"b":[1,null]},"c":"y"}'),
+    ("drop a", b'{"c":"y"}'),
+    ("retype c", b'{"a":{"b":[1,"x"]},"c":1}'),
+    ("truncate 7", b'{"a": {'),
+)
 _CHANGED: Final = Fault(FaultKind.BODY, body=b"changed")
 _DELAY: Final = 0.05
 # The timers of event loops may be early by a tick of the clock.
@@ -116,6 +126,78 @@ class Faults(Client):
         # A bound from below, which no slow machine can miss.
         assert arrived - began >= _DELAY - _TICK
 
+    def test_a_late_fault_is_like_one_that_befalls_an_answer(self) -> None:
+        for fault in (*self._known(FaultKind.TIMEOUT), *self._known(FaultKind.RESET)):
+            assert self._lost_by(replace(fault, late=True)) == self._lost_by(fault)
+
+    def test_a_late_status_stands_for_what_the_callee_answered(self) -> None:
+        for fault in self._known(FaultKind.STATUS):
+            late = replace(fault, late=True, body=b"gone")
+            scripted = self.scripted(Inject(late))
+            response = self.send()
+            assert (self.status(response), self.body(response)) == (fault.status, b"gone")
+            assert (scripted.saw[0].injected, len(self.origin.received)) == (late, 1)
+
+    def test_a_late_fault_leaves_a_call_alone_that_fails_by_itself(self) -> None:
+        for fault in self._known(FaultKind.STATUS):
+            scripted = self.scripted(Inject(replace(fault, late=True)))
+            real = failure(lambda: self.send(lambda _: RESET))
+            outcome = scripted.saw[0]
+            assert isinstance(outcome, Raised)
+            assert (outcome.injected, outcome.error) == (None, self.told(real))
+
+    def test_a_flow_within_sees_what_the_callee_answered(self) -> None:
+        for fault in self._known(FaultKind.STATUS):
+            self.scripted(Inject(replace(fault, late=True)), name="injects")
+            inner = self.scripted(name="inner")
+            assert self.status(self.send()) == fault.status
+            assert (inner.saw[0].injected, inner.saw[0].facts.status) == (None, 200)
+
+    @pytest.mark.parametrize(("edit", "body"), _EDITS)
+    def test_a_body_that_came_is_edited(self, edit: str, body: bytes) -> None:
+        fault = Fault(FaultKind.BODY, edit=edit)
+        scripted = self.scripted(Inject(fault))
+        headers = {"Content-Type": "application/json", "X-Told": "yes"}
+        response = self.send(lambda _: Reply(404, headers, _JSON))
+        assert (self.status(response), self.header(response, "x-told")) == (404, "yes")
+        assert self.body(response) == body
+        assert (scripted.saw[0].injected, len(self.origin.received)) == (fault, 1)
+
+    @pytest.mark.parametrize("edit", ["null z", "truncate 9999"])
+    def test_a_body_without_room_for_an_edit_is_read_as_it_came(self, edit: str) -> None:
+        scripted = self.scripted(Inject(Fault(FaultKind.BODY, edit=edit)))
+        assert self.body(self.send(lambda _: Reply(body=_JSON))) == _JSON
+        assert scripted.saw[0].injected is None
+
+    def test_a_body_that_the_application_streams_is_edited_or_left_as_it_is(self) -> None:
+        fault = Fault(FaultKind.BODY, edit="drop a")
+        scripted = self.scripted(Inject(fault))
+        self.origin.answer = lambda _: Reply(body=iter([_JSON[:5], _JSON[5:]]))
+        read = b"".join(self.streaming()(self.origin.url))
+        assert (read, scripted.saw[0].injected) in (
+            (_JSON, None),
+            (dict(_EDITS)["drop a"], fault),
+        )
+
+    def test_a_slow_call_is_waited_for(self) -> None:
+        fault = Fault(FaultKind.DELAY, seconds=_DELAY)
+        scripted = self.scripted(Inject(fault))
+        began = time.monotonic()
+        assert self.status(self.send()) == 200
+        assert time.monotonic() - began >= _DELAY - _TICK
+        assert scripted.saw[0].injected == fault
+
+    def test_a_call_that_is_slower_than_its_caller_waits_did_reach_the_callee(self) -> None:
+        fault = Fault(FaultKind.DELAY, seconds=60)
+        for known in self._known(FaultKind.TIMEOUT):
+            scripted = self.scripted(then=known)
+            real = chain(failure(lambda: self.hasty()(self.origin.url)))
+            self.boundary.unregister(scripted.name)
+            self.origin.received.clear()
+            scripted = self.scripted(Inject(fault))
+            assert chain(failure(lambda: self.hasty()(self.origin.url))) == real
+            assert (scripted.saw[0].injected, len(self.origin.received)) == (fault, 1)
+
     def _known(self, kind: FaultKind) -> list[Fault]:
         """Return the fault of this kind, if the client can enact it."""
         return [fault for fault in self.faults if fault.kind is kind][:1]
@@ -129,14 +211,15 @@ class Faults(Client):
     def _lost_by(self, fault: Fault) -> list[tuple[type[BaseException], bool]]:
         """Let a fault befall an answer; return what the application sees of it."""
         recorder = self.recorded()
-        scripted = self.scripted(then=fault)
+        scripted = self.scripted(*([Inject(fault)] if fault.late else [PROCEED, fault]))
         ran: list[str] = []
         self.origin.received.clear()
         self.origin.answer = service(lambda: ran.append("yes"))
         found = chain(failure(lambda: self.sender()(self.origin.url)))
         assert (ran, len(self.origin.received)) == (["yes"], 1)
-        assert isinstance(scripted.saw[0], Returned)
+        assert isinstance(scripted.saw[0], Raised if fault.late else Returned)
         outcome = recorder.ended[0].outcome
+        self.boundary.unregister(recorder.name)
         assert isinstance(outcome, Raised)
         assert outcome.injected == fault
         return found

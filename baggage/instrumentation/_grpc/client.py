@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from grpc import StatusCode
 from grpc.aio import AioRpcError
@@ -25,6 +25,9 @@ from baggage.instrumentation._grpc.status import (
 )
 from baggage.instrumentation._grpc.target import endpoint_of, short_of, text_of
 from baggage.wire import NAME
+
+if TYPE_CHECKING:
+    from baggage.boundary.edit import Edit
 
 OPTIONS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
 _KNOWN: Final = frozenset(OPTIONS)
@@ -211,6 +214,12 @@ class ClientAdapter:
             state = error._state
             return Answer(None, state.code, state.trailing_metadata)
         return None
+
+    def edited(self, response: Answer, edit: Edit) -> bytes:
+        """Return the one message as changed, serialized."""
+        from baggage.instrumentation._grpc.edits import serialized  # here: few ever edit
+
+        return serialized(response.message, edit)
 
     def enact(self, fault: Fault, request: Calling, response: Answer | None = None) -> Answer:
         """Return another message, or raise a status."""
