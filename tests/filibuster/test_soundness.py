@@ -17,6 +17,7 @@ from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.reduce import Predictor
 from tests.filibuster.apps import Network, generated
 from tests.filibuster.apps.compared import Compared, compared, failing, findings, in_any_order
+from tests.filibuster.apps.served import Remote, served
 
 PARTS = 20
 IN_A_PART = 10
@@ -76,3 +77,12 @@ def test_the_search_reaches_what_any_order_reaches(coordinator: Coordinator, par
     for made in applications(coordinator, part, IN_A_PART, MOST):
         whole = failing(in_any_order(made), bodies=True)
         assert failing(made.every, bodies=True) == whole, made.network.application
+
+
+@pytest.mark.parametrize("seed", [5, 9, 27, 46])
+def test_it_is_the_same_over_real_http(coordinator: Coordinator, seed: int) -> None:
+    application = generated(seed)
+    with served(seed) as ports:
+        made = compared(Remote(application, coordinator, ports), MOST)
+        assert made is not None
+        judge(made)

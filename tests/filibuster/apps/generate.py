@@ -28,7 +28,7 @@ from tests.filibuster.apps.program import (
     Try,
 )
 
-_ANY: Final = re.compile(r"post")
+_ANY: Final = re.compile(r"(post|requests)\.")
 _ENTRIES: Final = (
     Entry(_ANY, Fault(FaultKind.REFUSED)),
     Entry(_ANY, Fault(FaultKind.TIMEOUT), "timeout"),

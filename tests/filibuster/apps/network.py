@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextvars import Context
 from dataclasses import replace
 from itertools import islice
 from threading import Thread
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from baggage.boundary import Boundary, Fork, Policy, collect, read_header, write_header
 from baggage.context import attached
@@ -32,9 +32,8 @@ from metaapps.filibuster.wire import decode_observations, encode_lineage, encode
 from tests.filibuster.apps import serving
 from tests.filibuster.apps.post import CLIENTS, SERVER, Reply, Request, checked
 from tests.filibuster.apps.program import Application, Program
-from tests.filibuster.apps.serving import Work
+from tests.filibuster.apps.serving import Work, completed
 
-T = TypeVar("T")
 KEY: Final = b"the key of all made-up applications"
 _LATER: Final = 3600
 _SETTLE_WITHIN: Final = 5.0
@@ -97,7 +96,7 @@ class Network:
         test = self.application.test
         if test.awaits:
             return asyncio.run(serving.run(_Awaiting(self, self._test), test))
-        return _completed(serving.run(_Waiting(self, self._test), test))
+        return completed(serving.run(_Waiting(self, self._test), test))
 
     def serve(self, request: Request) -> Reply:
         """Serve a request in this thread, in a context of its own."""
@@ -105,7 +104,7 @@ class Network:
         scope = _Waiting(self, boundary)
 
         def handle() -> Reply:
-            return _completed(serving.serve(scope, program, request))
+            return completed(serving.serve(scope, program, request))
 
         return Context().run(boundary.serve, SERVER, request, handle)
 
@@ -138,16 +137,6 @@ def _boundary(service: str, app: Filibuster, budget: int) -> Boundary:
     return Boundary(Policy(service=service, strict=True, budget=budget), (app,))
 
 
-def _completed(work: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine returns that never waits."""
-    try:
-        work.send(None)
-    except StopIteration as ended:
-        result: T = ended.value
-        return result
-    raise RuntimeError("code for a thread awaited something")
-
-
 class _Waiting:
     """Calls and branches of code that runs in threads."""
 
@@ -166,7 +155,7 @@ class _Waiting:
         ended: list[Any] = []
 
         def body() -> None:
-            ended.append(_completed(_awaited(work)))
+            ended.append(completed(serving.awaited(work)))
 
         thread = Thread(target=fork.run, args=(body,), daemon=True)
         fork.start(thread.start)
@@ -195,7 +184,7 @@ class _Awaiting:
 
     def fork(self, work: Work) -> Work:
         fork = _forked(self._boundary, _TASKS)
-        task = fork.start(lambda: asyncio.create_task(fork.arun(_awaited(work))))
+        task = fork.start(lambda: asyncio.create_task(fork.arun(serving.awaited(work))))
 
         async def join() -> Any:
             try:
@@ -210,10 +199,6 @@ def _forked(boundary: Boundary, adapter: ForkAdapter) -> Fork:
     fork = boundary.fork(adapter, None)
     assert fork is not None
     return fork
-
-
-async def _awaited(work: Callable[[], Awaitable[T]]) -> T:
-    return await work()
 
 
 class RunsAhead:

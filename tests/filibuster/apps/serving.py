@@ -6,15 +6,16 @@ the two policies that say so read the body.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from metaapps.filibuster.assertions import was_fault_injected, was_fault_injected_on
 from tests.filibuster.apps.post import PostError, Reply, Request, Unwell
 from tests.filibuster.apps.program import Ask, Fan, Loop, OnlyIf, Program, Step, Test, Try
 
+T = TypeVar("T")
 Work = Callable[[], Awaitable[Any]]
 
 
@@ -26,6 +27,21 @@ class Scope(Protocol):
 
     def fork(self, work: Work) -> Work:
         """Start work in a branch of its own; what is returned waits for its result."""
+
+
+def completed(work: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine returns that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    raise RuntimeError("code for a thread awaited something")
+
+
+async def awaited(work: Callable[[], Awaitable[T]]) -> T:
+    """Await some work: whatever can be awaited becomes a coroutine."""
+    return await work()
 
 
 class _Fail(Exception):
