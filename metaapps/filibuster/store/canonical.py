@@ -1,0 +1,114 @@
+"""What a run committed, as text that is the same wherever and with however many workers it ran.
+
+One JSON object for each event of the search, in its order, with sorted keys. Calls are told by
+their frames. Left out is what differs from run to run: times, ports, ids, clocks, paths of a
+checkout, arguments, and of a failure all but its kind and its place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from metaapps.filibuster.explore import Done, Event, Ran
+from metaapps.filibuster.index import ROOT
+from metaapps.filibuster.observation import Execution, Observation, Role
+from metaapps.filibuster.plan import PlannedFault
+from metaapps.filibuster.store.encoding import fault_content
+from metaapps.filibuster.tree import Tree, build, ended
+
+_PORT: Final = re.compile(r"(?<=[\w.\]-]):\d{2,5}$")
+_URL_PORT: Final = re.compile(r"(?<=[\w.\]-]):\d{2,5}\b")
+_PLACE: Final = re.compile(r" \(([^()/\\]+\.py:\d+)\)$")
+
+
+def event_content(event: Event) -> dict[str, Any]:
+    """Return what is told of an event, but for the calls of an execution that ran."""
+    if isinstance(event, Done):
+        return {
+            "event": "done",
+            "ran": event.ran,
+            "pruned": event.pruned,
+            "remaining": event.remaining,
+            "stopped because": event.stopped_because.value,
+        }
+    told = {"plan": _plan(event.execution), **_verdict(event.execution)}
+    if isinstance(event, Ran):
+        findings = sorted({(f.kind.value, f.text) for f in event.findings})
+        return {"event": "ran", "number": event.number, "findings": findings, **told}
+    return {"event": "pruned", "predicted by": list(event.predicted_by), **told}
+
+
+def canonical_line(content: Mapping[str, Any], execution: Execution | None) -> str:
+    """Return an event as a line without its end; with the calls of its execution if it ran."""
+    told = dict(content)
+    if told["event"] == "ran" and execution is not None:
+        tree = build(execution.observations)
+        told["calls"] = list(_within(tree, ROOT))
+        told["findings"] = [[kind, _told_alike(text, tree)] for kind, text in told["findings"]]
+    return json.dumps(told, sort_keys=True)
+
+
+def _plan(execution: Execution) -> list[dict[str, Any]]:
+    tree = build(execution.observations)
+    parents = {seen.index: seen for seen in tree.preorder}
+    return [_planned(planned, parents) for planned in execution.plan.faults]
+
+
+def _planned(planned: PlannedFault, events: Mapping[bytes, Observation]) -> dict[str, Any]:
+    """Return a planned fault, with the frames from the test to its call where that was made."""
+    path: list[str] = []
+    at = events.get(planned.index)
+    while at is not None:
+        path.insert(0, str(at.frame))
+        at = events.get(at.parent)
+    told: dict[str, Any] = {"fault": fault_content(planned.fault)}
+    where = {"call": path} if path else {"unreached": _URL_PORT.sub("", planned.label)}
+    return {**told, **where}
+
+
+def _verdict(execution: Execution) -> dict[str, str]:
+    if execution.failure is None:
+        return {"verdict": "passed"}
+    return {"verdict": "failed", "failure": _kind(execution.failure.summary)}
+
+
+def _kind(summary: str) -> str:
+    """Return the part of a failure that does not change with values, and its place in the test."""
+    place = _PLACE.search(summary)
+    kind = _URL_PORT.sub("", _PLACE.sub("", summary).split(": ", 1)[0])
+    return f"{kind} ({place[1]})" if place else kind
+
+
+def _within(tree: Tree, parent: bytes) -> Iterator[dict[str, Any]]:
+    for event in tree.within(parent):
+        told = _event(event)
+        inner = list(_within(tree, event.index))
+        yield {**told, "calls": inner} if inner else told
+
+
+def _event(event: Observation) -> dict[str, Any]:
+    if event.role is Role.ASK:
+        return {"asked about": event.target, "answer": event.ok}
+    if event.role is not Role.CALL:
+        return {event.role.value: str(event.frame)}
+    told: dict[str, Any] = {
+        "call": str(event.frame),
+        "to": _PORT.sub("", event.target),
+        "by": f"{event.library}.{event.method}",
+        "outcome": ended(event),
+        "ok": event.ok,
+    }
+    if event.injected is not None:
+        told["injected"] = fault_content(event.injected)
+    return told
+
+
+def _told_alike(text: str, tree: Tree) -> str:
+    """Return a finding's text without the ports of callees that have no name."""
+    for call in tree.calls:
+        if _PORT.search(call.target):
+            text = text.replace(call.target, _PORT.sub("", call.target))
+    return text

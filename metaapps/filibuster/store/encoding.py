@@ -1,0 +1,108 @@
+"""Plans and executions to and from what the store's columns hold.
+
+Observations are encoded as they travel, by `wire`; the rest is JSON. What was stored comes back
+equal. Only what this package wrote is read: anything else is a StoreError.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from hashlib import blake2b
+from typing import Any
+
+from baggage.boundary import Fault, FaultKind
+from metaapps.filibuster.observation import Execution, Failure, Observation
+from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.store.database import StoreError
+from metaapps.filibuster.wire import decode_observation, encode_observation
+
+
+def plan_key(plan: Plan) -> bytes:
+    """Return a digest that two plans share if they are the same, whatever their order."""
+    told = sorted(json.dumps([p.index.hex(), fault_content(p.fault)]) for p in plan.faults)
+    return blake2b("\n".join(told).encode(), digest_size=16).digest()
+
+
+def fault_content(fault: Fault) -> dict[str, Any]:
+    """Return a fault for JSON, without what it leaves open."""
+    content = {**asdict(fault), "kind": fault.kind.value}
+    if fault.body is not None:
+        content["body"] = fault.body.hex()
+    return {
+        name: value for name, value in content.items() if value is not None and value is not False
+    }
+
+
+def encode_plan(plan: Plan) -> str:
+    """Return a plan as JSON, with its labels."""
+    return json.dumps([{**asdict(p), **_hex(p)} for p in plan.faults])
+
+
+def decode_plan(text: str) -> Plan:
+    """Return a plan that `encode_plan` wrote."""
+    return Plan(tuple(_planned(content) for content in json.loads(text)))
+
+
+def _hex(planned: PlannedFault) -> dict[str, Any]:
+    return {"index": planned.index.hex(), "fault": fault_content(planned.fault)}
+
+
+def _planned(content: Mapping[str, Any]) -> PlannedFault:
+    return PlannedFault(
+        **{**content, "index": bytes.fromhex(content["index"]), "fault": _fault(content["fault"])}
+    )
+
+
+def _fault(content: Mapping[str, Any]) -> Fault:
+    fields = {**content, "kind": FaultKind(content["kind"])}
+    if "body" in fields:
+        fields["body"] = bytes.fromhex(fields["body"])
+    return Fault(**fields)
+
+
+def encode_rest(execution: Execution) -> bytes:
+    """Return what an execution is besides its plan and its observations."""
+    failure = execution.failure
+    content = {
+        "failure": None if failure is None else [failure.summary, failure.details],
+        "seconds": execution.seconds,
+        "unfinished": [encode_observation(seen).hex() for seen in execution.unfinished],
+    }
+    return zlib.compress(json.dumps(content).encode(), 1)
+
+
+def encode_observations(observations: Iterable[Observation]) -> bytes:
+    """Return observations, compressed: those of one execution are much alike."""
+    blobs = (encode_observation(seen) for seen in observations)
+    framed = b"".join(len(blob).to_bytes(4, "big") + blob for blob in blobs)
+    return zlib.compress(framed, 1)
+
+
+def decode_execution(plan: Plan, rest: bytes, observations: bytes) -> Execution:
+    """Return a stored execution of a plan."""
+    try:
+        content = json.loads(zlib.decompress(rest))
+        seen = tuple(_observations(zlib.decompress(observations)))
+        unfinished = tuple(_observation(bytes.fromhex(one)) for one in content["unfinished"])
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise StoreError(f"a stored execution can't be read ({error}): run afresh") from error
+    failure = None if content["failure"] is None else Failure(*content["failure"])
+    return Execution(plan, seen, failure, content["seconds"], unfinished)
+
+
+def _observations(framed: bytes) -> Iterator[Observation]:
+    at = 0
+    while at < len(framed):
+        size = int.from_bytes(framed[at : at + 4], "big")
+        yield _observation(framed[at + 4 : at + 4 + size])
+        at += 4 + size
+
+
+def _observation(blob: bytes) -> Observation:
+    seen = decode_observation(blob)
+    if seen is None:
+        raise ValueError("an observation is broken")
+    return seen

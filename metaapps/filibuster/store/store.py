@@ -1,0 +1,142 @@
+"""The store of one directory: which runs there were, which can go on, and how many are kept.
+
+What a run writes is `record`'s business; the file is `database`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from metaapps.filibuster.store.canonical import canonical_line
+from metaapps.filibuster.store.database import Database, StoreError
+from metaapps.filibuster.store.encoding import decode_execution, decode_plan
+from metaapps.filibuster.store.fingerprint import Fingerprint, decode
+from metaapps.filibuster.store.record import Record
+
+FILE: Final = "executions.sqlite"
+MOST_RUNS: Final = 20
+MOST_BYTES: Final = 1 << 30
+"""Of older runs so many are kept, in so many bytes; of failures, all."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """One run: `started` in seconds since 1970; `stopped_because` is None if it was cut off."""
+
+    id: int
+    test: str
+    started: float
+    executions: int
+    failed: int
+    stopped_because: str | None
+    running: bool
+
+
+class Store:
+    """The runs in one file. `record` is for one run at a time; any thread may use it then."""
+
+    def __init__(self, database: Database) -> None:
+        """Use an open database."""
+        self._database = database
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[Store]:
+        """Open a file, which is made if it isn't there. StoreError for one that is no store."""
+        database = Database(path)
+        try:
+            yield cls(database)
+        finally:
+            database.close()
+
+    def begin(self, fingerprint: Fingerprint) -> Record:
+        """Return the record of a new run; old ones make way."""
+        with self._database.transaction():
+            run = self._database.last_id(
+                "INSERT INTO runs (test, fingerprint, started) VALUES (?, ?, ?)",
+                (fingerprint.test, fingerprint.encoded(), time.time()),
+            )
+            self._database.hold(run)
+        self._make_way(run)
+        return Record(self._database, run, fingerprint.scope_key())
+
+    def resume(self, fingerprint: Fingerprint) -> Record | None:
+        """Return the record of the last run of the same test, None if there was none.
+
+        StoreError if that run was of another search, or is still going on.
+        """
+        found = self._database.execute(
+            "SELECT id, fingerprint FROM runs WHERE test = ? ORDER BY id DESC LIMIT 1",
+            (fingerprint.test,),
+        )
+        if not found:
+            return None
+        ((run, text),) = found
+        differences = "; ".join(fingerprint.differences(decode(text)))
+        if differences:
+            raise StoreError(
+                f"run {run} can't be resumed: {differences} (leave --resume out to run afresh)"
+            )
+        if not self._database.hold(run):
+            raise StoreError(f"run {run} can't be resumed: it is still running")
+        return Record(self._database, run, fingerprint.scope_key())
+
+    def runs(self) -> Iterator[StoredRun]:
+        """Yield the runs that are kept, the last one first."""
+        found = self._database.execute(
+            "SELECT id, test, started, stopped_because, count(plan), total(failed) FROM runs"
+            " LEFT JOIN executions ON run = id GROUP BY id ORDER BY id DESC"
+        )
+        for run, test, started, because, executions, failed in found:
+            running = self._is_running(run)
+            yield StoredRun(run, test, started, executions, int(failed), because, running)
+
+    def exported(self, run: int) -> Iterator[str]:
+        """Yield what a run committed, line by line; see `canonical`."""
+        place = -1
+        while found := self._database.execute(_NEXT_EVENT, (run, place)):
+            ((place, content, *execution),) = found
+            yield canonical_line(json.loads(content), _decoded(*execution))
+
+    def _is_running(self, run: int) -> bool:
+        free = self._database.hold(run)
+        if free:
+            self._database.release(run)
+        return not free
+
+    def _make_way(self, new: int) -> None:
+        """Remove runs that are too old, or too many bytes, and over."""
+        found = self._database.execute("SELECT id FROM runs WHERE id != ? ORDER BY id", (new,))
+        spare = len(found) + 1 - MOST_RUNS
+        for place, (run,) in enumerate(found):
+            if place >= spare and self._database.size <= MOST_BYTES:
+                break
+            if not self._is_running(run):
+                self._remove(run)
+        self._database.execute("PRAGMA incremental_vacuum")
+
+    def _remove(self, run: int) -> None:
+        with self._database.transaction():
+            for statement in (
+                "DELETE FROM events WHERE run = ?",
+                "DELETE FROM executions WHERE run = ?",
+                "DELETE FROM runs WHERE id = ?",
+            ):
+                self._database.execute(statement, (run,))
+
+
+_NEXT_EVENT: Final = """
+SELECT place, content, faults, rest, observations FROM events
+LEFT JOIN executions ON executions.run = events.run AND executions.plan = events.plan
+WHERE events.run = ? AND place > ? ORDER BY place LIMIT 1
+"""
+
+
+def _decoded(faults: str | None, rest: Any, observations: Any) -> Any:
+    return None if faults is None else decode_execution(decode_plan(faults), rest, observations)
