@@ -26,6 +26,7 @@ from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import Execution, Failure, Observation, Role, open_branches
 from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, Orders
 from metaapps.filibuster.plan import Plan
+from metaapps.filibuster.store import Record
 from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
 from metaapps.filibuster.workers import Gate
 
@@ -72,15 +73,20 @@ class Runner:
         *,
         recording: Recording | None = None,
         foreign: ForeignServer | None = None,
+        record: Record | None = None,
         say: Callable[[str], None] = _nobody_hears,
     ) -> None:
-        """`say` takes lines about what went wrong and was set right."""
+        """`say` takes lines about what went wrong and was set right.
+
+        What `record` holds is not run; what ends is kept there.
+        """
         self._test = test
         self._standing = standing
         self._coordinator = coordinator
         self._terms = terms
         self._recording = recording
         self._foreign = foreign
+        self._record = record
         self._say = say
         self._gate = Gate()
         self._lock = Lock()
@@ -94,6 +100,16 @@ class Runner:
         service ends while several executions are under way, no one knows which it was for: then
         the services are started afresh, and each of these runs again, alone.
         """
+        if self._record is None:
+            return self._executed(plan)
+        known = self._record.find(plan)
+        if known is not None:
+            return Judged(known)
+        judged = self._executed(plan)
+        self._record.keep(judged.execution)
+        return judged
+
+    def _executed(self, plan: Plan) -> Judged:
         if not self._terms.alone:
             with self._gate.together():
                 judged = self._unsuspected(plan)

@@ -21,6 +21,7 @@ from metaapps.filibuster.coverage.recording import Recording
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import Plan
+from metaapps.filibuster.store import Record
 from metaapps.filibuster.workers import Pool, WorkersError, worker_count
 
 __all__ = ["STATE", "Session", "open_session"]
@@ -71,8 +72,13 @@ class Session:
 
 
 @contextmanager
-def open_session(spec: str, options: Options, report: Report) -> Iterator[Session]:
-    """Start what a run of the test `spec` needs, and end it whatever happens."""
+def open_session(
+    spec: str, options: Options, report: Report, record: Record | None = None
+) -> Iterator[Session]:
+    """Start what a run of the test `spec` needs, and end it whatever happens.
+
+    What `record` holds is not run; what ends is kept there.
+    """
     alone = options.serial or options.reset is not None
     workers = 1 if alone else worker_count(options.workers)
     if options.foreign and workers > 1:
@@ -88,10 +94,11 @@ def open_session(spec: str, options: Options, report: Report) -> Iterator[Sessio
         runner = Runner(
             test,
             running,
-            stack.enter_context(Coordinator()),
+            stack.enter_context(Coordinator(key.encode())),
             _terms(options, alone),
             recording=recording,
             foreign=foreign,
+            record=record,
             say=report.line,
         )
         pool = None
