@@ -6,12 +6,12 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from metaapps.filibuster.services import status
 from tests.filibuster.conftest import Deployed
+from tests.filibuster.examples import comes_to
 from tests.filibuster.shell import EXAMPLES, ROOT, Ended, Shell, Totals, processes
 
 TUTORIAL = EXAMPLES / "tutorial"
@@ -185,35 +185,6 @@ def test_the_demo_keeps_its_promises(shell: Shell) -> None:
     )
     assert ended.code == 0, ended.err
     assert processes(shell.directory) == []
-
-
-# The tables in the READMEs
-
-
-class Row(NamedTuple):
-    """What a README says that a run comes to."""
-
-    executions: int
-    ran: int
-    pruned: int
-    failed: int
-
-
-def told(example: str, what: str) -> Row:
-    """Return the row of an example's README that is about `what`."""
-    for line in (EXAMPLES / example / "README.md").read_text().splitlines():
-        first, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if first == what and len(cells) == 4:
-            return Row(*map(int, cells))
-    raise AssertionError(f"{example}: no row for {what}")
-
-
-def comes_to(ended: Ended, example: str, what: str) -> bool:
-    """Say whether a run came to what the README says."""
-    row = told(example, what)
-    assert ended.totals == Totals(row.executions, row.ran, row.pruned, remaining=0)
-    assert len(ended.failed) == row.failed
-    return ended.code == (1 if row.failed else 0)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ LEFT = {b"tea": b"12", b"honey": b"3"}
 baggage.instrument()
 
 
-def count(item: bytes, context: grpc.ServicerContext) -> bytes:
+def count(item: bytes, _: grpc.ServicerContext) -> bytes:
     return LEFT.get(item, b"0")
 
 

@@ -1,0 +1,61 @@
+"""The breaker: retries that are told apart, and what opens after two failures."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.filibuster.conftest import Deployed
+from tests.filibuster.examples import NO_REDUCTION, Example, comes_to, judged
+from tests.filibuster.shell import Shell
+
+REFUSED = ": requests.exceptions.ConnectionError"
+HALL, HALL_AGAIN, OLD_HALL, CELLAR, CELLAR_AGAIN, OLD_CELLAR = (
+    f"house → {call}{REFUSED}"
+    for call in (
+        "gateway GET /readings/hall",
+        "gateway GET /readings/hall #2",
+        "archive GET /readings/hall",
+        "gateway GET /readings/cellar",
+        "gateway GET /readings/cellar #2",
+        "archive GET /readings/cellar",
+    )
+)
+
+# Of the hall, at once or at the second attempt: 2. Then the cellar, at once, at the second attempt,
+# or not, so that the archive is asked, which may fail too: 4. So 2 × 4 with the plan without any.
+GATEWAY = [
+    CELLAR,
+    f"{CELLAR} + {CELLAR_AGAIN}",
+    f"{CELLAR} + {CELLAR_AGAIN} + {OLD_CELLAR}",
+    HALL,
+    f"{HALL} + {CELLAR}",
+    f"{HALL} + {CELLAR} + {CELLAR_AGAIN}",
+    f"{HALL} + {CELLAR} + {CELLAR_AGAIN} + {OLD_CELLAR}",
+]
+# Two failures for the hall open the breaker, and then nothing is asked about the cellar.
+OPEN = [f"{HALL} + {HALL_AGAIN}", f"{HALL} + {HALL_AGAIN} + {OLD_HALL}"]
+# As it should be the archive is, and may fail.
+FIXED = [*OPEN, *(f"{plan} + {OLD_CELLAR}" for plan in OPEN)]
+
+
+@pytest.fixture
+def breaker(shell: Shell, deployed: Deployed) -> Example:
+    return Example("breaker", "test_readings.py", shell, deployed)
+
+
+@pytest.mark.parametrize("options", [(), (NO_REDUCTION,)])
+def test_a_breaker_that_opens_is_found(options: tuple[str, ...], breaker: Example) -> None:
+    """Nothing is pruned: it is one service that sees each failure, and may remember it."""
+    ended = breaker.run("services.toml", *options)
+    assert judged(ended) == sorted([*GATEWAY, *OPEN])
+    assert ended.failed == OPEN
+    none = ", `--reduction none`" if options else ""
+    assert comes_to(ended, "breaker", f"`services.toml`{none}")
+
+
+@pytest.mark.parametrize("options", [(), (NO_REDUCTION,)])
+def test_once_it_is_fixed_everything_passes(options: tuple[str, ...], breaker: Example) -> None:
+    ended = breaker.run("services-fixed.toml", *options)
+    assert judged(ended) == sorted([*GATEWAY, *FIXED])
+    none = ", `--reduction none`" if options else ""
+    assert comes_to(ended, "breaker", f"`services-fixed.toml`{none}")
