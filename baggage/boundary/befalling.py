@@ -29,22 +29,24 @@ def happens(fault: Fault) -> bool:
     )
 
 
-def slowed(fault: Fault, call: Call) -> tuple[Proceed, tuple[Flow, ...]]:
-    """Return what a call that takes longer asks for, and its flows, outermost first.
+def slowed(fault: Fault, call: Call) -> tuple[Proceed, Fault | None]:
+    """Return how long a call waits that takes longer, and what befalls its answer then.
 
     A caller who waits no longer than that waits as long as he does, and the answer is too late.
     """
     seconds, limit = fault.seconds or 0.0, call.timeout
     if limit is None or limit > seconds:
-        return Proceed(delay=seconds), (marking(fault),)
-    lost = befalling(Fault(FaultKind.TIMEOUT, late=True))
-    return Proceed(delay=max(limit, 0.0)), (marking(fault), lost)
+        return Proceed(delay=seconds), None
+    return Proceed(delay=max(limit, 0.0)), Fault(FaultKind.TIMEOUT, late=True)
 
 
 def befalling(fault: Fault) -> Flow:
-    """Return the flow of a fault that befalls an answer; what raises by itself is left alone."""
+    """Return the flow of a fault that befalls an answer, unless it has befallen it already.
+
+    What raises by itself is left alone.
+    """
     outcome = yield PROCEED
-    return fault if _is_answer(outcome) else None
+    return fault if _is_answer(outcome) and outcome.injected is not fault else None
 
 
 def marking(fault: Fault, enacted: Callable[[Outcome], bool] = lambda _: True) -> Flow:

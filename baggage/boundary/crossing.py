@@ -41,11 +41,23 @@ class Crossing:
 
     `call` is None where no meta-application is interested. `policy` is the one that holds here,
     None for the boundary's; where there is a call, it's known from `begin` on. `asked` are those to
-    be asked, () for whoever is interested by then. Used by one branch of execution; the steps may
-    be taken in different threads, one after the other.
+    be asked, () for whoever is interested by then. `late` are the faults that are to befall the
+    answer, outermost first: `end` has them do so, unless the outcome's `injected` says that one
+    has already. Used by one branch of execution; the steps may be taken in different threads, one
+    after the other.
     """
 
-    __slots__ = ("_adapter", "_boundary", "_onion", "_request", "asked", "call", "delay", "policy")
+    __slots__ = (
+        "_adapter",
+        "_boundary",
+        "_onion",
+        "_request",
+        "asked",
+        "call",
+        "delay",
+        "late",
+        "policy",
+    )
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
@@ -55,6 +67,7 @@ class Crossing:
         self._onion: Onion | None = None
         self.call = call
         self.delay = 0.0
+        self.late: tuple[Fault, ...] = ()
         self.policy: Policy | None = None
         self.asked: Sequence[MetaApp] = ()
 
@@ -104,14 +117,20 @@ class Crossing:
             elif fault.kind is FaultKind.DUPLICATE:
                 self.repeat(onion, fault)
             else:
-                onion.within([befalling.befalling(fault)])
+                self._befall(onion, fault)
         except CannotEnact as error:
             self._not_enacted(fault, error)
 
     def slow(self, onion: Onion, call: Call, fault: Fault) -> None:
         """Arrange for the passage to take longer; raise CannotEnact if it can't."""
-        asks, flows = befalling.slowed(fault, call)
-        onion.within(flows, asks)
+        waits, lost = befalling.slowed(fault, call)
+        onion.within([befalling.marking(fault)], waits)
+        if lost is not None:
+            self._befall(onion, lost)
+
+    def _befall(self, onion: Onion, fault: Fault) -> None:
+        onion.within([befalling.befalling(fault)])
+        self.late = (*self.late, fault)
 
     def repeat(self, onion: Onion, fault: Fault) -> None:
         """Arrange for the passage to happen twice; raise CannotEnact if it can't."""

@@ -21,10 +21,21 @@ from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
 from urllib3 import Retry
 
-from baggage.boundary import Adapter, Boundary, Departure, Fault, Outcome, Raised, Returned, deliver
+from baggage.boundary import (
+    Adapter,
+    Boundary,
+    CannotEnact,
+    Departure,
+    Fault,
+    Outcome,
+    Raised,
+    Returned,
+    deliver,
+)
 from baggage.instrumentation._urllib3 import Attempt, Dial
 
 _log = logging.getLogger("baggage.instrumentation")
+DialOf = Callable[[Fault], Dial | None]
 _OPTIONS: Final = ("stream", "timeout", "verify", "cert", "proxies")
 
 
@@ -154,10 +165,10 @@ class Arranged(Exception):
 class _Leg:
     """One attempt's crossing, and the fault that is arranged for it."""
 
-    __slots__ = ("_injected", "departure", "dial")
+    __slots__ = ("_dial_of", "_injected", "departure", "dial")
 
-    def __init__(self, departure: Departure) -> None:
-        self.departure = departure
+    def __init__(self, departure: Departure, dial_of: DialOf) -> None:
+        self.departure, self._dial_of = departure, dial_of
         self.dial: Dial | None = None
         self._injected: Fault | None = None
 
@@ -179,10 +190,24 @@ class _Leg:
 
     def send(self, attempt: Attempt) -> Any:
         """Make the attempt, and the fault befall it."""
-        dial, self.dial = self.dial, None
-        if dial is not None:
-            return attempt.send_by(dial)
-        return self.departure.happen(attempt.send)
+        arranged, self.dial = self.dial, None
+        if arranged is not None:
+            return attempt.send_by(arranged)
+        came = self.departure.happen(attempt.send)
+        for fault in reversed(self.departure.late):
+            lost = self._lost_by(fault)
+            if lost is not None:
+                self._injected = fault
+                came.close()
+                came = attempt.send_by(lost)
+        return came
+
+    def _lost_by(self, fault: Fault) -> Dial | None:
+        """Return where the connection of an answer leads that gets lost, for urllib3 to judge."""
+        try:
+            return self._dial_of(fault)
+        except CannotEnact:  # The end of the crossing will tell.
+            return None
 
     def outcome(self, came: Any) -> Outcome:
         """Return the outcome of what came: a response, or an exception."""
@@ -200,10 +225,13 @@ class _Leg:
 class Attempts:
     """The attempts of one call, from the first to what requests makes of the last."""
 
-    __slots__ = ("_adapter", "_boundary", "_came", "_leg", "_made", "_open", "_sending")
+    __slots__ = ("_adapter", "_boundary", "_came", "_dial_of", "_leg", "_made", "_open", "_sending")
 
-    def __init__(self, boundary: Boundary, adapter: Adapter, sending: Sending) -> None:
-        """Make none yet."""
+    def __init__(
+        self, boundary: Boundary, adapter: Adapter, sending: Sending, dial_of: DialOf
+    ) -> None:
+        """Make none yet. `dial_of` says where a connection leads that fails by a fault."""
+        self._dial_of = dial_of
         self._boundary, self._adapter, self._sending = boundary, adapter, sending
         self._leg: _Leg | None = None
         self._came: Any = None
@@ -215,7 +243,7 @@ class Attempts:
 
         `departure` is the first attempt's; a call that fails before it makes one has one, too.
         """
-        leg = self._leg = _Leg(departure)
+        leg = self._leg = _Leg(departure, self._dial_of)
         self._sending.depart(self)
         try:
             outcome = leg.begin(self._sending)
@@ -269,11 +297,11 @@ class Attempts:
             outcome = before.outcome(self._low(self._came))
             told = before.departure.end(outcome)
             before.departure.close()
-            if told is not outcome:
+            if _delivered(told) is not _delivered(outcome):
                 raise _Decided(told)
         self._sending.again(attempt)
         departure = self._boundary.depart(self._adapter, self._sending)
-        self._leg = leg = None if departure is None else _Leg(departure)
+        self._leg = leg = None if departure is None else _Leg(departure, self._dial_of)
         decided = None if leg is None else leg.begin(self._sending)
         if decided is not None:
             raise _Decided(decided)
@@ -289,6 +317,11 @@ class Attempts:
         if isinstance(came, BaseException):
             return came
         return HTTPAdapter.build_response(self._sending.adapter, self._sending.request, came)
+
+
+def _delivered(outcome: Outcome) -> object:
+    """Return what an outcome comes to, whatever else flows are told of it."""
+    return outcome.error if isinstance(outcome, Raised) else outcome.value
 
 
 class _Decided(BaseException):

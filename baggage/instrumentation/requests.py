@@ -77,7 +77,7 @@ def _sent(
         whole = departure.call is not None
         response = departure.drive(lambda: asked.through(send, whole=whole))
     else:
-        response = Attempts(boundary, _ADAPTER, asked).drive(departure, send)
+        response = Attempts(boundary, _ADAPTER, asked, dial).drive(departure, send)
     return response
 
 

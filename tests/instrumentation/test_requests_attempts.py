@@ -214,6 +214,46 @@ class TestAttempts(InstrumentationSuite):
         assert session().get(self.origin.url).status_code == 404
         assert len(scripted.saw) == len(self.origin.received) == 1
 
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Fault(FaultKind.RESET, late=True),
+            Fault(FaultKind.TIMEOUT, late=True),
+            Fault(FaultKind.STATUS, status=503, late=True),
+        ],
+    )
+    def test_an_answer_that_is_lost_is_asked_for_again(self, fault: Fault) -> None:
+        scripted = self.scripted(Inject(fault))
+        assert session().get(self.origin.url).status_code == 200
+        assert [outcome.injected for outcome in scripted.saw] == [fault, None]
+        assert len(self.origin.received) == 2
+
+    def test_answers_that_are_all_lost_fail_as_by_themselves(self) -> None:
+        self.origin.answer = lambda _: RESET
+        real = failure(lambda: session().get(self.origin.url))
+        tried, self.origin.answer = len(self.origin.received), lambda _: Reply()
+        lost = Fault(FaultKind.RESET, late=True)
+        scripted = self.scripted(*[Inject(lost)] * 5)
+        assert chain(failure(lambda: session().get(self.origin.url))) == chain(real)
+        assert [outcome.injected for outcome in scripted.saw] == [lost] * tried
+        assert len(self.origin.received) == 2 * tried
+
+    def test_a_slow_one_is_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        slept: list[float] = []
+        monkeypatch.setattr("time.sleep", slept.append)
+        slow = Fault(FaultKind.DELAY, seconds=1.5)
+        scripted = self.scripted(Inject(slow))
+        assert session().get(self.origin.url, timeout=1.25).status_code == 200
+        assert [outcome.injected for outcome in scripted.saw] == [slow, None]
+        assert (len(self.origin.received), 1.25 in slept) == (2, True)
+
+    def test_the_body_of_the_last_one_is_edited(self) -> None:
+        self.answers(Reply(503), Reply(body=b'{"a": 1}'))
+        edit = Inject(Fault(FaultKind.BODY, edit="null a"))
+        scripted = self.scripted(edit, edit)
+        assert session().get(self.origin.url).content == b'{"a":null}'
+        assert [outcome.injected for outcome in scripted.saw] == [None, edit.fault]
+
     def test_a_later_one_may_be_delayed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         slept: list[float] = []
         monkeypatch.setattr("time.sleep", slept.append)
