@@ -13,7 +13,11 @@ class FindingKind(Enum):
     """What is wrong with what was seen."""
 
     MISSED = "missed"
-    """A planned fault was not injected, since its call wasn't made."""
+    """A planned fault was not injected, though its call was made."""
+    UNREACHABLE = "unreachable"
+    """A planned fault was not injected, since its call wasn't made: the application varies."""
+    LOST = "lost"
+    """A planned fault's report is missing, so that nobody knows whether it was injected."""
     ORPHANED = "orphaned"
     """An observation's enclosing call or branch is missing."""
     DUPLICATED = "duplicated"

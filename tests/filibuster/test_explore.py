@@ -399,7 +399,7 @@ def test_a_planned_fault_that_does_not_happen_is_a_finding() -> None:
     missed = {
         labels(event.execution.plan): [f.text for f in event.findings]
         for event in ran(events)
-        if any(f.kind is FindingKind.MISSED for f in event.findings)
+        if any(f.kind is FindingKind.UNREACHABLE for f in event.findings)
     }
     alone = "a → y GET /y: status 503"
     assert list(missed) == [(alone,)]

@@ -37,7 +37,9 @@ _ADVICE: Final = {
 }
 # Where reports were lost or can't be told apart, calls may have gone untested.
 _SERIOUS: Final = {
-    FindingKind.MISSED: "a planned fault was not hit, since the application's calls vary",
+    FindingKind.UNREACHABLE: "a planned fault was not hit, since the application's calls vary",
+    FindingKind.LOST: "a part of what services reported is missing",
+    FindingKind.MISSED: "a planned fault could not be injected",
     FindingKind.ORPHANED: "a part of what services reported is missing",
     FindingKind.INCOMPLETE: "a part of what services reported is missing",
     FindingKind.DUPLICATED: "calls could not be told apart, and were not failed",

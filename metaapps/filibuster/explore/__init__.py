@@ -1,6 +1,8 @@
 """Exploration: which plans there are, in which order they are judged, and when to stop."""
 
+from metaapps.filibuster.explore.completeness import Fate, completeness
 from metaapps.filibuster.explore.events import (
+    DEFAULT_LIMITS,
     NO_LIMITS,
     Done,
     Event,
@@ -9,18 +11,40 @@ from metaapps.filibuster.explore.events import (
     Ran,
     StopReason,
 )
-from metaapps.filibuster.explore.search import LookAhead, Run, explore, planned_fault
+from metaapps.filibuster.explore.frontier import (
+    CanonicalFrontier,
+    DepthFirstFrontier,
+    Frontier,
+    Order,
+    RandomFrontier,
+)
+from metaapps.filibuster.explore.options import Search, SearchError, search_for
+from metaapps.filibuster.explore.search import Clock, LookAhead, Run, explore
+from metaapps.filibuster.explore.steps import planned_fault, planned_trial
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "NO_LIMITS",
+    "CanonicalFrontier",
+    "Clock",
+    "DepthFirstFrontier",
     "Done",
     "Event",
+    "Fate",
+    "Frontier",
     "Limits",
     "LookAhead",
+    "Order",
     "Pruned",
     "Ran",
+    "RandomFrontier",
     "Run",
+    "Search",
+    "SearchError",
     "StopReason",
+    "completeness",
     "explore",
     "planned_fault",
+    "planned_trial",
+    "search_for",
 ]

@@ -3,19 +3,21 @@
 An invocation (the functional test, a service handling one request, a branch) is taken for a
 deterministic function of what was asked of it and of what came back so far. Its state is a hash of
 both; the table maps a state to the next event, or to how the invocation ends. Teaching it is
-`lesson`, asking it is `reduce`.
+`lesson`, asking it is `walk`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
 from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.index import DIGEST_SIZE
 from metaapps.filibuster.observation import Failure, Observation, Role
+from metaapps.filibuster.reduce.reading import Answer, Reading
 from metaapps.filibuster.tree import describe
 
 State = bytes
@@ -34,51 +36,9 @@ TEST: Final[State] = fold(b"", b"test")
 """The functional test's first state."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back from a call, as far as its caller's next step depends on it.
-
-    Of a failure only its name and status count, since a fault shows no more. A success counts by
-    the digest of what the caller read; without a digest it equals nothing, not even itself.
-    """
-
-    raised: str | None = None
-    status: int | None = None
-    ok: bool = False
-    digest: bytes | None = None
-
-    @classmethod
-    def of(cls, call: Observation) -> Answer:
-        """Return what an observed call got back."""
-        if call.raised is not None:
-            return cls(raised=call.raised, status=call.status)
-        return cls(status=call.status, ok=call.ok, digest=call.digest if call.ok else None)
-
-    @property
-    def known(self) -> bool:
-        """Whether the caller's next step follows from this."""
-        return not self.ok or self.digest is not None
-
-    def encoded(self) -> bytes:
-        """Return bytes that tell this answer from any other."""
-        return repr((self.raised, self.status, self.ok, self.digest)).encode()
-
-    def onto(self, call: Observation, injected: Fault | None) -> Observation:
-        """Return the observation of a call that got this back, from a fault or by itself."""
-        return replace(
-            call,
-            raised=self.raised,
-            status=self.status,
-            ok=self.ok,
-            digest=self.digest,
-            injected=injected,
-        )
-
-    def __str__(self) -> str:
-        if self.raised is not None:
-            return f"raised {self.raised}"
-        content = f" ({self.digest.hex()[:8]})" if self.digest is not None else ""
-        return f"answered {'ok' if self.status is None else self.status}{content}"
+@lru_cache(maxsize=1 << 16)
+def _event_key(*parts: object) -> bytes:
+    return fold(b"", repr(parts).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +56,12 @@ class Event:
         site = (seen.site.module, seen.site.function)
         call = (seen.source, seen.library, seen.method, seen.operation, seen.payload)
         modes = (seen.occurrence, seen.timeout is not None, seen.by_test)
-        return cls(fold(b"", repr((seen.role.value, asked, site, call, modes)).encode()), seen)
+        return cls(_event_key(seen.role.value, asked, site, call, modes), seen)
 
     def __str__(self) -> str:
         if self.template.role is Role.CALL:
-            return f"calls {describe(self.template)}"
+            content = (self.template.payload or b"").hex()[:8]
+            return f"calls {describe(self.template)}" + (f" with {content}" if content else "")
         return "starts a branch" if self.template.role is Role.BRANCH else "asks about faults"
 
 
@@ -152,20 +113,52 @@ def request_state(caller: State, call: Observation) -> State:
 
 
 def branch_state(parent: State, branch: Observation) -> State:
-    """Return the first state of a branch that starts when its parent is in `parent`."""
-    return fold(parent, b"branch", str(branch.occurrence).encode())
+    """Return the first state of a branch that starts when its parent is in `parent`.
+
+    What befell a message on its way is a part of that.
+    """
+    fault = b"" if branch.injected is None else repr(branch.injected).encode()
+    return fold(parent, b"branch", str(branch.occurrence).encode(), fault)
 
 
-def answer_state(last: State, call: Observation) -> State:
+def answer_state(last: State, call: Observation, fault: Fault | None, *, slow: bool) -> State:
     """Return where the answer is kept for callers who would see it alike.
 
     Another library tells the same answer in other words, and only with a timeout can it be late.
+    Where something was `slow` on purpose, it depends on how long the timeout is. `fault` is what
+    befell the answer on its way.
     """
-    return fold(last, b"answer", call.library.encode(), str(call.timeout is not None).encode())
+    patience = call.timeout if slow or fault is not None else call.timeout is not None
+    parts = (call.library.encode(), str(patience).encode())
+    return fold(last, b"answer", *parts, b"" if fault is None else repr(fault).encode())
+
+
+def befalls_answer(fault: Fault) -> bool:
+    """Say whether the call is made under a fault, which changes what comes of it."""
+    kinds = (FaultKind.DELAY, FaultKind.DUPLICATE)
+    return fault.late or fault.edit is not None or fault.kind in kinds
+
+
+def looks_alike(fault: Fault) -> bool:
+    """Say whether a fault shows its callers the same, whatever the answer would have been."""
+    changed = (FaultKind.BODY, FaultKind.DELAY, FaultKind.DUPLICATE)
+    return not befalls_answer(fault) or (fault.late and fault.kind not in changed)
 
 
 def _targets(step: Step) -> int:
     return int(isinstance(step, Event) and bool(step.template.target))
+
+
+@dataclass(frozen=True, slots=True)
+class Varying:
+    """A call whose answers differ after the same requests, in so many executions.
+
+    `call` is for people, `pattern` for `--ignore-answers`.
+    """
+
+    call: str
+    pattern: str
+    executions: int
 
 
 class Knowledge:
@@ -174,9 +167,16 @@ class Knowledge:
     What is learnt twice and differs is unknown from then on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading) -> None:
+        """Take answers for equal as `reading` says."""
+        self.reading = reading
+        self.revision = 0
+        """Grows whenever something known changes; not with what is merely new."""
         self._steps: dict[State, Known | None] = {}
+        self._doubted: dict[State, Known] = {}
         self._faults: dict[tuple[str, Fault], tuple[Answer, int | None] | None] = {}
+        # A call is asked for in many states: what is known of it is kept once.
+        self._same: dict[tuple[Step, str], Step] = {}
 
     def step(self, state: State) -> Known | None:
         """Return what comes next, None if that is unknown or not certain."""
@@ -190,27 +190,52 @@ class Knowledge:
         return seen.target
 
     def learn(self, state: State, step: Step, number: int) -> Known | None:
-        """Note what came next; return the earlier knowledge if this contradicts it."""
-        known = self._steps.setdefault(state, Known(step, number))
+        """Note what came next; return what came first if this contradicts it.
+
+        Contradicted once, a state is unknown for good, and further contradictions are told too.
+        """
+        known = self._steps.get(state)
         if known is None:
-            return None
+            return self._learn_new(state, step, number)
         if known.step != step:
-            self._steps[state] = None
+            self.distrust(state)
+            self._doubted[state] = known
             return known
         if _targets(step) > _targets(known.step):
-            self._steps[state] = Known(step, known.number)
+            self._steps[state] = Known(self._kept(step), known.number)
+            self.revision += 1
         return None
+
+    def _learn_new(self, state: State, step: Step, number: int) -> Known | None:
+        if state in self._steps:
+            first = self._doubted.get(state)
+            return None if first is None or first.step == step else first
+        self._steps[state] = Known(self._kept(step), number)
+        return None
+
+    def _kept(self, step: Step) -> Step:
+        key = (step, step.template.target if isinstance(step, Event) else "")
+        kept = self._same.get(key)
+        if kept is None:
+            if isinstance(step, Event):
+                # Clocks belong to one place in one execution; a prediction would tell wrong ones.
+                step = replace(step, template=replace(step.template, clock={}, origin={}))
+            kept = self._same[(step, key[1])] = step
+        return kept
 
     def distrust(self, state: State) -> None:
         """Take what follows `state` for unknown from now on."""
         self._steps[state] = None
+        self.revision += 1
 
-    def fault(self, library: str, fault: Fault) -> tuple[Answer, int | None] | None:
+    def fault(self, call: Observation, fault: Fault) -> tuple[Answer, int | None] | None:
         """Return what a fault looks like there, and which execution taught it (None: no need)."""
-        key = (library, fault)
-        if key in self._faults:
-            return self._faults[key]
-        if fault.kind is FaultKind.STATUS:
+        key = (call.library, fault)
+        found = self._faults[key] if key in self._faults else self._foreseen(fault)
+        return None if found is None else (self.reading.fault(found[0], call), found[1])
+
+    def _foreseen(self, fault: Fault) -> tuple[Answer, None] | None:
+        if fault.kind is FaultKind.STATUS and not self.reading.strict:
             return Answer(status=fault.status), None
         if fault.kind is FaultKind.RAISE:
             return Answer(raised=fault.name), None
@@ -219,9 +244,14 @@ class Knowledge:
     def learn_fault(self, library: str, fault: Fault, answer: Answer | None, number: int) -> None:
         """Note what a fault looked like; None: that can't be told from the fault alone."""
         key = (library, fault)
-        if answer is None or not answer.known:
-            self._faults[key] = None
+        if answer is None or not answer.certain:
+            self._doubt_fault(key)
             return
         known = self._faults.setdefault(key, (answer, number))
         if known is not None and known[0] != answer:
-            self._faults[key] = None
+            self._doubt_fault(key)
+
+    def _doubt_fault(self, key: tuple[str, Fault]) -> None:
+        if self._faults.get(key, 0) is not None:
+            self.revision += 1
+        self._faults[key] = None

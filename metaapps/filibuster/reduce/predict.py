@@ -1,45 +1,27 @@
-"""Dynamic reduction: which plans need no run, since earlier executions predict them entirely.
+"""Reducers: they learn every execution, and say which plans need no run.
 
-A reducer learns every execution and predicts plans. Which plans there are, and in which order they
-are judged, is `explore`.
+Which plans there are, and in which order they are judged, is `explore`. Prediction itself is
+`walk`; the published criterion is `published`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from collections import Counter
+from typing import Final, Protocol, TypeVar
 
 from metaapps.filibuster.finding import Finding
-from metaapps.filibuster.index import ROOT, ask, child
-from metaapps.filibuster.observation import Execution, Observation, Role
-from metaapps.filibuster.plan import Plan, PlannedFault
-from metaapps.filibuster.reduce.knowledge import (
-    TEST,
-    Answer,
-    End,
-    Event,
-    Knowledge,
-    State,
-    Step,
-    Verdict,
-    answer_state,
-    branch_state,
-    fold,
-    request_state,
-)
-from metaapps.filibuster.reduce.lesson import MAX_DEPTH, Lesson, asked, was_hit
-from metaapps.filibuster.tree import Tree
+from metaapps.filibuster.observation import Execution, Observation
+from metaapps.filibuster.plan import Plan
+from metaapps.filibuster.reduce.knowledge import Knowledge, State, Varying
+from metaapps.filibuster.reduce.lesson import Contradiction, Lesson
+from metaapps.filibuster.reduce.reading import Reading
+from metaapps.filibuster.reduce.walk import Prediction, UnknownError, Walk
+from metaapps.filibuster.tree import Tree, describe
 
-MAX_EVENTS: Final = 100_000
-"""A prediction of more events than this is given up."""
+T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a plan would lead to, and the numbers of the executions that show it, ascending."""
-
-    execution: Execution
-    predicted_by: tuple[int, ...]
+MOST_REMEMBERED: Final = 10_000
+"""Of so many plans it is remembered why they can't be predicted."""
 
 
 class Reducer(Protocol):
@@ -51,9 +33,15 @@ class Reducer(Protocol):
     def predict(self, plan: Plan) -> Prediction | None:
         """Return what would come of a plan, None if only a run can tell."""
 
+    @property
+    def varying(self) -> tuple[Varying, ...]:
+        """The calls whose answers differed after the same requests, most often varying first."""
+
 
 class NoReduction:
     """Predicts nothing: every plan is run."""
+
+    varying: tuple[Varying, ...] = ()
 
     def learn(self, number: int, execution: Execution, tree: Tree) -> tuple[Finding, ...]:
         return ()
@@ -63,119 +51,77 @@ class NoReduction:
 
 
 class Predictor:
-    """Predicts a plan if every step of every invocation in it has been seen in the same state."""
+    """Predicts a plan if every step of every invocation in it has been seen in the same state.
 
-    def __init__(self) -> None:
-        self._knowledge = Knowledge()
+    `reading` says which answers are taken for equal.
+    """
+
+    def __init__(self, reading: Reading | None = None) -> None:
+        """Know nothing yet."""
+        self._knowledge = Knowledge(reading or Reading())
+        self._varying = _Varying()
+        self._blocked: dict[Plan, State] = {}
+        self._predicted: dict[Plan, tuple[int, Prediction]] = {}
 
     def learn(self, number: int, execution: Execution, tree: Tree) -> tuple[Finding, ...]:
+        self._blocked.pop(execution.plan, None)
         lesson = Lesson(self._knowledge, number, tree)
         lesson.learn(execution)
+        self._varying.note(lesson.contradictions)
         return tuple(lesson.findings)
 
     def predict(self, plan: Plan) -> Prediction | None:
-        walk = _Walk(self._knowledge, plan)
-        try:
-            return walk.prediction()
-        except _UnknownError:
+        # Who looks ahead asks for the same plans again and again.
+        blocked = self._blocked.get(plan)
+        if blocked is not None and self._knowledge.step(blocked) is None:
             return None
+        revision, prediction = self._predicted.get(plan, (-1, None))
+        if revision == self._knowledge.revision:
+            return prediction
+        try:
+            prediction = Walk(self._knowledge, plan).prediction()
+        except UnknownError as error:
+            if error.state is not None:
+                _remember(self._blocked, plan, error.state)
+            return None
+        _remember(self._predicted, plan, (self._knowledge.revision, prediction))
+        return prediction
+
+    @property
+    def varying(self) -> tuple[Varying, ...]:
+        return self._varying.told()
 
 
-class _UnknownError(Exception):
-    """Some step of the plan has never been seen."""
+def _remember(memory: dict[Plan, T], plan: Plan, what: T) -> None:
+    if len(memory) >= MOST_REMEMBERED:
+        del memory[next(iter(memory))]
+    memory[plan] = what
 
 
-@dataclass(frozen=True, slots=True)
-class _At:
-    """A place in the predicted execution."""
+class _Varying:
+    """Counts, by call, the executions whose answers differ from the first ones."""
 
-    parent: bytes
-    position: int
+    def __init__(self) -> None:
+        self._calls: dict[str, Observation] = {}
+        self._counts: Counter[str] = Counter()
+
+    def note(self, contradictions: list[Contradiction]) -> None:
+        """Note what one execution contradicts."""
+        calls = {_named(each.call): each.call for each in contradictions}
+        self._calls.update(calls)
+        self._counts.update(calls.keys())
+
+    def told(self) -> tuple[Varying, ...]:
+        return tuple(
+            Varying(name, _pattern(self._calls[name]), executions)
+            for name, executions in sorted(self._counts.items(), key=lambda each: (-each[1], each))
+        )
 
 
-def _moved(event: Observation, index: bytes, at: _At) -> Observation:
-    return replace(event, index=index, parent=at.parent, position=at.position)
+def _named(call: Observation) -> str:
+    """Return a call for people, whichever time it was."""
+    return describe(call).partition(" #")[0]
 
 
-class _Walk:
-    """One plan being walked through what is known, in the order in which events begin."""
-
-    def __init__(self, knowledge: Knowledge, plan: Plan) -> None:
-        self._knowledge = knowledge
-        self._plan = plan
-        self._faults = {planned.index: planned for planned in plan.faults}
-        self._observations: list[Observation] = []
-        self._teachers: set[int] = set()
-        self._hits: set[str] = set()
-        self._depth = 0
-
-    def prediction(self) -> Prediction:
-        """Return what comes of the plan; raises `_UnknownError` if that isn't known."""
-        _, verdict = self._follow(ROOT, TEST)
-        # A fault that wouldn't fire here was planned from an execution that contradicts this one.
-        unhit = any(not planned.optional for planned in self._faults.values())
-        if not isinstance(verdict, Verdict) or unhit:
-            raise _UnknownError
-        execution = Execution(self._plan, tuple(self._observations), verdict.failure)
-        return Prediction(execution, tuple(sorted(self._teachers)))
-
-    def _look(self, state: State) -> Step:
-        known = self._knowledge.step(state)
-        if known is None:
-            raise _UnknownError
-        self._teachers.add(known.number)
-        return known.step
-
-    def _follow(self, index: bytes, state: State) -> tuple[State, Step]:
-        """Walk one invocation to its last state, and to what follows that."""
-        if self._depth > MAX_DEPTH:
-            raise _UnknownError
-        self._depth += 1
-        position = 0
-        while isinstance(step := self._look(state), Event):
-            if len(self._observations) >= MAX_EVENTS:
-                raise _UnknownError
-            state = fold(state, step.key, self._outcome(step.template, _At(index, position), state))
-            position += 1
-        self._depth -= 1
-        return state, step
-
-    def _outcome(self, event: Observation, at: _At, state: State) -> bytes:
-        if event.role is Role.ASK:
-            return self._question(event, at)
-        index = child(at.parent, event.frame)
-        if event.role is Role.BRANCH:
-            self._observations.append(_moved(event, index, at))
-            return self._follow(index, branch_state(state, event))[0]
-        return self._call(event, index, at, state).encoded()
-
-    def _question(self, event: Observation, at: _At) -> bytes:
-        hit = was_hit(event.target, self._hits)
-        index = ask(at.parent, at.position)
-        self._observations.append(replace(_moved(event, index, at), ok=hit))
-        return asked(hit)
-
-    def _call(self, call: Observation, index: bytes, at: _At, state: State) -> Answer:
-        place = len(self._observations)
-        self._observations.append(call)
-        planned = self._faults.pop(index, None)
-        if planned is None:
-            last, end = self._follow(index, request_state(state, call))
-            answer = self._look(answer_state(last, call)) if end is End.END else end
-        else:
-            answer = self._fail(call, planned)
-        if not isinstance(answer, Answer):
-            raise _UnknownError
-        fault = None if planned is None else planned.fault
-        self._observations[place] = answer.onto(_moved(call, index, at), fault)
-        return answer
-
-    def _fail(self, call: Observation, planned: PlannedFault) -> Answer:
-        known = self._knowledge.fault(call.library, planned.fault)
-        if known is None:
-            raise _UnknownError
-        answer, number = known
-        if number is not None:
-            self._teachers.add(number)
-        self._hits.add(call.target or planned.target)
-        return answer
+def _pattern(call: Observation) -> str:
+    return f"{call.source or 'test'}→{call.target or '*'} {call.operation}".strip()

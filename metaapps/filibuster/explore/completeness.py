@@ -1,0 +1,103 @@
+"""Completeness: what became of each planned fault of an execution, and what to say of it.
+
+Pure: from a plan, and what was seen under it. Whether an execution has been heard of to its end is
+the coordinator's to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from enum import Enum
+
+from metaapps.filibuster.finding import Finding, FindingKind
+from metaapps.filibuster.observation import Execution, Observation
+from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.tree import Tree, describe
+
+
+class Fate(Enum):
+    """What became of one planned fault."""
+
+    FIRED = "fired"
+    """It was enacted."""
+    UNREACHABLE = "unreachable"
+    """Its call was not made, and nothing is missing of what was."""
+    LOST = "lost"
+    """Its call was made, or may have been, and the report of it is missing."""
+    REFUSED = "refused"
+    """Its call was made, and went through: the fault could not be enacted there."""
+
+
+def completeness(plan: Plan, execution: Execution, tree: Tree) -> tuple[Fate, ...]:
+    """Return the fate of each fault of a plan, in its order; `tree` is the execution's."""
+    fired = execution.fired
+    seen = {one.index for one in execution.observations}
+    enclosing = {one.parent for one in execution.observations}
+    gaps = _may_miss_some(execution, tree, enclosing)
+    fates: list[Fate] = []
+    for planned in plan.faults:
+        if planned.index in fired:
+            fates.append(Fate.FIRED)
+        elif planned.index in seen:
+            fates.append(Fate.REFUSED if planned.index in tree.paths else Fate.LOST)
+        else:
+            lost = gaps or planned.index in enclosing
+            fates.append(Fate.LOST if lost else Fate.UNREACHABLE)
+    return tuple(fates)
+
+
+def _may_miss_some(execution: Execution, tree: Tree, enclosing: Collection[bytes]) -> bool:
+    """Say whether an execution may have made calls that nothing tells of."""
+    if execution.unfinished or tree.flaws or not tree.whole:
+        return True
+    return any(is_unseen(call, enclosing) for call in tree.calls)
+
+
+def is_unseen(call: Observation, enclosing: Collection[bytes]) -> bool:
+    """Say whether a call failed by itself, so that nobody told what its callee did."""
+    return call.raised is not None and call.injected is None and call.index not in enclosing
+
+
+def unfired(
+    plan: Plan, fates: Collection[Fate], explained: Collection[bytes] = ()
+) -> Iterator[Finding]:
+    """Yield what to say of the faults that did not happen.
+
+    Nothing of further attempts that were not made, nor of calls that were not made where that is
+    `explained`: it was not known beforehand which of two faults comes first.
+    """
+    for planned, fate in zip(plan.faults, fates, strict=True):
+        if fate is Fate.FIRED or (fate is Fate.UNREACHABLE and _excused(planned, explained)):
+            continue
+        kind, text = _SAID[fate]
+        name = planned.label or planned.index.hex()
+        yield Finding(kind, planned.index, f"{name} was planned and did not happen: {text}")
+
+
+def _excused(planned: PlannedFault, explained: Collection[bytes]) -> bool:
+    return planned.optional or planned.index in explained
+
+
+_SAID = {
+    Fate.UNREACHABLE: (
+        FindingKind.UNREACHABLE,
+        "its call was not made, though it is without this fault: the application's calls vary",
+    ),
+    Fate.LOST: (FindingKind.LOST, "a part of what services reported is missing"),
+    Fate.REFUSED: (
+        FindingKind.MISSED,
+        "its call went through: the library has no such fault there, or injection is off",
+    ),
+}
+
+
+def unseen(execution: Execution) -> Iterator[Finding]:
+    """Yield what an execution could not show."""
+    for branch in execution.unfinished:
+        text = f"a branch that {branch.source} started at {branch.site} did not end in time"
+        yield Finding(FindingKind.UNSEEN, branch.index, text)
+    within = {one.parent for one in execution.observations}
+    for call in execution.observations:
+        if is_unseen(call, within):
+            text = f"{describe(call)} raised {call.raised} by itself: its callee's part isn't known"
+            yield Finding(FindingKind.UNSEEN, call.index, text)

@@ -1,0 +1,176 @@
+"""Walking a plan through what is known, event by event, as its execution would go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from baggage.boundary import Fault
+from metaapps.filibuster.index import ROOT, ask, child
+from metaapps.filibuster.observation import Execution, Observation, Role
+from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.reduce.knowledge import (
+    TEST,
+    End,
+    Event,
+    Knowledge,
+    State,
+    Step,
+    Verdict,
+    answer_state,
+    befalls_answer,
+    branch_state,
+    fold,
+    looks_alike,
+    request_state,
+)
+from metaapps.filibuster.reduce.lesson import MAX_DEPTH, Trail, asked, outcome_of, was_hit
+from metaapps.filibuster.reduce.reading import Answer
+
+MAX_EVENTS: Final = 100_000
+"""A prediction of more events than this is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a plan would lead to, and the numbers of the executions that show it, ascending.
+
+    `whole` is False where that is claimed to be nothing new, and not known: then the execution has
+    the plan alone.
+    """
+
+    execution: Execution
+    predicted_by: tuple[int, ...]
+    whole: bool = True
+
+
+class UnknownError(Exception):
+    """Some step of the plan has never been seen. `state` is after what, if that is all."""
+
+    def __init__(self, state: State | None = None) -> None:
+        super().__init__()
+        self.state = state
+
+
+@dataclass(slots=True)
+class _Foreseen:
+    """An event of the predicted execution, to be made an observation if it comes to that."""
+
+    template: Observation
+    index: bytes
+    parent: bytes
+    position: int
+    answer: Answer | None = None
+    hit: bool | None = None
+    fault: Fault | None = None
+
+    def observation(self) -> Observation:
+        placed: dict[str, object] = {
+            "index": self.index,
+            "parent": self.parent,
+            "position": self.position,
+        }
+        if self.answer is not None:
+            return self.answer.onto(self.template, self.fault, **placed)
+        if self.hit is not None:
+            placed["ok"] = self.hit
+        return replace(self.template, **placed)  # type: ignore[arg-type]
+
+
+class Walk:
+    """One plan being walked through what is known, in the order in which events begin."""
+
+    def __init__(self, knowledge: Knowledge, plan: Plan) -> None:
+        self._knowledge = knowledge
+        self._plan = plan
+        self._faults = {planned.index: planned for planned in plan.faults}
+        self._foreseen: list[_Foreseen] = []
+        self._teachers: set[int] = set()
+        self._hits: set[str] = set()
+        self._depth = 0
+
+    def prediction(self) -> Prediction:
+        """Return what comes of the plan; raises `UnknownError` if that isn't known."""
+        _, verdict = self._follow(ROOT, TEST)
+        # A fault that wouldn't fire here was planned from an execution that contradicts this one.
+        unhit = any(not planned.optional for planned in self._faults.values())
+        if not isinstance(verdict, Verdict) or unhit:
+            raise UnknownError
+        observations = tuple(event.observation() for event in self._foreseen)
+        execution = Execution(self._plan, observations, verdict.failure)
+        return Prediction(execution, tuple(sorted(self._teachers)))
+
+    def _look(self, state: State) -> Step:
+        known = self._knowledge.step(state)
+        if known is None:
+            raise UnknownError(state)
+        self._teachers.add(known.number)
+        return known.step
+
+    def _follow(self, index: bytes, state: State) -> tuple[Trail, Step]:
+        """Walk one invocation to its last state, and to what follows that."""
+        if self._depth > MAX_DEPTH:
+            raise UnknownError
+        self._depth += 1
+        position, slow = 0, False
+        while isinstance(step := self._look(state), Event):
+            if len(self._foreseen) >= MAX_EVENTS:
+                raise UnknownError
+            outcome = self._outcome(step.template, index, position, state)
+            state = fold(state, step.key, outcome.state)
+            slow |= outcome.slow
+            position += 1
+        self._depth -= 1
+        return Trail(state, slow), step
+
+    def _outcome(self, event: Observation, parent: bytes, position: int, state: State) -> Trail:
+        if event.role is Role.ASK:
+            hit = was_hit(event.target, self._hits)
+            index = ask(parent, position)
+            self._foreseen.append(_Foreseen(event, index, parent, position, hit=hit))
+            return asked(hit)
+        index = child(parent, event.frame)
+        foreseen = _Foreseen(event, index, parent, position)
+        self._foreseen.append(foreseen)
+        planned = self._faults.pop(index, None)
+        foreseen.fault = None if planned is None else planned.fault
+        if event.role is Role.BRANCH:
+            return self._branch(event, index, state, planned)
+        answer = self._answer(event, index, state, planned)
+        foreseen.answer = answer
+        return outcome_of(answer, replace(event, injected=foreseen.fault))
+
+    def _branch(
+        self, branch: Observation, index: bytes, state: State, planned: PlannedFault | None
+    ) -> Trail:
+        injected = None if planned is None else planned.fault
+        if planned is not None:
+            self._hits.add(branch.target or planned.target)
+        return self._follow(index, branch_state(state, replace(branch, injected=injected)))[0]
+
+    def _answer(
+        self, call: Observation, index: bytes, state: State, planned: PlannedFault | None
+    ) -> Answer:
+        fault = None if planned is None else planned.fault
+        if planned is not None:
+            self._hits.add(call.target or planned.target)
+        if fault is not None and not befalls_answer(fault):
+            return self._shown(call, fault)
+        last, end = self._follow(index, request_state(state, call))
+        if end is not End.END:
+            raise UnknownError
+        if fault is not None and looks_alike(fault):
+            return self._shown(call, fault)
+        step = self._look(answer_state(last.state, call, fault, slow=last.slow))
+        if not isinstance(step, Answer):
+            raise UnknownError
+        return step
+
+    def _shown(self, call: Observation, fault: Fault) -> Answer:
+        known = self._knowledge.fault(call, fault)
+        if known is None:
+            raise UnknownError
+        answer, number = known
+        if number is not None:
+            self._teachers.add(number)
+        return answer
