@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,8 @@ from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.explore import Done, Event, Limits, explore
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.reduce import Predictor
-from tests.filibuster.apps import Network, RunsAhead, generated
+from metaapps.filibuster.workers import Pool
+from tests.filibuster.apps import Network, generated
 
 MOST = 20
 SEEDS = range(40, 56)
@@ -20,7 +22,7 @@ SEEDS = range(40, 56)
 
 @pytest.fixture(scope="module")
 def coordinator() -> Iterator[Coordinator]:
-    with Coordinator() as running:
+    with Coordinator(KEY) as running:
         yield running
 
 
@@ -32,9 +34,8 @@ def read(execution: Execution) -> Execution:
 def committed(network: Network, workers: int) -> list[Event]:
     """Return the events of a search, at so many workers."""
     catalogue, limits = network.application.catalogue, Limits(max_executions=MOST)
-    with ThreadPoolExecutor(workers) as pool:
-        ahead = RunsAhead(network.run, pool, 2 * workers)
-        events = [*explore(ahead.run, catalogue, Predictor(), limits, ahead.look_ahead)]
+    with closing(Pool(network.run, workers)) as pool:
+        events = [*explore(pool.run, catalogue, Predictor(), limits, pool.look_ahead)]
     return [
         event if isinstance(event, Done) else replace(event, execution=read(event.execution))
         for event in events

@@ -9,11 +9,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
 from contextvars import Context
 from dataclasses import replace
-from itertools import islice
 from threading import Thread
 from typing import Any, Final
 
@@ -87,7 +84,7 @@ class Network:
         orders = Orders(execution, plan, int(time.time()) + _LATER)
         if self._coordinator is not None:
             at = self._coordinator
-            orders = replace(orders, coordinator=at.address, token=at.token)
+            orders = replace(orders, coordinator=at.address)
         down = {ORDERS: encode_orders(orders, KEY), LINEAGE: encode_lineage(ROOT)}
         return write_header(EMPTY.with_down(down))
 
@@ -199,26 +196,3 @@ def _forked(boundary: Boundary, adapter: ForkAdapter) -> Fork:
     fork = boundary.fork(adapter, None)
     assert fork is not None
     return fork
-
-
-class RunsAhead:
-    """Runs plans in a pool, as they are shown to it, and hands over each at its turn."""
-
-    def __init__(self, run: Callable[[Plan], Execution], pool: Executor, ahead: int) -> None:
-        """Run ahead by at most so many plans."""
-        self._run, self._pool, self._ahead = run, pool, ahead
-        self._started: dict[frozenset[Any], Future[Execution]] = {}
-
-    def run(self, plan: Plan) -> Execution:
-        """Return the execution of a plan."""
-        return self._start(plan).result()
-
-    def look_ahead(self, plans: Iterator[Plan]) -> None:
-        """Start what comes next."""
-        for plan in islice(plans, self._ahead):
-            self._start(plan)
-
-    def _start(self, plan: Plan) -> Future[Execution]:
-        if plan.key not in self._started:
-            self._started[plan.key] = self._pool.submit(self._run, plan)
-        return self._started[plan.key]
