@@ -17,7 +17,9 @@ from baggage.boundary.letter import Letter
 from baggage.boundary.message import Message
 from baggage.boundary.metaapp import (
     PROCEED,
+    AheadSink,
     Answer,
+    Condenser,
     Directive,
     Flow,
     Inject,
@@ -46,6 +48,7 @@ __all__ = [
     "PROCEED",
     "UNKNOWN_SITE",
     "Adapter",
+    "AheadSink",
     "Answer",
     "Arrival",
     "Audit",
@@ -55,6 +58,7 @@ __all__ = [
     "CallSite",
     "CannotEnact",
     "Carrier",
+    "Condenser",
     "Crossing",
     "Departure",
     "Directive",

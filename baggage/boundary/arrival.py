@@ -6,7 +6,7 @@ An arrival opens a scope: a branch of its own, which ends with the request and l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +15,7 @@ from baggage.boundary import transport
 from baggage.boundary.adapter import Adapter, Carrier, lends
 from baggage.boundary.call import Call
 from baggage.boundary.crossing import Crossing, Delivered, deliver
-from baggage.boundary.homing import collect, take_home
+from baggage.boundary.homing import collect, condensed, take_home
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Returned
 from baggage.context import Branch, enter, leave
@@ -23,7 +23,7 @@ from baggage.context import Branch, enter, leave
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
     from baggage.boundary.policy import Policy
-    from baggage.values import Baggage
+    from baggage.values import Baggage, Value
 
 T = TypeVar("T")
 
@@ -100,6 +100,8 @@ class Arrival(Crossing):
         """Put what goes home on the response; what can't go that way is handed to its owners."""
         self._begun = True
         try:
+            if self._onion is not None and self.call is not None:
+                self._onion.ahead(self.call)
             self._respond(carrier)
         except Exception as error:  # noqa: BLE001 - kept from the application
             self._boundary.failed(error)
@@ -153,7 +155,8 @@ class Arrival(Crossing):
             running.take_home()
             back = whole.returning(since=self._came)
         left = transport.write(carrier, back, origin=self.target, budget=policy.budget)
-        self._boundary.overflow(left)
+        if left:
+            self._overflow(carrier, back, left, policy.budget)
 
     def _repaid(self, carrier: Carrier, policy: Policy) -> Baggage | None:
         """Give what was lent back, or else return what to answer without it."""
@@ -161,6 +164,16 @@ class Arrival(Crossing):
 
         target, budget = self.target, policy.budget
         return repay(carrier, self.branch, self._came, origin=target, budget=budget)
+
+    def _overflow(
+        self, carrier: Carrier, back: Baggage, left: Mapping[str, Sequence[Value]], budget: int
+    ) -> None:
+        """Say in short what found no room, or hand it to its owners."""
+        boundary = self._boundary
+        short, said = condensed(back, left, boundary.apps)
+        if said:
+            left = transport.write(carrier, short, origin=self.target, budget=budget)
+        boundary.overflow(left)
 
     def _leave(self) -> None:
         """Hand all `home` values to their owners."""

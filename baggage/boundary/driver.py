@@ -22,6 +22,7 @@ from baggage.boundary.crossing import adrive
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch
 from baggage.boundary.fork import Fork
+from baggage.boundary.homing import owner_of
 from baggage.boundary.letter import Letter
 from baggage.boundary.message import Message
 from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
@@ -248,7 +249,7 @@ class Boundary:
         """Hand `home` values that have no way home to the meta-applications that own them."""
         for name, values in home.items():
             key = Key(name, direction=Direction.HOME)
-            owner = next((a for a in self._apps if name.startswith(f"{a.name}.")), None)
+            owner = owner_of(name, self._apps)
             if isinstance(owner, OverflowSink):
                 with self.isolated():
                     owner.overflow(key, values)

@@ -5,7 +5,7 @@ A meta-application sees calls and outcomes, never a library's objects, and acts 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol, runtime_checkable
@@ -55,12 +55,16 @@ class Inject:
     outside the fault. A DELAY is waited for before the crossing; one that is no shorter than the
     call's `timeout` for as long as that, and then the answer is too late.
 
+    `when` is asked of an answer that came, whether a late fault shall befall it. A library that
+    tries again by itself does so only for faults that are certain.
+
     Where the library knows no such fault the crossing goes on as `otherwise` says, and the outcome
     tells: its `injected` is None.
     """
 
     fault: Fault
     otherwise: Proceed = PROCEED
+    when: Callable[[Outcome], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +109,25 @@ class OverflowSink(Protocol):
 
     def overflow(self, key: Key, values: Sequence[Value]) -> None:
         """Take values of one of its `home` keys that the response can't or could not carry."""
+
+
+@runtime_checkable
+class Condenser(Protocol):
+    """What a meta-application adds to say in short what is too long for a response."""
+
+    def condense(self, key: Key, values: Sequence[Value]) -> Sequence[Value]:
+        """Take all values of one of its `home` keys, which a response hasn't room for.
+
+        What is returned goes in their stead.
+        """
+
+
+@runtime_checkable
+class AheadSink(Protocol):
+    """What a meta-application adds to know of answers that leave before their arrival's end."""
+
+    def ahead(self, call: Call) -> None:
+        """Note that the answer to an arrival leaves, as a stream's start does; its flow goes on.
+
+        What is packed now goes along.
+        """

@@ -14,6 +14,7 @@ from baggage.boundary.call import Call
 from baggage.boundary.directive import MetaAppError, check, is_outcome
 from baggage.boundary.metaapp import (
     PROCEED,
+    AheadSink,
     Directive,
     Flow,
     Inject,
@@ -88,6 +89,15 @@ class Onion:
             if returned is not None:  # Not in the block above: an exception would tell of it.
                 outcome = self._replaced(app, returned, outcome, enact)
         return outcome
+
+    def ahead(self, call: Call) -> None:
+        """Tell those whose flows have not ended that the answer leaves before that."""
+        for app, _ in self.flows:
+            if isinstance(app, AheadSink):
+                try:
+                    app.ahead(call)
+                except Exception as error:  # noqa: BLE001 - isolates what others wrote
+                    self._failed(app, error)
 
     def close(self) -> None:
         """End flows that will see no outcome: all of them, even where one fails in strict mode."""

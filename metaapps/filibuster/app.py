@@ -1,50 +1,36 @@
 """The meta-application: names every call, lets the planned ones fail, reports what it saw.
 
-It asks nobody: the plan came in the baggage, and what it saw goes home in the baggage.
+It asks nobody: the plan came in the baggage, and what it saw goes home in the baggage. Belongs
+here: whose orders are followed, and who is to be heard of what. What is done about each crossing is
+in `flows`, `messages` and `foreign.asking`.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from baggage.boundary import (
-    PROCEED,
-    UNKNOWN_SITE,
-    Call,
-    Flow,
-    Inject,
-    Interest,
-    Kind,
-    Outcome,
-    Proceed,
-    Raised,
-)
+from baggage.boundary import Call, Flow, Interest, Kind
 from baggage.context import Branch, branch, current
 from baggage.values import Key, Value
-from metaapps.filibuster import reporting, settings
+from metaapps.filibuster import flows, messages, reporting, settings
 from metaapps.filibuster.coverage.arrival import Attribution, attribution
+from metaapps.filibuster.flows import NAME, passing, progress_of
 from metaapps.filibuster.foreign import asking
 from metaapps.filibuster.foreign import headers as foreign_headers
 from metaapps.filibuster.foreign.client import ForeignClient
-from metaapps.filibuster.index import TEST, stable_operation
-from metaapps.filibuster.lineage import Lineage, Progress, Step
+from metaapps.filibuster.index import DIGEST_SIZE
+from metaapps.filibuster.lineage import Progress
+from metaapps.filibuster.messages import Deliveries
 from metaapps.filibuster.observation import Observation, Role
-from metaapps.filibuster.orders import LINEAGE, ORDERS, SEEN, Orders
-from metaapps.filibuster.wire import (
-    decode_lineage,
-    decode_observations,
-    decode_orders,
-    encode_lineage,
-    encode_observation,
-)
+from metaapps.filibuster.orders import ORDERS, SEEN, Orders
+from metaapps.filibuster.pushing import Pusher
+from metaapps.filibuster.wire import decode_observations, decode_orders, encode_observation
 
 _log = logging.getLogger("metaapps.filibuster")
-NAME: Final = "filibuster"
-_MAX_ARGUMENTS: Final = 300
 # A message is a branch too: it begins where it is put, and ends when its consumer is done with it.
 _BRANCHING: Final = frozenset({Kind.SPAWN, Kind.PRODUCER})
 _BRANCHES: Final = frozenset({Kind.RUN, Kind.CONSUMER})
@@ -84,6 +70,8 @@ class Filibuster:
         self._server = ForeignClient(server) if server else None
         self._coverage = coverage
         self._distrusted = False
+        self._pusher = Pusher()
+        self._deliveries = Deliveries()
 
     def interest(self, kind: Kind, library: str) -> Interest:
         """Be asked everywhere, if switched on."""
@@ -93,59 +81,81 @@ class Filibuster:
         """Choose the flow for one crossing; without orders it passes."""
         running = branch()
         if running is None:
-            return _pass()
+            return passing()
         orders = self._orders(running)
         if not call.kind.departs:
             return self._arrive(call, orders, running)
         progress = progress_of(running)
         if progress is None:
-            return _pass()
+            return passing()
         if orders is None:
             return self._ask(call, progress, running)
         if call.kind in _BRANCHING:
-            if self._by_test and orders.plan.faults:
-                _tell_hits(orders, running)
-            return _spawn(call, progress, running)
-        return self._call(call, orders, progress, running)
+            return self._branch(call, orders, progress, running)
+        return flows.calling(call, orders, progress, running, by_test=self._by_test)
 
     def overflow(self, key: Key, values: Sequence[Value]) -> None:
-        """Report observations that found no room on the way home, before the response leaves."""
+        """Report observations that are too late for a response, or that nobody waits for."""
         orders = self._believed(current().unpack(ORDERS))
         if key.name == SEEN.name and orders is not None:
-            reporting.report(orders, [value for value in values if isinstance(value, bytes)])
+            self._report(orders, _encoded(values))
 
-    def _call(self, call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
-        step = progress.call(call, by_test=self._by_test)
-        proceed = Proceed(
-            down={LINEAGE: encode_lineage(step.below)},
-            headers=asking.told_below(step, asking.served_by(running)),
-        )
-        planned = None if self._by_test else orders.plan.at(step.index)
-        outcome = yield proceed if planned is None else Inject(planned.fault, otherwise=proceed)
-        seen = _observed(call, step, outcome, self._by_test)
-        if planned is not None and planned.target:
-            # Where several services stand behind one address, only an answer tells which it was.
-            seen = replace(seen, target=planned.target)
-        running.pack(SEEN, encode_observation(seen))
-        return None
+    def condense(self, key: Key, values: Sequence[Value]) -> Sequence[Value]:
+        """Report observations that a response has no room for; say in it that they will come."""
+        orders = self._believed(current().unpack(ORDERS))
+        if key.name != SEEN.name or orders is None:
+            return ()
+        told = _encoded(values)
+        parcel = os.urandom(DIGEST_SIZE)
+        self._report(orders, told, parcel)
+        pushed = Observation(role=Role.PUSHED, index=parcel, parent=parcel, position=len(told))
+        return (encode_observation(pushed),)
+
+    def ahead(self, call: Call) -> None:
+        """Say that an answer leaves before the service is done with the call."""
+        running = branch()
+        if running is not None and self._orders(running) is not None:
+            flows.ahead(call, running)
+
+    def flush(self, within: float) -> bool:
+        """Wait until what was reported so far is on its way; False after so many seconds."""
+        return self._pusher.flush(within)
+
+    def _report(self, orders: Orders, told: Sequence[bytes], parcel: bytes = b"") -> None:
+        if self._by_test:
+            # Its process ends soon, and it may ask at any time what was seen so far.
+            reporting.report(orders, told, parcel)
+        else:
+            self._pusher.push(orders, told, parcel)
+
+    def _branch(self, call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
+        if self._by_test and orders.plan.faults:
+            _tell_hits(orders, running)
+        if call.kind is Kind.PRODUCER and not self._by_test:
+            return messages.putting(call, orders, progress, running)
+        return flows.forking(call, progress, running)
 
     def _arrive(self, call: Call, orders: Orders | None, running: Branch) -> Flow:
         if orders is not None and self._coverage is not None:
             self._coverage.arrived(orders)
         if call.kind in _BRANCHES:
-            return _pass() if orders is None else _run(running)
+            if orders is None:
+                return passing()
+            if call.kind is Kind.CONSUMER:
+                return messages.taking(orders, running, self._deliveries)
+            return flows.run(running)
         came = None if self._server is None else foreign_headers.read(call.arrived)
         if came is not None and self._server is not None:
-            lineage = _lineage(running)
+            lineage = flows.lineage_of(running)
             # What passed through a foreign service speaks of the call of that service, not of this.
             if orders is None or lineage is None or came.path.ours != lineage.index:
                 return asking.serving(call, came, self._server, running)
-        return _pass() if orders is None else _arrive(call, orders, running)
+        return passing() if orders is None else flows.arriving(call, orders, running)
 
     def _ask(self, call: Call, progress: Progress, running: Branch) -> Flow:
         served = asking.served_by(running)
         if self._server is None or served is None or call.kind in _BRANCHING:
-            return _pass()
+            return passing()
         return asking.calling(call, served, progress, self._server)
 
     def _orders(self, running: Branch) -> Orders | None:
@@ -170,9 +180,8 @@ class Filibuster:
             _log.warning("orders ignored: %s", reason)
 
 
-def _pass() -> Flow:
-    yield PROCEED
-    return None
+def _encoded(values: Sequence[Value]) -> list[bytes]:
+    return [value for value in values if isinstance(value, bytes)]
 
 
 def _tell_hits(orders: Orders, running: Branch) -> None:
@@ -180,115 +189,12 @@ def _tell_hits(orders: Orders, running: Branch) -> None:
 
     A forked branch of the test asks there whether one was.
     """
-    seen = [value for value in running.unpack(SEEN) if isinstance(value, bytes)]
-    hits = [blob for blob in seen if any(one.injected for one in decode_observations([blob]))]
-    if hits:
-        reporting.report(orders, hits)
+    seen = _encoded(running.unpack(SEEN))
+    told = [blob for blob in seen if any(map(_concerns, decode_observations([blob])))]
+    if told:
+        reporting.report(orders, told)
 
 
-def _spawn(call: Call, progress: Progress, running: Branch) -> Flow:
-    step = progress.fork()
-    seen = Observation(
-        role=Role.BRANCH,
-        index=step.index,
-        parent=step.parent,
-        position=step.position,
-        source=call.source,
-        library=call.library,
-        operation=call.operation,
-        site=call.site,
-        occurrence=step.occurrence,
-    )
-    running.pack(SEEN, encode_observation(seen))
-    outcome = yield Proceed(down={LINEAGE: encode_lineage(step.below)})
-    if isinstance(outcome, Raised):
-        running.pack(SEEN, encode_observation(_end(step.index)))
-    return None
-
-
-def _arrive(call: Call, orders: Orders, running: Branch) -> Flow:
-    """Serve a call. One that comes straight from the functional test is observed here."""
-    step = None if running.baggage.origin else reporting.arrive(orders, call)
-    lineage = _lineage(running) if step is None else step.below
-    outcome = yield (
-        PROCEED
-        if lineage is None
-        else Proceed(down={LINEAGE: encode_lineage(lineage.arrived(call.source))})
-    )
-    if step is not None:
-        running.pack(SEEN, encode_observation(_from_outside(call, step, outcome)))
-    return None
-
-
-def _run(running: Branch) -> Flow:
-    """Let a forked branch run, and say when it ended: only then all of it has been heard of."""
-    lineage = _lineage(running)
-    yield PROCEED
-    if lineage is not None:
-        running.pack(SEEN, encode_observation(_end(lineage.index)))
-    return None
-
-
-def _end(index: bytes) -> Observation:
-    """Return what is told of a branch that ended."""
-    return Observation(role=Role.END, index=index, parent=index, position=0)
-
-
-def progress_of(running: Branch) -> Progress | None:
-    """Return how far a branch has come, None for one that no orders came to."""
-    progress: Progress | None = running.notes.get(NAME)
-    if progress is None:
-        lineage = _lineage(running)
-        if lineage is None:
-            return None
-        progress = running.notes.setdefault(NAME, Progress(lineage))
-    return progress
-
-
-def _lineage(running: Branch) -> Lineage | None:
-    values = running.unpack(LINEAGE)
-    return decode_lineage(values[0]) if values and isinstance(values[0], bytes) else None
-
-
-def _observed(call: Call, step: Step, outcome: Outcome, by_test: bool) -> Observation:
-    """Return what is known of a call after it ended."""
-    return Observation(
-        role=Role.CALL,
-        index=step.index,
-        parent=step.parent,
-        position=step.position,
-        source=call.source,
-        target=outcome.target or str(call.endpoint or ""),
-        by_test=by_test,
-        library=call.library,
-        method=call.method,
-        operation=stable_operation(call.operation),
-        arguments=_shown(call),
-        site=call.site,
-        occurrence=step.occurrence,
-        payload=call.payload,
-        timeout=call.timeout,
-        clock=step.clock,
-        origin=step.origin,
-        injected=outcome.injected,
-        **_result(outcome),
-    )
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    facts = outcome.facts
-    if isinstance(outcome, Raised):
-        return {"raised": outcome.name, "status": facts.status, "ok": False}
-    return {"status": facts.status, "ok": facts.ok, "digest": facts.digest()}
-
-
-def _from_outside(call: Call, step: Step, outcome: Outcome) -> Observation:
-    """Return what is known of a call that the functional test made by tools of its own."""
-    seen = _observed(call, step, outcome, by_test=True)
-    return replace(seen, source=TEST, target=call.source, site=UNKNOWN_SITE)
-
-
-def _shown(call: Call) -> str:
-    """Return a call's arguments for people, not for machines."""
-    text = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
-    return text if len(text) <= _MAX_ARGUMENTS else text[: _MAX_ARGUMENTS - 1] + "…"
+def _concerns(seen: Observation) -> bool:
+    """Say whether an observation tells of a fault that was hit, or that it is yet to be told."""
+    return seen.injected is not None or seen.role is Role.PUSHED

@@ -8,8 +8,9 @@ from __future__ import annotations
 from baggage.boundary import read_header
 from baggage.context import branch
 from metaapps.filibuster import reporting, settings
-from metaapps.filibuster.app import progress_of
 from metaapps.filibuster.coordinator import asking
+from metaapps.filibuster.flows import progress_of
+from metaapps.filibuster.observation import Role
 from metaapps.filibuster.orders import ORDERS, SEEN, Orders
 from metaapps.filibuster.wire import decode_observations, decode_orders, encode_observation
 
@@ -34,7 +35,8 @@ def _was_injected(service: str) -> bool:
     answer = any(s.injected is not None and service in ("", s.target) for s in seen)
     if not answer and orders.plan.faults:
         # What found no room in the responses went to the coordinator.
-        answer = reporting.was_injected(orders, service, recorded=True)
+        parcels = [one.index for one in seen if one.role is Role.PUSHED]
+        answer = reporting.was_injected(orders, service, recorded=True, parcels=parcels)
     if progress is not None:
         asked = asking(progress.lineage.index, progress.position(), service, answer)
         running.pack(SEEN, encode_observation(asked))
@@ -49,4 +51,9 @@ def _from_outside(service: str) -> bool:
 
 
 def _read(values: tuple[object, ...]) -> Orders | None:
-    return decode_orders(values[0], None) if values and isinstance(values[0], bytes) else None
+    blob, key = values[0] if values else None, settings.service_key()
+    if not isinstance(blob, bytes):
+        return None
+    signed = None if key is None else decode_orders(blob, (key,))
+    # Without the key, what came home can be read all the same.
+    return signed or decode_orders(blob, None)

@@ -1,35 +1,41 @@
 """The coordinator: hears what finds no way home, of all executions of one run.
 
-A small HTTP server on loopback, in the explorer's process. Only holders of the run's token are
-heard; bodies are bounded.
+A small HTTP server in the explorer's process, on loopback unless it's told otherwise. Only holders
+of the run's key are heard, who sign what they say; bodies are bounded.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-import secrets
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
 
 from metaapps.filibuster import index
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import Observation, Role, open_branches
+from metaapps.filibuster.orders import sign
+from metaapps.filibuster.reporting import ARRIVALS, OBSERVATIONS, QUESTIONS
 from metaapps.filibuster.serving import Serving
-from metaapps.filibuster.wire import MAX_REPORT, decode_report
+from metaapps.filibuster.wire import MAX_REPORT, decode_observations, decode_report
 
 HOST: Final = "127.0.0.1"
 _BRIEFLY: Final = 0.05
+_ANSWER_WITHIN: Final = 2.0
+"""Who asks waits so many seconds for what is known to be under way."""
 Answer = tuple[int, Mapping[str, object] | None]
 
 
 class Inbox:
-    """What was heard of one execution. Safe in any thread."""
+    """What was heard of one execution. Safe in any thread.
+
+    Some of it tells of parcels that are under way, with how many observations; what has not come
+    of these in the end is `lost`.
+    """
 
     def __init__(self) -> None:
         """Start with nothing."""
@@ -37,13 +43,25 @@ class Inbox:
         self._observations: dict[bytes, list[Observation]] = defaultdict(list)
         self._arrivals: Counter[str] = Counter()
         self._position = 0
+        self._under_way: dict[bytes, int] = {}
+        self._came: set[bytes] = set()
 
-    def put(self, observations: tuple[Observation, ...]) -> None:
-        """Take observations; the same one twice counts once."""
+    def put(self, observations: Iterable[Observation], parcels: Iterable[bytes] = ()) -> None:
+        """Take observations, of these parcels; the same one twice counts once."""
         with self._changed:
             for seen in observations:
-                self._note(seen)
+                if seen.role is Role.PUSHED:
+                    self._under_way[seen.index] = seen.position
+                else:
+                    self._note(seen)
+            self._came.update(parcels)
             self._changed.notify_all()
+
+    @property
+    def lost(self) -> int:
+        """How many observations are known to be under way, and have not come."""
+        with self._changed:
+            return sum(self._under_way[parcel] for parcel in self._under_way.keys() - self._came)
 
     def revise(self, old: Observation, new: Observation) -> None:
         """Put an observation in the place of one that was taken before more was known."""
@@ -63,9 +81,16 @@ class Inbox:
         with self._changed:
             return self._next()
 
-    def ask(self, service: str, *, recorded: bool) -> bool:
-        """Say whether a fault was hit on a call to a service ("" for any)."""
+    def ask(self, service: str, *, recorded: bool, parcels: Iterable[bytes] = ()) -> bool:
+        """Say whether a fault was hit on a call to a service ("" for any).
+
+        Waits, in bounds, for these parcels and all others that are known to be under way, and for
+        the calls from outside that did not end.
+        """
         with self._changed:
+            for parcel in parcels:
+                self._under_way.setdefault(parcel, 0)
+            self._changed.wait_for(self._told, _ANSWER_WITHIN)
             answer = any(
                 seen.injected is not None and service in ("", seen.target) for seen in self._all()
             )
@@ -79,6 +104,8 @@ class Inbox:
     ) -> tuple[Observation, ...]:
         """Return all observations, once each announced call and each known branch has ended.
 
+        What is known to be under way has come by then, too.
+
         That is waited for, but no longer than `within` seconds, and only briefly for branches
         that are known by their index to be endless.
         """
@@ -88,10 +115,19 @@ class Inbox:
             return tuple(self._all())
 
     def _settled(self, endless: Collection[bytes] = frozenset()) -> bool:
-        seen = tuple(self._all())
-        ended = sum(one.role is Role.CALL and one.by_test for one in seen)
-        waited_for = (branch for branch in open_branches(seen) if branch.index not in endless)
-        return ended >= self._arrivals.total() and not any(waited_for)
+        if not self._told():
+            return False
+        waited_for = open_branches(tuple(self._all()))
+        return not any(branch.index not in endless for branch in waited_for)
+
+    def _told(self) -> bool:
+        """Say whether all that was announced has come."""
+        if not self._under_way.keys() <= self._came:
+            return False
+        announced = self._arrivals.total()
+        if not announced:
+            return True
+        return sum(one.role is Role.CALL and one.by_test for one in self._all()) >= announced
 
     def _all(self) -> Iterator[Observation]:
         return chain.from_iterable(self._observations.values())
@@ -121,64 +157,84 @@ def asking(parent: bytes, position: int, service: str, answer: bool) -> Observat
 
 
 class Coordinator(Serving):
-    """The server; as a context manager it stops on the way out."""
+    """The server; as a context manager it stops on the way out. For any number of executions.
 
-    def __init__(self) -> None:
-        """Listen on a free port of the loopback interface."""
-        self.token = secrets.token_urlsafe(16)
+    `late` is how many observations came for executions that it no longer hears of.
+    """
+
+    def __init__(self, key: bytes, host: str = HOST) -> None:
+        """Listen on a free port of an interface; hear those who have the key."""
+        self._key, self._host = key, host
+        self._lock = Lock()
         self._inboxes: dict[str, Inbox] = {}
-        self._server = _Server((HOST, 0), _Handler)
+        self._late = 0
+        self._server = _Server((host, 0), _Handler)
         self._server.coordinator = self
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def address(self) -> str:
         """Where it listens, as "host:port"."""
-        return f"{HOST}:{self._server.server_port}"
+        return f"{self._host}:{self._server.server_port}"
+
+    @property
+    def late(self) -> int:
+        """How many observations came for no execution that goes on."""
+        return self._late
 
     def open(self, execution: str) -> Inbox:
         """Begin to hear of an execution."""
-        inbox = self._inboxes[execution] = Inbox()
+        inbox = Inbox()
+        with self._lock:
+            self._inboxes[execution] = inbox
         return inbox
 
     def close(self, execution: str) -> None:
         """Hear no more of an execution."""
-        self._inboxes.pop(execution, None)
+        with self._lock:
+            self._inboxes.pop(execution, None)
 
-    def answer(self, method: str, target: str, token: str, body: bytes) -> Answer:
-        """Answer one request."""
-        if not hmac.compare_digest(token.encode(), f"Bearer {self.token}".encode()):
+    def answer(self, path: str, authorization: str, body: bytes) -> Answer:
+        """Answer what was posted."""
+        signature = sign(path.encode() + b"\n" + body, self._key).hex()
+        if not hmac.compare_digest(authorization.encode(), f"Signature {signature}".encode()):
             return 403, None
-        url = urlsplit(target)
         try:
-            if (method, url.path) == ("POST", "/observations"):
+            if path == OBSERVATIONS:
                 return self._observed(body)
-            if (method, url.path) == ("POST", "/arrivals"):
+            if path == ARRIVALS:
                 return self._arrived(json.loads(body))
-            if (method, url.path) == ("GET", "/fault-injected"):
-                return self._asked(dict(parse_qsl(url.query)))
+            if path == QUESTIONS:
+                return self._asked(json.loads(body))
         except (ValueError, TypeError, AttributeError):
             return 400, None
         return 404, None
 
+    def _inbox(self, execution: object) -> Inbox | None:
+        with self._lock:
+            return self._inboxes.get(str(execution))
+
     def _observed(self, body: bytes) -> Answer:
         report = decode_report(body)
-        inbox = self._inboxes.get(report[0]) if report is not None else None
+        inbox = None if report is None else self._inbox(report.execution)
         if report is None or inbox is None:
+            with self._lock:
+                self._late += 0 if report is None else len(report.observations)
             return 404, None
-        inbox.put(report[1])
+        inbox.put(decode_observations(report.observations), report.parcels)
         return 200, {}
 
     def _arrived(self, asked: Mapping[str, Any]) -> Answer:
-        inbox = self._inboxes.get(str(asked.get("execution")))
+        inbox = self._inbox(asked.get("execution"))
         return (404, None) if inbox is None else (200, inbox.arrive(str(asked.get("operation"))))
 
-    def _asked(self, asked: Mapping[str, str]) -> Answer:
-        inbox = self._inboxes.get(asked.get("execution", ""))
+    def _asked(self, asked: Mapping[str, Any]) -> Answer:
+        inbox = self._inbox(asked.get("execution"))
         if inbox is None:
             return 404, None
-        recorded = asked.get("recorded") == "1"
-        return 200, {"result": inbox.ask(asked.get("service", ""), recorded=recorded)}
+        parcels = [bytes.fromhex(parcel) for parcel in asked.get("parcels", ())]
+        recorded, service = asked.get("recorded") is True, str(asked.get("service", ""))
+        return 200, {"result": inbox.ask(service, recorded=recorded, parcels=parcels)}
 
 
 class _Server(ThreadingHTTPServer):
@@ -190,26 +246,25 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = 10.0
-
-    def do_GET(self) -> None:
-        self._answer(b"")
+    timeout = 60.0
+    # Connections are kept; else each report would need a thread, and a handshake.
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MAX_REPORT:
+            self.close_connection = True
             self.send_error(413)
             return
-        self._answer(self.rfile.read(int(length)))
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-        """Stay silent: this is no access log's business."""
-
-    def _answer(self, body: bytes) -> None:
-        token = self.headers.get("Authorization", "")
-        status, said = self.server.coordinator.answer(self.command, self.path, token, body)
+        body = self.rfile.read(int(length))
+        authorization = self.headers.get("Authorization", "")
+        status, said = self.server.coordinator.answer(self.path, authorization, body)
         payload = b"" if said is None else json.dumps(said).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        """Stay silent: this is no access log's business."""

@@ -15,32 +15,28 @@ class SignedOrders(_message.Message):
     def __init__(self, orders: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Orders(_message.Message):
-    __slots__ = ("execution", "expires", "faults", "coordinator", "token", "by_payload", "real_latency")
+    __slots__ = ("execution", "expires", "coordinator", "by_payload", "real_latency", "calls", "fault_of", "target_of", "faults", "targets")
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
-    FAULTS_FIELD_NUMBER: _ClassVar[int]
     COORDINATOR_FIELD_NUMBER: _ClassVar[int]
-    TOKEN_FIELD_NUMBER: _ClassVar[int]
     BY_PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     REAL_LATENCY_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    FAULT_OF_FIELD_NUMBER: _ClassVar[int]
+    TARGET_OF_FIELD_NUMBER: _ClassVar[int]
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
     execution: str
     expires: int
-    faults: _containers.RepeatedCompositeFieldContainer[PlannedFault]
     coordinator: str
-    token: str
     by_payload: bool
     real_latency: bool
-    def __init__(self, execution: _Optional[str] = ..., expires: _Optional[int] = ..., faults: _Optional[_Iterable[_Union[PlannedFault, _Mapping]]] = ..., coordinator: _Optional[str] = ..., token: _Optional[str] = ..., by_payload: bool = ..., real_latency: bool = ...) -> None: ...
-
-class PlannedFault(_message.Message):
-    __slots__ = ("index", "fault", "target")
-    INDEX_FIELD_NUMBER: _ClassVar[int]
-    FAULT_FIELD_NUMBER: _ClassVar[int]
-    TARGET_FIELD_NUMBER: _ClassVar[int]
-    index: bytes
-    fault: Fault
-    target: str
-    def __init__(self, index: _Optional[bytes] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., target: _Optional[str] = ...) -> None: ...
+    calls: bytes
+    fault_of: _containers.RepeatedScalarFieldContainer[int]
+    target_of: _containers.RepeatedScalarFieldContainer[int]
+    faults: _containers.RepeatedCompositeFieldContainer[Fault]
+    targets: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, execution: _Optional[str] = ..., expires: _Optional[int] = ..., coordinator: _Optional[str] = ..., by_payload: bool = ..., real_latency: bool = ..., calls: _Optional[bytes] = ..., fault_of: _Optional[_Iterable[int]] = ..., target_of: _Optional[_Iterable[int]] = ..., faults: _Optional[_Iterable[_Union[Fault, _Mapping]]] = ..., targets: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Fault(_message.Message):
     __slots__ = ("kind", "status", "name", "body", "seconds", "edit", "late")
@@ -61,47 +57,21 @@ class Fault(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., status: _Optional[int] = ..., name: _Optional[str] = ..., body: _Optional[bytes] = ..., seconds: _Optional[float] = ..., edit: _Optional[str] = ..., late: bool = ...) -> None: ...
 
 class Lineage(_message.Message):
-    __slots__ = ("index", "process", "clock", "origin")
-    class ClockEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    class OriginEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    __slots__ = ("index", "process", "processes", "clock", "origin")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     PROCESS_FIELD_NUMBER: _ClassVar[int]
+    PROCESSES_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     index: bytes
     process: str
-    clock: _containers.ScalarMap[str, int]
-    origin: _containers.ScalarMap[str, int]
-    def __init__(self, index: _Optional[bytes] = ..., process: _Optional[str] = ..., clock: _Optional[_Mapping[str, int]] = ..., origin: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    processes: _containers.RepeatedScalarFieldContainer[str]
+    clock: _containers.RepeatedScalarFieldContainer[int]
+    origin: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, index: _Optional[bytes] = ..., process: _Optional[str] = ..., processes: _Optional[_Iterable[str]] = ..., clock: _Optional[_Iterable[int]] = ..., origin: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Observation(_message.Message):
-    __slots__ = ("role", "index", "parent", "position", "source", "target", "by_test", "library", "method", "operation", "arguments", "module", "function", "line", "occurrence", "payload", "timeout", "clock", "origin", "raised", "status", "ok", "digest", "injected", "delayed")
-    class ClockEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    class OriginEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    __slots__ = ("role", "index", "parent", "position", "source", "target", "by_test", "library", "method", "operation", "arguments", "module", "function", "line", "occurrence", "payload", "timeout", "clock", "origin", "raised", "status", "ok", "digest", "injected", "delayed", "processes", "by_payload", "ambiguous")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
@@ -127,6 +97,9 @@ class Observation(_message.Message):
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     INJECTED_FIELD_NUMBER: _ClassVar[int]
     DELAYED_FIELD_NUMBER: _ClassVar[int]
+    PROCESSES_FIELD_NUMBER: _ClassVar[int]
+    BY_PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    AMBIGUOUS_FIELD_NUMBER: _ClassVar[int]
     role: str
     index: bytes
     parent: bytes
@@ -144,20 +117,25 @@ class Observation(_message.Message):
     occurrence: int
     payload: bytes
     timeout: float
-    clock: _containers.ScalarMap[str, int]
-    origin: _containers.ScalarMap[str, int]
+    clock: _containers.RepeatedScalarFieldContainer[int]
+    origin: _containers.RepeatedScalarFieldContainer[int]
     raised: str
     status: int
     ok: bool
     digest: bytes
     injected: Fault
     delayed: float
-    def __init__(self, role: _Optional[str] = ..., index: _Optional[bytes] = ..., parent: _Optional[bytes] = ..., position: _Optional[int] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., by_test: bool = ..., library: _Optional[str] = ..., method: _Optional[str] = ..., operation: _Optional[str] = ..., arguments: _Optional[str] = ..., module: _Optional[str] = ..., function: _Optional[str] = ..., line: _Optional[int] = ..., occurrence: _Optional[int] = ..., payload: _Optional[bytes] = ..., timeout: _Optional[float] = ..., clock: _Optional[_Mapping[str, int]] = ..., origin: _Optional[_Mapping[str, int]] = ..., raised: _Optional[str] = ..., status: _Optional[int] = ..., ok: bool = ..., digest: _Optional[bytes] = ..., injected: _Optional[_Union[Fault, _Mapping]] = ..., delayed: _Optional[float] = ...) -> None: ...
+    processes: _containers.RepeatedScalarFieldContainer[str]
+    by_payload: bool
+    ambiguous: bool
+    def __init__(self, role: _Optional[str] = ..., index: _Optional[bytes] = ..., parent: _Optional[bytes] = ..., position: _Optional[int] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., by_test: bool = ..., library: _Optional[str] = ..., method: _Optional[str] = ..., operation: _Optional[str] = ..., arguments: _Optional[str] = ..., module: _Optional[str] = ..., function: _Optional[str] = ..., line: _Optional[int] = ..., occurrence: _Optional[int] = ..., payload: _Optional[bytes] = ..., timeout: _Optional[float] = ..., clock: _Optional[_Iterable[int]] = ..., origin: _Optional[_Iterable[int]] = ..., raised: _Optional[str] = ..., status: _Optional[int] = ..., ok: bool = ..., digest: _Optional[bytes] = ..., injected: _Optional[_Union[Fault, _Mapping]] = ..., delayed: _Optional[float] = ..., processes: _Optional[_Iterable[str]] = ..., by_payload: bool = ..., ambiguous: bool = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("execution", "observations")
+    __slots__ = ("execution", "observations", "parcels")
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     OBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
+    PARCELS_FIELD_NUMBER: _ClassVar[int]
     execution: str
     observations: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, execution: _Optional[str] = ..., observations: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    parcels: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, execution: _Optional[str] = ..., observations: _Optional[_Iterable[bytes]] = ..., parcels: _Optional[_Iterable[bytes]] = ...) -> None: ...

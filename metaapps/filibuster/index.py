@@ -17,6 +17,8 @@ from baggage.boundary import CallSite
 DIGEST_SIZE: Final = 16
 ROOT: Final = bytes(DIGEST_SIZE)
 """The index of the functional test itself."""
+PREFIX_SIZE: Final = 8
+"""So many bytes of an index travel in a plan; who plans sees to it that they suffice."""
 TEST: Final = "test"
 """What the functional test is called, among the services."""
 
@@ -31,7 +33,7 @@ class CallFrame:
     """One call: who calls from where, what it asks for, and which time this is in its branch.
 
     `occurrence` counts from 1 among the calls of one branch, under one enclosing call, that are
-    otherwise equal.
+    otherwise equal. `payload` is the digest of what the callee reads, where that tells calls apart.
     """
 
     source: str
@@ -39,21 +41,30 @@ class CallFrame:
     function: str
     operation: str
     occurrence: int
+    payload: bytes | None = None
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.module}.{self.function} {self.operation} #{self.occurrence}"
+        content = "" if self.payload is None else f" {self.payload.hex()[:8]}"
+        place = f"{self.source}: {self.module}.{self.function}"
+        return f"{place} {self.operation}{content} #{self.occurrence}"
 
 
 def call_frame(
-    source: str, site: CallSite, operation: str, occurrence: int, *, by_test: bool
+    source: str,
+    site: CallSite,
+    operation: str,
+    occurrence: int,
+    *,
+    by_test: bool,
+    payload: bytes | None = None,
 ) -> CallFrame:
     """Return the frame of a call. The functional test's own calls stand for what they ask alone.
 
     So a counterexample that one test found can be replayed by a better one, or by a command.
     """
     if by_test:
-        return CallFrame(TEST, "", "", operation, occurrence)
-    return CallFrame(source, site.module, site.function, operation, occurrence)
+        return CallFrame(TEST, "", "", operation, occurrence, payload)
+    return CallFrame(source, site.module, site.function, operation, occurrence, payload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,9 @@ def stable_operation(operation: str) -> str:
 
 def child(parent: bytes, frame: Frame) -> bytes:
     """Return the index of `frame` under the index `parent`."""
-    digest = blake2b(parent, digest_size=DIGEST_SIZE)
-    for part in _parts(frame):
-        encoded = part.encode()
-        digest.update(len(encoded).to_bytes(4, "big"))
-        digest.update(encoded)
-    return digest.digest()
+    encoded = [part.encode() for part in _parts(frame)]
+    told = b"".join([len(part).to_bytes(4, "big") + part for part in encoded])
+    return blake2b(parent + told, digest_size=DIGEST_SIZE).digest()
 
 
 def ask(parent: bytes, position: int) -> bytes:
@@ -92,7 +100,7 @@ def ask(parent: bytes, position: int) -> bytes:
 def _parts(frame: Frame) -> tuple[str, ...]:
     if isinstance(frame, BranchFrame):
         return ("branch", str(frame.number))
-    return (
+    parts = (
         "call",
         frame.source,
         frame.module,
@@ -100,3 +108,4 @@ def _parts(frame: Frame) -> tuple[str, ...]:
         stable_operation(frame.operation),
         str(frame.occurrence),
     )
+    return parts if frame.payload is None else (*parts, frame.payload.hex())

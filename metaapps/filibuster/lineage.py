@@ -7,15 +7,15 @@ their origin. Clocks, like indices, only travel down.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final
+from typing import Final, TypeAlias
 
 from baggage.boundary import Call
 from metaapps.filibuster import index
-from metaapps.filibuster.index import BranchFrame, CallFrame
+from metaapps.filibuster.index import BranchFrame, CallFrame, call_frame
+from metaapps.filibuster.worker import Worker, racing, worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,69 +37,147 @@ ROOT: Final = Lineage(index.ROOT, index.TEST)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call or fork that a branch is about to make."""
+    """One call or fork that a branch is about to make; `frame` is the last one of its index."""
 
     index: bytes
     parent: bytes
     position: int
-    occurrence: int
+    frame: CallFrame | BranchFrame
     clock: Mapping[str, int]
     origin: Mapping[str, int]
     below: Lineage
+
+    @property
+    def occurrence(self) -> int:
+        """Which time this is among equal calls, or which of the branches."""
+        frame = self.frame
+        return frame.number if isinstance(frame, BranchFrame) else frame.occurrence
 
 
 class Progress:
     """How far one branch has come under one lineage. Safe in any thread.
 
     Copies of a context share a branch, and so its counters: what they do is numbered in the order
-    in which it begins.
+    in which it begins. That order names calls as long as one worker at a time runs in the branch.
+    Where several make equal calls at the same time these are ambiguous; so are branches that they
+    fork.
     """
 
-    __slots__ = ("_branches", "_lock", "_occurrences", "_position", "lineage")
+    __slots__ = ("_branches", "_calls", "_crowded", "_lock", "_open", "_position", "lineage")
 
     def __init__(self, lineage: Lineage) -> None:
         """Start at the beginning."""
         self.lineage = lineage
         self._lock = Lock()
         self._position = 0
-        self._branches = 0
-        self._occurrences: Counter[CallFrame] = Counter()
+        self._branches = _Same()
+        self._calls: dict[CallFrame, _Same] = {}
+        self._open: dict[Worker, int] = {}
+        self._crowded = False
 
-    def call(self, call: Call, *, by_test: bool = False) -> Step:
+    def call(self, call: Call, *, by_test: bool = False, by_payload: bool = False) -> Step:
         """Count one call: the clock ticks."""
         operation = index.stable_operation(call.operation)
+        content = call.payload if by_payload else None
+        alike = call_frame(call.source, call.site, operation, 0, by_test=by_test, payload=content)
+        caller = worker()
         with self._lock:
+            occurrence = self._count(alike, caller)
             lineage = self.lineage
-            same = index.call_frame(call.source, call.site, operation, 0, by_test=by_test)
-            self._occurrences[same] += 1
-            occurrence = self._occurrences[same]
-            frame = replace(same, occurrence=occurrence)
-            clock = {**lineage.clock, lineage.process: lineage.clock.get(lineage.process, 0) + 1}
-            self.lineage = Lineage(lineage.index, lineage.process, clock, lineage.origin)
-            name = index.child(lineage.index, frame)
-            below = Lineage(name, clock=clock)
-            return self._step(name, occurrence, clock, below)
+            process = lineage.process
+            clock = {**lineage.clock, process: lineage.clock.get(process, 0) + 1}
+            self.lineage = Lineage(lineage.index, process, clock, lineage.origin)
+            position = self._position
+            self._position += 1
+        frame = CallFrame(
+            alike.source, alike.module, alike.function, operation, occurrence, content
+        )
+        name = index.child(lineage.index, frame)
+        below = Lineage(name, "", clock)
+        return Step(name, lineage.index, position, frame, clock, lineage.origin, below)
+
+    def called(self, step: Step) -> bool:
+        """Note, for the worker that began it, that a call is over; say if it's ambiguous."""
+        frame = step.frame
+        if isinstance(frame, BranchFrame):
+            return False
+        alike = CallFrame(
+            frame.source, frame.module, frame.function, frame.operation, 0, frame.payload
+        )
+        with self._lock:
+            same = self._calls[alike]
+            caller = same.begun.pop(frame.occurrence, None)
+            if caller is not None:
+                left = self._open[caller] - 1
+                if left:
+                    self._open[caller] = left
+                else:
+                    del self._open[caller]
+            return same.ambiguous(self._crowded)
 
     def fork(self) -> Step:
         """Count one branch that starts here."""
+        forker = worker()
         with self._lock:
             lineage = self.lineage
-            self._branches += 1
-            name = index.child(lineage.index, BranchFrame(self._branches))
-            process = f"{lineage.process}/{self._branches}"
+            number = self._branches.count(forker)
+            frame = BranchFrame(number)
+            name = index.child(lineage.index, frame)
+            process = f"{lineage.process}/{number}"
             below = Lineage(name, process, lineage.clock, lineage.origin)
-            return self._step(name, self._branches, lineage.clock, below)
+            position = self._position
+            self._position += 1
+        return Step(name, lineage.index, position, frame, lineage.clock, lineage.origin, below)
+
+    def forks_ambiguously(self) -> bool:
+        """Say whether several workers fork here, so that the branches' numbers say nothing."""
+        with self._lock:
+            return self._branches.ambiguous(self._crowded)
 
     def position(self) -> int:
         """Count something else that has a place in the order."""
         with self._lock:
-            return self._next_position()
+            self._position += 1
+            return self._position - 1
 
-    def _step(self, name: bytes, occurrence: int, clock: Mapping[str, int], below: Lineage) -> Step:
-        lineage = self.lineage
-        position = self._next_position()
-        return Step(name, lineage.index, position, occurrence, clock, lineage.origin, below)
+    def _count(self, alike: CallFrame, caller: Worker) -> int:
+        """Count a call that begins. The lock is held."""
+        same = self._calls.get(alike)
+        if same is None:
+            same = self._calls[alike] = _Same()
+        occurrence = same.count(caller)
+        same.begun[occurrence] = caller
+        running = self._open
+        running[caller] = running.get(caller, 0) + 1
+        if len(running) > 1:
+            self._crowded = True
+        return occurrence
 
-    def _next_position(self) -> int:
-        self._position += 1
-        return self._position - 1
+
+class _Same:
+    """What is counted as one: how many there were, and whether it was always the same worker."""
+
+    __slots__ = ("_first", "_number", "_racing", "_several", "begun")
+
+    def __init__(self) -> None:
+        self._first: Worker | None = None
+        self._number = 0
+        self._several = False
+        self._racing = False
+        self.begun: _Begun = {}
+
+    def count(self, by: Worker) -> int:
+        first = self._first
+        if first is None:
+            self._first = by
+        elif first != by:
+            self._several = True
+            self._racing = self._racing or racing(first, by)
+        self._number += 1
+        return self._number
+
+    def ambiguous(self, crowded: bool) -> bool:
+        return self._several and (crowded or self._racing)
+
+
+_Begun: TypeAlias = dict[int, Worker]

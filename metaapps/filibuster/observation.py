@@ -31,6 +31,16 @@ class Role(Enum):
     ASK = "ask"
     END = "end"
     """A branch ended: so nothing more is to be heard of it. Its index is the branch's."""
+    SERVING = "serving"
+    """A call's answer left before the service was done with it; an END follows. Its index is the
+    call's."""
+    PUSHED = "pushed"
+    """More is under way to the coordinator: so many observations as `position` says, in a parcel
+    of the name `index`."""
+
+
+EVENTS: Final = frozenset({Role.CALL, Role.BRANCH, Role.ASK})
+"""The roles of what happened in an execution; the others tell how far one has heard of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +56,9 @@ class Observation:
     what the application read; None where that can't be known) tell the answer. `injected` is the
     fault that was really enacted. `by_test` marks the functional test's own calls. `delayed` are
     the simulated seconds that it took, beside the real ones; of an END, those that the branch took.
+
+    `by_payload` says that `payload` is a part of the index. `ambiguous` calls and branches can't be
+    told from others that were made at the same time, within one branch: their index says nothing.
 
     Of an ASK: `target` is the service that was asked about ("" for any), `ok` the answer.
     """
@@ -73,6 +86,8 @@ class Observation:
     digest: bytes | None = None
     injected: Fault | None = None
     delayed: float = 0.0
+    by_payload: bool = False
+    ambiguous: bool = False
 
     @property
     def unanswered(self) -> bool:
@@ -85,7 +100,12 @@ class Observation:
         if self.role is Role.BRANCH:
             return BranchFrame(self.occurrence)
         return call_frame(
-            self.source, self.site, self.operation, self.occurrence, by_test=self.by_test
+            self.source,
+            self.site,
+            self.operation,
+            self.occurrence,
+            by_test=self.by_test,
+            payload=self.payload if self.by_payload else None,
         )
 
 
@@ -102,7 +122,8 @@ class Execution:
     """One run of the functional test under a plan. `failure` is None when the test passed.
 
     `observations` are of calls, branches and questions. `unfinished` are the branches among them
-    that had not ended when the execution was judged.
+    that had not ended when the execution was judged, and the calls that were still served then.
+    `lost` is how many observations were announced to come and did not.
     """
 
     plan: Plan
@@ -110,6 +131,7 @@ class Execution:
     failure: Failure | None = None
     seconds: float = 0.0
     unfinished: tuple[Observation, ...] = ()
+    lost: int = 0
 
     @property
     def passed(self) -> bool:
@@ -123,6 +145,9 @@ class Execution:
 
 
 def open_branches(seen: Collection[Observation]) -> tuple[Observation, ...]:
-    """Return the branches that were seen to start, and not to end."""
+    """Return the branches that were seen to start, and not to end; calls that are served too."""
     ended = {one.index for one in seen if one.role is Role.END}
-    return tuple(one for one in seen if one.role is Role.BRANCH and one.index not in ended)
+    return tuple(one for one in seen if one.role in _ENDING and one.index not in ended)
+
+
+_ENDING: Final = frozenset({Role.BRANCH, Role.SERVING})

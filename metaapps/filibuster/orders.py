@@ -7,13 +7,14 @@ only what is signed with a key that it was given, and not beyond its time.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
 from baggage.values import Direction, Key
-from metaapps.filibuster.plan import FAULT_FREE, Plan
+from metaapps.filibuster.index import PREFIX_SIZE
+from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 
 ORDERS: Final = Key("filibuster.orders", direction=Direction.DOWN, priority=0)
 LINEAGE: Final = Key("filibuster.lineage", direction=Direction.DOWN, priority=0)
@@ -25,18 +26,30 @@ SEEN: Final = Key("filibuster.seen", direction=Direction.HOME, priority=50)
 class Orders:
     """What services shall do in one execution.
 
-    `expires` is in seconds since 1970. `coordinator` is "host:port", where `token` is asked for.
-    `by_payload` makes a call's content a part of its execution index. `real_latency` says that
-    delays are waited for; else they are only reckoned with.
+    `expires` is in seconds since 1970. `coordinator` is "host:port". `by_payload` makes a call's
+    content a part of its execution index. `real_latency` says that delays are waited for; else they
+    are only reckoned with. `key` is the one that signed them, where they arrived.
+
+    Of the indices in a plan only the first bytes travel, and no labels.
     """
 
     execution: str
     plan: Plan = FAULT_FREE
     expires: int = 0
     coordinator: str = ""
-    token: str = ""
     by_payload: bool = False
     real_latency: bool = False
+    key: bytes = field(default=b"", compare=False, repr=False)
+    _planned: Mapping[bytes, PlannedFault] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make what is asked at every call quick to find."""
+        planned = {each.index[:PREFIX_SIZE]: each for each in self.plan.faults}
+        object.__setattr__(self, "_planned", planned)
+
+    def at(self, index: bytes) -> PlannedFault | None:
+        """Return what is planned for a call or a message, None if it shall go through."""
+        return self._planned.get(index[:PREFIX_SIZE])
 
 
 def sign(message: bytes, key: bytes) -> bytes:
@@ -44,7 +57,7 @@ def sign(message: bytes, key: bytes) -> bytes:
     return hmac.digest(key, message, sha256)
 
 
-def is_signed(message: bytes, signature: bytes, keys: Sequence[bytes]) -> bool:
-    """Say whether one of the keys signed a message, in time that tells nothing of the keys."""
-    matches = [hmac.compare_digest(sign(message, key), signature) for key in keys]
-    return any(matches)
+def signer(message: bytes, signature: bytes, keys: Sequence[bytes]) -> bytes | None:
+    """Return the key that signed a message, None for none; in time that tells nothing of keys."""
+    matches = [key for key in keys if hmac.compare_digest(sign(message, key), signature)]
+    return matches[0] if matches else None

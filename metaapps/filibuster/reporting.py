@@ -1,5 +1,6 @@
 """What a service tells the coordinator of an execution: only what finds no way home by itself.
 
+Here is what is asked, and answered before the asker goes on; what nobody waits for is `pushing`'s.
 Nothing here is instrumented, and nothing raises: a coordinator that is gone is logged.
 """
 
@@ -7,25 +8,28 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from baggage.boundary import UNKNOWN_SITE, Call
 from baggage.context import suppressed
 from metaapps.filibuster import index, settings
 from metaapps.filibuster.lineage import ROOT, Lineage, Step
-from metaapps.filibuster.orders import Orders
-from metaapps.filibuster.wire import encode_report
+from metaapps.filibuster.orders import Orders, sign
+from metaapps.filibuster.wire import Report, encode_report
 
 _log = logging.getLogger("metaapps.filibuster")
 _TIMEOUT: Final = 5.0
+OBSERVATIONS: Final = "/observations"
+ARRIVALS: Final = "/arrivals"
+QUESTIONS: Final = "/fault-injected"
 
 
-def report(orders: Orders, observations: Sequence[bytes]) -> None:
-    """Post observations, before whoever waits for them may believe that there are no more."""
-    _ask(orders, "POST", "/observations", encode_report(orders.execution, observations))
+def report(orders: Orders, observations: Sequence[bytes], parcel: bytes = b"") -> None:
+    """Post observations, under a parcel's name if it has one, before the caller goes on."""
+    parcels = (parcel,) if parcel else ()
+    _ask(orders, OBSERVATIONS, encode_report(Report(orders.execution, observations, parcels)))
 
 
 def arrive(orders: Orders, call: Call) -> Step | None:
@@ -34,38 +38,64 @@ def arrive(orders: Orders, call: Call) -> Step | None:
     Two such calls look the same to a service; only the coordinator can count them.
     """
     operation = index.stable_operation(call.operation)
-    asked = json.dumps({"execution": orders.execution, "operation": operation}).encode()
-    place = _ask(orders, "POST", "/arrivals", asked)
+    content = call.payload if orders.by_payload else None
+    alike = operation if content is None else f"{operation} {content.hex()}"
+    place = _ask(orders, ARRIVALS, _json(execution=orders.execution, operation=alike))
     if not isinstance(place, dict):
         return None
     position, occurrence = int(place.get("position", 0)), int(place.get("occurrence", 1))
-    frame = index.call_frame("", UNKNOWN_SITE, operation, occurrence, by_test=True)
+    frame = index.call_frame("", UNKNOWN_SITE, operation, occurrence, by_test=True, payload=content)
     name = index.child(ROOT.index, frame)
     clock = {ROOT.process: position + 1}
-    return Step(name, ROOT.index, position, occurrence, clock, {}, Lineage(name, clock=clock))
+    return Step(name, ROOT.index, position, frame, clock, {}, Lineage(name, clock=clock))
 
 
-def was_injected(orders: Orders, service: str, *, recorded: bool) -> bool:
+def was_injected(
+    orders: Orders, service: str, *, recorded: bool, parcels: Iterable[bytes] = ()
+) -> bool:
     """Ask whether a fault was hit in an execution, on calls to a service ("" for any).
 
-    `recorded` says that the asker records the question itself; else the coordinator does.
+    `recorded` says that the asker records the question itself; else the coordinator does. `parcels`
+    name what the asker knows to be under way: they are waited for.
     """
-    query = {"execution": orders.execution, "service": service, "recorded": int(recorded)}
-    answer = _ask(orders, "GET", f"/fault-injected?{urlencode(query)}")
+    asked = _json(
+        execution=orders.execution,
+        service=service,
+        recorded=recorded,
+        parcels=[parcel.hex() for parcel in parcels],
+    )
+    answer = _ask(orders, QUESTIONS, asked)
     return isinstance(answer, dict) and answer.get("result") is True
 
 
-def _ask(orders: Orders, method: str, path: str, body: bytes | None = None) -> Any:
-    if not orders.coordinator or settings.communication_disabled():
+def post(connection: HTTPConnection, key: bytes, path: str, body: bytes) -> tuple[int, bytes]:
+    """Post what a holder of a run's key has to say; return the status and the answer.
+
+    Raises OSError or HTTPException where the coordinator isn't reached.
+    """
+    signature = sign(path.encode() + b"\n" + body, key).hex()
+    connection.request("POST", path, body, {"Authorization": f"Signature {signature}"})
+    response = connection.getresponse()
+    return response.status, response.read()
+
+
+def heard(orders: Orders) -> bool:
+    """Say whether there is a coordinator to talk to."""
+    return bool(orders.coordinator) and not settings.communication_disabled()
+
+
+def _json(**asked: object) -> bytes:
+    return json.dumps(asked).encode()
+
+
+def _ask(orders: Orders, path: str, body: bytes) -> Any:
+    if not heard(orders):
         return None
     with suppressed():
         connection = HTTPConnection(orders.coordinator, timeout=_TIMEOUT)
         try:
-            headers = {"Authorization": f"Bearer {orders.token}"}
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            answer = response.read()
-            return json.loads(answer) if response.status == 200 and answer else None
+            status, answer = post(connection, orders.key, path, body)
+            return json.loads(answer) if status == 200 and answer else None
         except (OSError, HTTPException, ValueError) as error:
             extra = {"coordinator": orders.coordinator, "reason": str(error)}
             _log.warning("coordinator not reached", extra=extra)

@@ -6,18 +6,20 @@ what can't be, is None, never an exception.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
 from baggage.boundary import CallSite, Fault, FaultKind
 from metaapps.filibuster import filibuster_pb2 as pb
-from metaapps.filibuster.index import DIGEST_SIZE
+from metaapps.filibuster.index import DIGEST_SIZE, PREFIX_SIZE
 from metaapps.filibuster.lineage import Lineage
 from metaapps.filibuster.observation import Observation, Role
-from metaapps.filibuster.orders import Orders, is_signed, sign
+from metaapps.filibuster.orders import Orders, sign, signer
 from metaapps.filibuster.plan import Plan, PlannedFault
 
 MAX_REPORT: Final = 1 << 20
@@ -25,18 +27,22 @@ _MAX_ORDERS: Final = 8192
 
 
 def encode_orders(orders: Orders, key: bytes) -> bytes:
-    """Return orders as bytes, signed with a key."""
+    """Return orders as bytes, signed with a key.
+
+    Raises ValueError for a plan with two calls that a service could not tell apart.
+    """
+    faults = orders.plan.faults
+    if len({planned.index[:PREFIX_SIZE] for planned in faults}) != len(faults):
+        raise ValueError("two planned calls have indices that begin alike")
+    kinds = list(dict.fromkeys(planned.fault for planned in faults))
+    targets = list(dict.fromkeys(planned.target for planned in faults))
     message = pb.Orders(
-        execution=orders.execution,
-        expires=orders.expires,
-        coordinator=orders.coordinator,
-        token=orders.token,
-        by_payload=orders.by_payload,
-        real_latency=orders.real_latency,
-        faults=[
-            pb.PlannedFault(index=p.index, fault=_from_fault(p.fault), target=p.target)
-            for p in orders.plan.faults
-        ],
+        calls=b"".join(planned.index[:PREFIX_SIZE] for planned in faults),
+        fault_of=[kinds.index(planned.fault) for planned in faults],
+        target_of=[targets.index(planned.target) for planned in faults],
+        faults=[_from_fault(fault) for fault in kinds],
+        targets=targets,
+        **{name: getattr(orders, name) for name in _ORDERED},
     )
     body = message.SerializeToString(deterministic=True)
     return pb.SignedOrders(orders=body, signature=sign(body, key)).SerializeToString()
@@ -52,34 +58,52 @@ def decode_orders(blob: bytes, keys: tuple[bytes, ...] | None) -> Orders | None:
         return None
     try:
         signed = pb.SignedOrders.FromString(blob)
-        if keys is not None and not is_signed(signed.orders, signed.signature, keys):
+        key = b"" if keys is None else signer(signed.orders, signed.signature, keys)
+        if key is None:
             return None
         message = pb.Orders.FromString(signed.orders)
-        faults = tuple(PlannedFault(p.index, _to_fault(p.fault), p.target) for p in message.faults)
+        plan = _plan(message)
     except (DecodeError, ValueError):
         return None
     plain = {name: getattr(message, name) for name in _ORDERED}
-    return Orders(plan=Plan(faults), **plain)
+    return Orders(plan=plan, key=key, **plain)
 
 
-_ORDERED: Final = (
-    "execution",
-    "expires",
-    "coordinator",
-    "token",
-    "by_payload",
-    "real_latency",
-)
+_ORDERED: Final = ("execution", "expires", "coordinator", "by_payload", "real_latency")
+
+
+def _plan(message: Any) -> Plan:
+    """Return the plan in a message of orders; ValueError if it can't be one."""
+    calls = message.calls
+    begins = range(0, len(calls), PREFIX_SIZE)
+    faults, targets = [_to_fault(fault) for fault in message.faults], message.targets
+    try:
+        planned = [
+            PlannedFault(calls[begin : begin + PREFIX_SIZE], faults[fault], targets[target])
+            for begin, fault, target in zip(
+                begins, message.fault_of, message.target_of, strict=True
+            )
+        ]
+    except IndexError as error:
+        raise ValueError("a fault or a service that isn't there") from error
+    return Plan(tuple(planned))
 
 
 def encode_lineage(lineage: Lineage) -> bytes:
     """Return a lineage as bytes."""
+    processes, clock, origin = _flat(lineage.clock, lineage.origin)
     message = pb.Lineage(
-        index=lineage.index, process=lineage.process, clock=lineage.clock, origin=lineage.origin
+        index=lineage.index,
+        process=lineage.process,
+        processes=processes,
+        clock=clock,
+        origin=origin,
     )
-    return message.SerializeToString(deterministic=True)
+    blob: bytes = message.SerializeToString()
+    return blob
 
 
+@lru_cache(maxsize=1024)
 def decode_lineage(blob: bytes) -> Lineage | None:
     """Return the lineage in `blob`, None if there is none."""
     try:
@@ -88,23 +112,41 @@ def decode_lineage(blob: bytes) -> Lineage | None:
         return None
     if len(message.index) != DIGEST_SIZE:
         return None
-    return Lineage(message.index, message.process, dict(message.clock), dict(message.origin))
+    clock, origin = _clocks(message)
+    return Lineage(message.index, message.process, clock, origin)
+
+
+def _flat(
+    clock: Mapping[str, int], origin: Mapping[str, int]
+) -> tuple[Sequence[str], list[int], list[int]]:
+    """Return the processes that two clocks know, and what each of the clocks says of them."""
+    processes = list(clock) if clock.keys() >= origin.keys() else list({**clock, **origin})
+    return processes, [clock.get(p, 0) for p in processes], [origin.get(p, 0) for p in processes]
+
+
+def _clocks(message: Any) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    processes = message.processes
+    clock = {p: n for p, n in zip(processes, message.clock, strict=False) if n}
+    return clock, {p: n for p, n in zip(processes, message.origin, strict=False) if n}
 
 
 def encode_observation(seen: Observation) -> bytes:
     """Return an observation as bytes."""
+    site = seen.site
+    processes, clock, origin = _flat(seen.clock, seen.origin)
     message = pb.Observation(
         role=seen.role.value,
-        module=seen.site.module,
-        function=seen.site.function,
-        line=seen.site.line,
-        clock=seen.clock,
-        origin=seen.origin,
-        **{name: getattr(seen, name) for name in _PLAIN},
+        module=site.module,
+        function=site.function,
+        line=site.line,
+        processes=processes,
+        clock=clock,
+        origin=origin,
+        injected=None if seen.injected is None else _from_fault(seen.injected),
+        **dict(zip(_PLAIN, _plain(seen), strict=True)),
     )
-    if seen.injected is not None:
-        message.injected.CopyFrom(_from_fault(seen.injected))
-    return message.SerializeToString(deterministic=True)
+    blob: bytes = message.SerializeToString()
+    return blob
 
 
 _PLAIN: Final = (
@@ -126,7 +168,10 @@ _PLAIN: Final = (
     "ok",
     "digest",
     "delayed",
+    "by_payload",
+    "ambiguous",
 )
+_plain: Final = attrgetter(*_PLAIN)
 _FAULT: Final = ("status", "name", "body", "seconds", "edit", "late")
 _OPTIONAL: Final = frozenset({"payload", "timeout", "raised", "status", "digest", *_FAULT[:-1]})
 
@@ -136,11 +181,12 @@ def decode_observation(blob: bytes) -> Observation | None:
     try:
         message = pb.Observation.FromString(blob)
         plain = {name: _value(message, name) for name in _PLAIN}
+        clock, origin = _clocks(message)
         return Observation(
             role=Role(message.role),
             site=CallSite(message.module, message.function, message.line),
-            clock=dict(message.clock),
-            origin=dict(message.origin),
+            clock=clock,
+            origin=origin,
             injected=_to_fault(message.injected) if message.HasField("injected") else None,
             **plain,
         )
@@ -154,20 +200,36 @@ def decode_observations(blobs: Iterable[object]) -> tuple[Observation, ...]:
     return tuple(seen for seen in decoded if seen is not None)
 
 
-def encode_report(execution: str, observations: Sequence[bytes]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is posted to the coordinator, of one execution.
+
+    `observations` are encoded. `parcels` are the names of what is in it, for those who were told
+    that it would come; see `Role.PUSHED`.
+    """
+
+    execution: str
+    observations: Sequence[bytes] = ()
+    parcels: Sequence[bytes] = ()
+
+
+def encode_report(report: Report) -> bytes:
     """Return what is posted to the coordinator."""
-    return pb.Report(execution=execution, observations=observations).SerializeToString()
+    message = pb.Report(
+        execution=report.execution, observations=report.observations, parcels=report.parcels
+    )
+    return message.SerializeToString()
 
 
-def decode_report(blob: bytes) -> tuple[str, tuple[Observation, ...]] | None:
-    """Return the execution and the observations of a report, None for anything else."""
+def decode_report(blob: bytes) -> Report | None:
+    """Return a report, None for anything else; what is no observation in it is still bytes."""
     if len(blob) > MAX_REPORT:
         return None
     try:
         message = pb.Report.FromString(blob)
     except (DecodeError, ValueError):
         return None
-    return message.execution, decode_observations(message.observations)
+    return Report(message.execution, tuple(message.observations), tuple(message.parcels))
 
 
 def _value(message: Any, name: str) -> Any:

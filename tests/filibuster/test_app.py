@@ -63,8 +63,7 @@ ANSWERED = Returned(None, PlainFacts(200), target="bar")
 
 def carrying(plan: Plan = FAULT_FREE, coordinator: Coordinator | None = None) -> Branch:
     """Return a branch of foo, which carries orders and was called by the test."""
-    heard = ("", "") if coordinator is None else (coordinator.address, coordinator.token)
-    orders = Orders("e", plan, LATER, *heard)
+    orders = Orders("e", plan, LATER, "" if coordinator is None else coordinator.address)
     lineage = Lineage(ROOT, "foo", {"test": 1}, {"test": 1})
     down = {ORDERS: encode_orders(orders, KEY), LINEAGE: encode_lineage(lineage)}
     return Branch(EMPTY.with_down(down))
@@ -277,19 +276,20 @@ def test_the_environment_switches_it_on(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_finds_no_room_goes_to_the_coordinator() -> None:
     app = Filibuster((KEY,))
-    with Coordinator() as coordinator:
+    with Coordinator(KEY) as coordinator:
         inbox = coordinator.open("e")
         branch = carrying(coordinator=coordinator)
         cross(app, branch, CALL)
         with attached(branch):
             app.overflow(SEEN, branch.unpack(SEEN))
+        assert app.flush(30)
         assert list(inbox.settle(0)) == seen_in(branch)
 
 
 def test_a_request_from_outside_is_observed_where_it_arrives() -> None:
     app = Filibuster((KEY,))
     arriving = Call(kind=Kind.SERVER, library="flask", operation="GET /foo", source="foo")
-    with Coordinator() as coordinator:
+    with Coordinator(KEY) as coordinator:
         coordinator.open("e")
         branches = [carrying(coordinator=coordinator) for _ in range(2)]
         lineages = [below(cross(app, branch, arriving)) for branch in branches]
@@ -309,11 +309,13 @@ def test_what_a_stream_saw_is_reported_before_its_end_can_be_read() -> None:
 
     app = Filibuster((KEY,))
     boundary = Boundary(Policy(service="foo"), (app,))
-    with Coordinator() as coordinator:
+    with Coordinator(KEY) as coordinator:
         inbox = coordinator.open("e")
         header = write_header(carrying(coordinator=coordinator).baggage, origin="test")
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_BAGGAGE": header}
         adapter = WsgiAdapter("flask")
         body = serve(boundary, adapter, application, environ, lambda *_: lambda _: None)
         assert list(body) == [b"first"]
-        assert [seen.operation for seen in inbox.settle(0)] == ["GET /bar"]
+        assert app.flush(30)
+        heard = [(seen.role, seen.operation) for seen in inbox.settle(0)]
+        assert heard == [(Role.CALL, "GET /bar"), (Role.END, "")]

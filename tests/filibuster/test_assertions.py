@@ -28,6 +28,7 @@ from metaapps.filibuster.wire import (
 from tests.filibuster.shell import Shell, Totals
 
 REFUSED = Fault(FaultKind.REFUSED)
+KEY = b"a key"
 INDEX = b"1" * DIGEST_SIZE
 HIT = Observation(
     role=Role.CALL,
@@ -102,15 +103,16 @@ def test_without_orders_nothing_was_injected(
 
 
 @pytest.fixture
-def coordinator() -> Iterator[Coordinator]:
-    with Coordinator() as running:
+def coordinator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Coordinator]:
+    monkeypatch.setenv("FILIBUSTER_KEY", KEY.decode())
+    with Coordinator(KEY) as running:
         running.open("e")
         yield running
 
 
 def carrying(coordinator: Coordinator, plan: Plan = PLAN) -> Branch:
-    orders = Orders("e", plan, coordinator=coordinator.address, token=coordinator.token)
-    down = {ORDERS: encode_orders(orders, b"a key"), LINEAGE: encode_lineage(TEST)}
+    orders = Orders("e", plan, coordinator=coordinator.address)
+    down = {ORDERS: encode_orders(orders, KEY), LINEAGE: encode_lineage(TEST)}
     return Branch(EMPTY.with_down(down))
 
 
@@ -129,7 +131,7 @@ def test_what_came_home_was_hit(coordinator: Coordinator) -> None:
 
 
 def test_what_went_to_the_coordinator_was_hit(coordinator: Coordinator) -> None:
-    orders = Orders("e", coordinator=coordinator.address, token=coordinator.token)
+    orders = Orders("e", coordinator=coordinator.address, key=KEY)
     reporting.report(orders, [encode_observation(HIT)])
     with attached(carrying(coordinator)):
         assert was_fault_injected()
@@ -138,7 +140,7 @@ def test_what_went_to_the_coordinator_was_hit(coordinator: Coordinator) -> None:
 
 
 def test_nobody_is_asked_about_a_plan_without_faults() -> None:
-    with Coordinator() as gone:
+    with Coordinator(KEY) as gone:
         pass
     with attached(carrying(gone, Plan())):
         assert not was_fault_injected()

@@ -1,4 +1,4 @@
-"""The coordinator hears whoever has the token, of the executions that go on, and nobody else."""
+"""The coordinator hears whoever has the key, of the executions that go on, and nobody else."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from metaapps.filibuster import reporting
 from metaapps.filibuster.coordinator import HOST, Coordinator
 from metaapps.filibuster.index import ROOT, CallFrame, child
 from metaapps.filibuster.observation import Observation, Role
-from metaapps.filibuster.orders import Orders
-from metaapps.filibuster.wire import MAX_REPORT, encode_observation, encode_report
+from metaapps.filibuster.orders import Orders, sign
+from metaapps.filibuster.reporting import ARRIVALS, OBSERVATIONS, QUESTIONS
+from metaapps.filibuster.wire import MAX_REPORT, Report, encode_observation, encode_report
+
+KEY = b"a key"
 
 
 @pytest.fixture
 def coordinator() -> Iterator[Coordinator]:
-    with Coordinator() as running:
+    with Coordinator(KEY) as running:
         yield running
 
 
 @pytest.fixture
 def orders(coordinator: Coordinator) -> Orders:
-    return Orders("e", coordinator=coordinator.address, token=coordinator.token)
+    return Orders("e", coordinator=coordinator.address, key=KEY)
 
 
 def call(number: int, *, by_test: bool = False, injected: Fault | None = None) -> Observation:
@@ -51,10 +54,10 @@ def call(number: int, *, by_test: bool = False, injected: Fault | None = None) -
 ARRIVAL = Call(kind=Kind.SERVER, library="flask", operation="GET /", source="foo")
 
 
-def ask(coordinator: Coordinator, method: str, path: str, body: bytes = b"", **headers: str) -> int:
+def ask(coordinator: Coordinator, path: str, body: bytes = b"", **headers: str) -> int:
     connection = http.client.HTTPConnection(coordinator.address, timeout=10)
     try:
-        connection.request(method, path, body, headers)
+        connection.request("POST", path, body, headers)
         return connection.getresponse().status
     finally:
         connection.close()
@@ -169,33 +172,39 @@ def test_a_question_from_outside_is_part_of_the_execution(
 
 def test_strangers_are_refused(coordinator: Coordinator) -> None:
     inbox = coordinator.open("e")
-    body = encode_report("e", [encode_observation(call(1))])
-    assert ask(coordinator, "POST", "/observations", body) == 403
-    assert ask(coordinator, "POST", "/observations", body, Authorization="Bearer x") == 403
-    assert ask(coordinator, "POST", "/observations", body, Authorization="Bearer é") == 403
+    body = encode_report(Report("e", [encode_observation(call(1))]))
+    assert ask(coordinator, OBSERVATIONS, body) == 403
+    for other in ("Bearer x", "Signature x", "Signature é"):
+        assert ask(coordinator, OBSERVATIONS, body, Authorization=other) == 403
+    elsewhere = sign(ARRIVALS.encode() + b"\n" + body, KEY).hex()
+    assert ask(coordinator, OBSERVATIONS, body, Authorization=f"Signature {elsewhere}") == 403
+    assert inbox.settle(0) == ()
+
+
+def test_who_has_another_key_is_refused(coordinator: Coordinator, orders: Orders) -> None:
+    inbox = coordinator.open("e")
+    reporting.report(replace(orders, key=b"another"), [encode_observation(call(1))])
     assert inbox.settle(0) == ()
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
+    ("path", "body", "status"),
     [
-        ("GET", "/", b"", 404),
-        ("POST", "/fault-injected", b"", 404),
-        ("GET", "/observations", b"", 404),
-        ("POST", "/observations", b"garbage", 404),
-        ("POST", "/observations", encode_report("unknown", []), 404),
-        ("POST", "/arrivals", b"garbage", 400),
-        ("POST", "/arrivals", b"[]", 400),
-        ("POST", "/arrivals", json.dumps({"execution": "unknown"}).encode(), 404),
-        ("GET", "/fault-injected?execution=unknown", b"", 404),
-        ("GET", "/fault-injected", b"", 404),
+        ("/", b"", 404),
+        (OBSERVATIONS, b"garbage", 404),
+        (OBSERVATIONS, encode_report(Report("unknown")), 404),
+        (ARRIVALS, b"garbage", 400),
+        (ARRIVALS, b"[]", 400),
+        (ARRIVALS, json.dumps({"execution": "unknown"}).encode(), 404),
+        (QUESTIONS, b"{}", 404),
+        (QUESTIONS, json.dumps({"execution": "e", "parcels": ["x"]}).encode(), 400),
+        (QUESTIONS, json.dumps({"execution": "e", "parcels": 1}).encode(), 400),
     ],
 )
-def test_nonsense_is_refused(
-    coordinator: Coordinator, method: str, path: str, body: bytes, status: int
-) -> None:
-    token = {"Authorization": f"Bearer {coordinator.token}"}
-    assert ask(coordinator, method, path, body, **token) == status
+def test_nonsense_is_refused(coordinator: Coordinator, path: str, body: bytes, status: int) -> None:
+    coordinator.open("e")
+    signature = sign(path.encode() + b"\n" + body, KEY).hex()
+    assert ask(coordinator, path, body, Authorization=f"Signature {signature}") == status
 
 
 def test_a_body_that_is_too_long_is_not_read(coordinator: Coordinator) -> None:
@@ -210,8 +219,8 @@ def test_a_body_that_is_too_long_is_not_read(coordinator: Coordinator) -> None:
 def test_a_coordinator_that_is_gone_is_logged_and_no_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with Coordinator() as gone:
-        orders = Orders("e", coordinator=gone.address, token=gone.token)
+    with Coordinator(KEY) as gone:
+        orders = Orders("e", coordinator=gone.address, key=KEY)
     reporting.report(orders, [b""])
     assert reporting.arrive(orders, ARRIVAL) is None
     assert not reporting.was_injected(orders, "", recorded=True)

@@ -12,11 +12,19 @@ from itertools import count
 import pytest
 
 from metaapps.filibuster.coordinator import Coordinator
-from metaapps.filibuster.explore import Event
+from metaapps.filibuster.explore import Event, Order
 from metaapps.filibuster.finding import Finding, FindingKind
-from metaapps.filibuster.reduce import Predictor
+from metaapps.filibuster.reduce import Strength
 from tests.filibuster.apps import Network, generated
-from tests.filibuster.apps.compared import Compared, compared, failing, findings, in_any_order
+from tests.filibuster.apps.compared import (
+    Compared,
+    compared,
+    executions,
+    failing,
+    findings,
+    in_any_order,
+)
+from tests.filibuster.apps.network import KEY
 from tests.filibuster.apps.served import Remote, served
 
 PARTS = 20
@@ -28,7 +36,7 @@ FAR = 1000
 
 @pytest.fixture(scope="module")
 def coordinator() -> Iterator[Coordinator]:
-    with Coordinator() as running:
+    with Coordinator(KEY) as running:
         yield running
 
 
@@ -47,11 +55,14 @@ def applications(coordinator: Coordinator, part: int, wanted: int, most: int) ->
 def judge(made: Compared) -> None:
     """Assert that no reduction misses a failing outcome that it promises to find."""
     application = made.network.application
-    if not application.reads_errors:
-        events = made.searched(Predictor())
-        assert not made.missed(events, bodies=False), application
-        assert not [*made.mispredicted(events, bodies=False)], application
-        assert not odd(events), application
+    for strength in (Strength.STRICT, Strength.DYNAMIC):
+        strict = strength is Strength.STRICT
+        if application.reads_errors and not strict:
+            continue
+        events = made.searched(strength)
+        assert not made.missed(events, bodies=strict), (strength, application)
+        assert not [*made.mispredicted(events, bodies=strict)], (strength, application)
+        assert not odd(events), (strength, application)
 
 
 def odd(events: Iterable[Event]) -> list[Finding]:
@@ -77,6 +88,26 @@ def test_the_search_reaches_what_any_order_reaches(coordinator: Coordinator, par
     for made in applications(coordinator, part, IN_A_PART, MOST):
         whole = failing(in_any_order(made), bodies=True)
         assert failing(made.every, bodies=True) == whole, made.network.application
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_a_random_order_finds_the_same(coordinator: Coordinator, part: int) -> None:
+    for seed, made in enumerate(applications(coordinator, part, IN_A_PART, MOST)):
+        strength = Strength.NONE if seed % 2 else Strength.STRICT
+        events = made.searched(strength, Order.RANDOM, seed)
+        assert not made.missed(events, bodies=True), made.network.application
+
+
+def test_the_published_criterion_misses_some(coordinator: Coordinator) -> None:
+    """And it runs less: that is what it is kept for."""
+    missing = runs = ours = 0
+    for made in applications(coordinator, 0, 4 * IN_A_PART, MOST):
+        events = made.searched(Strength.PAPER)
+        missing += bool(made.missed(events, bodies=False))
+        runs += len(executions(events))
+        ours += len(executions(made.searched(Strength.DYNAMIC)))
+    assert missing > 0
+    assert runs < ours
 
 
 @pytest.mark.parametrize("seed", [5, 9, 27, 46])

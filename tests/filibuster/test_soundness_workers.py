@@ -15,6 +15,7 @@ from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.reduce import Predictor
 from metaapps.filibuster.workers import Pool
 from tests.filibuster.apps import Network, generated
+from tests.filibuster.apps.network import KEY
 
 MOST = 20
 SEEDS = range(40, 56)

@@ -143,10 +143,10 @@ def ordered(
     script: str, environment: Mapping[str, str], plan: Plan
 ) -> tuple[Mapping[str, int], list[Observation]]:
     """Run a client under a plan, in orders signed with the run's key; return what was seen too."""
-    with Coordinator() as coordinator:
+    with Coordinator(KEY.encode()) as coordinator:
         inbox = coordinator.open("outside")
         expires = int(time.time()) + 60
-        orders = Orders("outside", plan, expires, coordinator.address, coordinator.token)
+        orders = Orders("outside", plan, expires, coordinator.address)
         signed = encode_orders(orders, KEY.encode())
         header = write_header(
             EMPTY.with_down({ORDERS: signed, LINEAGE: encode_lineage(lineage.ROOT)})

@@ -23,7 +23,7 @@ from metaapps.filibuster.coverage.recording import Recording
 from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.lineage import ROOT
-from metaapps.filibuster.observation import Execution, Failure, Observation, Role, open_branches
+from metaapps.filibuster.observation import EVENTS, Execution, Failure, Observation, open_branches
 from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, Orders
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.store import Record
@@ -154,13 +154,13 @@ class Runner:
             if self._foreign is not None:
                 self._foreign.end()
         unfinished = open_branches(heard)
-        seen = tuple(one for one in heard if one.role is not Role.END)
+        seen = tuple(one for one in heard if one.role in EVENTS)
         if ledger is not None:
             seen = ledger.named(seen)
         seconds = time.perf_counter() - started
         death = self._standing.death() or ""
         failure = verdict.failure or (Failure(death) if death else None)
-        done = Execution(plan, seen, failure, seconds, unfinished)
+        done = Execution(plan, seen, failure, seconds, unfinished, inbox.lost)
         if self._recording is not None:
             self._recording.note(execution, done)
         return Judged(done, death)

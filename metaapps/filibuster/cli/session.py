@@ -94,7 +94,7 @@ def open_session(
         runner = Runner(
             test,
             running,
-            stack.enter_context(Coordinator(key.encode())),
+            stack.enter_context(Coordinator(running.key.encode())),
             _terms(options, alone),
             recording=recording,
             foreign=foreign,

@@ -22,7 +22,7 @@ from metaapps.filibuster.app import Filibuster
 from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.index import TEST
 from metaapps.filibuster.lineage import ROOT
-from metaapps.filibuster.observation import Execution, Failure, Role, open_branches
+from metaapps.filibuster.observation import EVENTS, Execution, Failure, open_branches
 from metaapps.filibuster.orders import LINEAGE, ORDERS, SEEN, Orders
 from metaapps.filibuster.plan import FAULT_FREE, Plan
 from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
@@ -77,7 +77,7 @@ class Network:
             inbox.put(seen)
             seen = inbox.settle(_SETTLE_WITHIN)
             self._coordinator.close(execution)
-        kept = tuple(one for one in seen if one.role is not Role.END)
+        kept = tuple(one for one in seen if one.role in EVENTS)
         return Execution(plan, kept, failure, unfinished=open_branches(seen))
 
     def _header(self, execution: str, plan: Plan) -> str:

@@ -96,7 +96,7 @@ def mixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixtures]:
             key = (name, *env)
             if key not in known:
                 server = stack.enter_context(ForeignServer(port=0))
-                coordinator = stack.enter_context(Coordinator())
+                coordinator = stack.enter_context(Coordinator(b"the key"))
                 loaded = services.load(SERVICES / name).with_env(
                     {"FILIBUSTER_URL": server.url, **env}
                 )

@@ -1,0 +1,208 @@
+"""What happens under orders at each kind of crossing: calls, arrivals, and branches' forks.
+
+Who is believed, and who is asked at all, is `app`'s affair; messages are `messages`'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from baggage.boundary import (
+    PROCEED,
+    UNKNOWN_SITE,
+    Call,
+    Flow,
+    Inject,
+    Kind,
+    Outcome,
+    Proceed,
+    Raised,
+)
+from baggage.context import Branch
+from metaapps.filibuster import reporting
+from metaapps.filibuster.foreign import asking
+from metaapps.filibuster.index import TEST, BranchFrame, stable_operation
+from metaapps.filibuster.lineage import Lineage, Progress, Step
+from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.orders import LINEAGE, SEEN, Orders
+from metaapps.filibuster.wire import decode_lineage, encode_lineage, encode_observation
+
+NAME: Final = "filibuster"
+_MAX_ARGUMENTS: Final = 300
+
+
+def passing() -> Flow:
+    """Let a crossing pass."""
+    yield PROCEED
+    return None
+
+
+def progress_of(running: Branch) -> Progress | None:
+    """Return how far a branch has come, None for one that no orders came to."""
+    progress: Progress | None = running.notes.get(NAME)
+    if progress is None:
+        lineage = lineage_of(running)
+        if lineage is None:
+            return None
+        progress = running.notes.setdefault(NAME, Progress(lineage))
+    return progress
+
+
+def lineage_of(running: Branch) -> Lineage | None:
+    """Return the lineage that a branch was given."""
+    values = running.unpack(LINEAGE)
+    return decode_lineage(values[0]) if values and isinstance(values[0], bytes) else None
+
+
+def tell(running: Branch, seen: Observation) -> None:
+    """Let an observation go home with what a branch answers."""
+    running.pack(SEEN, encode_observation(seen))
+
+
+def calling(
+    call: Call, orders: Orders, progress: Progress, running: Branch, *, by_test: bool
+) -> Flow:
+    """Make a call, or let it fail if that is planned."""
+    step = progress.call(call, by_test=by_test, by_payload=orders.by_payload)
+    ambiguous = True
+    try:
+        proceed = Proceed(
+            down={LINEAGE: encode_lineage(step.below)},
+            headers=asking.told_below(step, asking.served_by(running)),
+        )
+        planned = None if by_test else orders.at(step.index)
+        outcome = yield proceed if planned is None else Inject(planned.fault, otherwise=proceed)
+    finally:
+        ambiguous = progress.called(step)
+    # Where several services stand behind one address, only an answer tells which it was.
+    target = planned.target if planned is not None else ""
+    seen = _observed(call, step, outcome, by_test=by_test, target=target, ambiguous=ambiguous)
+    tell(running, seen)
+    return None
+
+
+def arriving(call: Call, orders: Orders, running: Branch) -> Flow:
+    """Serve a call. One that comes straight from the functional test is observed here."""
+    step = None if running.baggage.origin else reporting.arrive(orders, call)
+    lineage = lineage_of(running) if step is None else step.below
+    outcome = yield (
+        PROCEED
+        if lineage is None
+        else Proceed(down={LINEAGE: encode_lineage(lineage.arrived(call.source))})
+    )
+    if step is not None:
+        seen = _observed(call, step, outcome, by_test=True)
+        tell(running, replace(seen, source=TEST, target=call.source, site=UNKNOWN_SITE))
+    if lineage is not None and SERVED_AHEAD in running.notes:
+        tell(running, ended(lineage.index))
+    return None
+
+
+SERVED_AHEAD: Final = f"{NAME}.ahead"
+
+
+def ahead(call: Call, running: Branch) -> None:
+    """Say that a call's answer leaves while it is still served: its end is to be waited for."""
+    lineage = lineage_of(running)
+    if call.kind is Kind.SERVER and lineage is not None and SERVED_AHEAD not in running.notes:
+        running.notes[SERVED_AHEAD] = True
+        serving = Observation(
+            role=Role.SERVING,
+            index=lineage.index,
+            parent=lineage.index,
+            position=0,
+            source=call.source,
+            library=call.library,
+            operation=stable_operation(call.operation),
+        )
+        tell(running, serving)
+
+
+def forking(call: Call, progress: Progress, running: Branch) -> Flow:
+    """Start a branch, which is waited for until it ends."""
+    step = progress.fork()
+    tell(running, branched(call, step, ambiguous=progress.forks_ambiguously()))
+    outcome = yield Proceed(down={LINEAGE: encode_lineage(step.below)})
+    if isinstance(outcome, Raised):
+        tell(running, ended(step.index))
+    return None
+
+
+def run(running: Branch) -> Flow:
+    """Let a forked branch run, and say when it ended: only then all of it has been heard of."""
+    lineage = lineage_of(running)
+    yield PROCEED
+    if lineage is not None:
+        tell(running, ended(lineage.index))
+    return None
+
+
+def branched(call: Call, step: Step, *, ambiguous: bool = False) -> Observation:
+    """Return what is told of a branch that starts."""
+    return Observation(
+        role=Role.BRANCH,
+        index=step.index,
+        parent=step.parent,
+        position=step.position,
+        source=call.source,
+        library=call.library,
+        operation=call.operation,
+        site=call.site,
+        occurrence=step.occurrence,
+        ambiguous=ambiguous,
+    )
+
+
+def ended(index: bytes) -> Observation:
+    """Return what is told of a branch that ended."""
+    return Observation(role=Role.END, index=index, parent=index, position=0)
+
+
+def _observed(
+    call: Call,
+    step: Step,
+    outcome: Outcome,
+    *,
+    by_test: bool,
+    target: str = "",
+    ambiguous: bool = False,
+) -> Observation:
+    """Return what is known of a call after it ended."""
+    frame = step.frame
+    return Observation(
+        role=Role.CALL,
+        index=step.index,
+        parent=step.parent,
+        position=step.position,
+        source=call.source,
+        target=target or outcome.target or str(call.endpoint or ""),
+        by_test=by_test,
+        library=call.library,
+        method=call.method,
+        operation=stable_operation(call.operation),
+        arguments=_shown(call),
+        site=call.site,
+        occurrence=step.occurrence,
+        payload=call.payload,
+        timeout=call.timeout,
+        clock=step.clock,
+        origin=step.origin,
+        injected=outcome.injected,
+        by_payload=not isinstance(frame, BranchFrame) and frame.payload is not None,
+        ambiguous=ambiguous,
+        **_result(outcome),
+    )
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    facts = outcome.facts
+    if isinstance(outcome, Raised):
+        return {"raised": outcome.name, "status": facts.status, "ok": False}
+    return {"status": facts.status, "ok": facts.ok, "digest": facts.digest()}
+
+
+def _shown(call: Call) -> str:
+    """Return a call's arguments for people, not for machines."""
+    text = ", ".join([f"{name}={value!r}" for name, value in call.arguments.items()])
+    return text if len(text) <= _MAX_ARGUMENTS else text[: _MAX_ARGUMENTS - 1] + "…"

@@ -1,0 +1,113 @@
+"""Messages under orders: a message is a branch, from where it is put to its consumer's end.
+
+One that is handed over twice on purpose is two branches within the message's own, so that the calls
+of its two consumers have names of their own.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from threading import Lock
+from typing import Final
+
+from baggage.boundary import PROCEED, Call, FaultKind, Flow, Inject, Outcome, Proceed, Raised
+from baggage.context import Branch
+from metaapps.filibuster import index
+from metaapps.filibuster.flows import branched, ended, lineage_of, tell
+from metaapps.filibuster.index import BranchFrame
+from metaapps.filibuster.lineage import Progress, Step
+from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.orders import LINEAGE, Orders
+from metaapps.filibuster.plan import PlannedFault
+from metaapps.filibuster.wire import encode_lineage
+
+_REMEMBERED: Final = 1024
+
+
+class Deliveries:
+    """How often each message was taken that is handed over twice on purpose; the last ones.
+
+    By execution and index. Safe in any thread.
+    """
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._lock = Lock()
+        self._taken: OrderedDict[tuple[str, bytes], int] = OrderedDict()
+
+    def next(self, execution: str, message: bytes) -> int:
+        """Return which delivery of a message this is, from 1."""
+        key = execution, message
+        with self._lock:
+            number = self._taken[key] = self._taken.get(key, 0) + 1
+            self._taken.move_to_end(key)
+            if len(self._taken) > _REMEMBERED:
+                self._taken.popitem(last=False)
+            return number
+
+
+def putting(call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
+    """Put a message, or let happen what is planned for it."""
+    step = progress.fork()
+    ambiguous = progress.forks_ambiguously()
+    seen = branched(call, step, ambiguous=ambiguous)
+    proceed = Proceed(down={LINEAGE: encode_lineage(step.below)})
+    planned = orders.at(step.index)
+    if planned is None:
+        tell(running, seen)
+        outcome = yield proceed
+        if isinstance(outcome, Raised):
+            tell(running, ended(step.index))
+        return None
+    outcome = yield Inject(planned.fault, otherwise=proceed)
+    tell(running, replace(seen, injected=outcome.injected, target=planned.target))
+    _tell_ends(running, call, step, planned, outcome)
+    return None
+
+
+def _tell_ends(
+    running: Branch, call: Call, step: Step, planned: PlannedFault, outcome: Outcome
+) -> None:
+    injected = outcome.injected
+    lost = injected is not None and injected.kind is FaultKind.DROP
+    if lost or isinstance(outcome, Raised):
+        tell(running, ended(step.index))
+    elif planned.fault.kind is FaultKind.DUPLICATE:
+        # The message's branch holds nothing but those of its deliveries.
+        tell(running, ended(step.index))
+        for number in (1, 2) if injected is not None else (1,):
+            tell(running, _delivered(call, step.index, number))
+
+
+def _delivered(call: Call, message: bytes, number: int) -> Observation:
+    frame = BranchFrame(number)
+    return Observation(
+        role=Role.BRANCH,
+        index=index.child(message, frame),
+        parent=message,
+        position=number - 1,
+        source=call.source,
+        library=call.library,
+        operation=call.operation,
+        site=call.site,
+        occurrence=number,
+    )
+
+
+def taking(orders: Orders, running: Branch, deliveries: Deliveries) -> Flow:
+    """Let a consumer work on a message, and say when that ended."""
+    lineage = lineage_of(running)
+    if lineage is None:
+        yield PROCEED
+        return None
+    planned = orders.at(lineage.index)
+    if planned is None or planned.fault.kind is not FaultKind.DUPLICATE:
+        yield PROCEED
+    else:
+        number = deliveries.next(orders.execution, lineage.index)
+        below = index.child(lineage.index, BranchFrame(number))
+        lineage = replace(lineage, index=below, process=f"{lineage.process}/{number}")
+        yield Proceed(down={LINEAGE: encode_lineage(lineage)})
+    tell(running, ended(lineage.index))
+    return None
