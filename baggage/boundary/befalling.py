@@ -40,13 +40,15 @@ def slowed(fault: Fault, call: Call) -> tuple[Proceed, Fault | None]:
     return Proceed(delay=max(limit, 0.0)), Fault(FaultKind.TIMEOUT, late=True)
 
 
-def befalling(fault: Fault) -> Flow:
+def befalling(fault: Fault, when: Callable[[Outcome], bool] | None = None) -> Flow:
     """Return the flow of a fault that befalls an answer, unless it has befallen it already.
 
-    What raises by itself is left alone.
+    What raises by itself is left alone, and an answer of which `when` says no.
     """
     outcome = yield PROCEED
-    return fault if _is_answer(outcome) and outcome.injected is not fault else None
+    if not _is_answer(outcome) or outcome.injected is fault:
+        return None
+    return fault if when is None or when(outcome) else None
 
 
 def marking(fault: Fault, enacted: Callable[[Outcome], bool] = lambda _: True) -> Flow:

@@ -102,7 +102,7 @@ class Crossing:
         while isinstance(asked, Inject):
             fault = asked.fault
             if befalling.happens(fault):
-                self._arrange(onion, call, fault)
+                self._arrange(onion, call, asked)
             else:
                 enacted = self.enact(fault)
                 if enacted is not None:
@@ -110,14 +110,15 @@ class Crossing:
             asked = onion.ask(call)
         return asked.outcome if isinstance(asked, Answer) else asked
 
-    def _arrange(self, onion: Onion, call: Call, fault: Fault) -> None:
+    def _arrange(self, onion: Onion, call: Call, asked: Inject) -> None:
+        fault = asked.fault
         try:
             if fault.kind is FaultKind.DELAY:
                 self.slow(onion, call, fault)
             elif fault.kind is FaultKind.DUPLICATE:
                 self.repeat(onion, fault)
             else:
-                self._befall(onion, fault)
+                self._befall(onion, fault, asked.when)
         except CannotEnact as error:
             self._not_enacted(fault, error)
 
@@ -128,9 +129,12 @@ class Crossing:
         if lost is not None:
             self._befall(onion, lost)
 
-    def _befall(self, onion: Onion, fault: Fault) -> None:
-        onion.within([befalling.befalling(fault)])
-        self.late = (*self.late, fault)
+    def _befall(
+        self, onion: Onion, fault: Fault, when: Callable[[Outcome], bool] | None = None
+    ) -> None:
+        onion.within([befalling.befalling(fault, when)])
+        if when is None:
+            self.late = (*self.late, fault)
 
     def repeat(self, onion: Onion, fault: Fault) -> None:
         """Arrange for the passage to happen twice; raise CannotEnact if it can't."""

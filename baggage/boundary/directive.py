@@ -38,6 +38,8 @@ def check(directive: Any) -> None:
             _check_seconds(delay)
     elif isinstance(directive, Inject) and isinstance(directive.fault, Fault):
         check_fault(directive.fault)
+        if directive.when is not None and not directive.fault.late:
+            raise MetaAppError(f"only a late fault can wait for an answer: {directive.fault!r}")
         check(directive.otherwise)
     elif not (isinstance(directive, Answer) and is_outcome(directive.outcome)):
         raise MetaAppError(f"yielded {directive!r}, not a directive")

@@ -114,6 +114,27 @@ def test_a_late_fault_befalls_the_answer_of_a_callee_who_did_run(way: Way) -> No
 
 
 @WAYS
+@pytest.mark.parametrize("too_late", [True, False])
+def test_a_late_fault_may_depend_on_the_answer(way: Way, too_late: bool) -> None:
+    answers: list[Outcome] = []
+
+    def when(outcome: Outcome) -> bool:
+        answers.append(outcome)
+        return too_late
+
+    scripted = Scripted(Inject(LOST, when=when))
+    came = outcome_of(lambda: made(way, scripted))
+    assert isinstance(came, ParcelLate) is too_late
+    assert [type(answer) for answer in answers] == [Returned]
+    assert scripted.saw[0].injected == (LOST if too_late else None)
+
+
+def test_only_what_comes_late_can_wait_for_an_answer() -> None:
+    with pytest.raises(MetaAppError, match="only a late fault"):
+        check(Inject(Fault(FaultKind.TIMEOUT), when=lambda _: True))
+
+
+@WAYS
 def test_a_call_that_raises_by_itself_is_left_alone(way: Way) -> None:
     scripted = Scripted(Inject(GONE))
     own = OSError("its own")
