@@ -11,7 +11,7 @@ import pytest
 
 from metaapps.filibuster.services import status
 from tests.filibuster.conftest import Deployed
-from tests.filibuster.examples import comes_to
+from tests.filibuster.examples import comes_to, told
 from tests.filibuster.shell import EXAMPLES, ROOT, Ended, Shell, Totals, processes
 
 TUTORIAL = EXAMPLES / "tutorial"
@@ -202,6 +202,22 @@ def test_a_fixed_example_passes_as_its_readme_says(
     ended = there.filibuster("--functional-test", str(EXAMPLES / example / "functional" / test))
     assert comes_to(ended, example, f"`{services}`")
     assert ended.failed == []
+
+
+def test_the_page_of_examples_says_what_their_readmes_say() -> None:
+    lines = (ROOT / "docs" / "examples.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    numbers = {row[0]: row[1:] for row in rows if len(row) == 5 and row[2].isdecimal()}
+    told_of = {path.parent.name for path in EXAMPLES.glob("*/README.md")}
+    assert numbers.keys() == told_of
+    for example, (test, executions, pruned, failed) in numbers.items():
+        row = told(example, test if example == "tutorial" else "`services.toml`")
+        assert (row.executions, row.pruned, row.failed) == (
+            int(executions),
+            int(pruned),
+            int(failed),
+        )
+        assert (EXAMPLES / example / "functional" / test.strip("`")).is_file()
 
 
 # What the numbers follow from
