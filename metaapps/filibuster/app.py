@@ -133,7 +133,7 @@ class Filibuster:
             _tell_hits(orders, running)
         if call.kind is Kind.PRODUCER and not self._by_test:
             return messages.putting(call, orders, progress, running)
-        return flows.forking(call, progress, running)
+        return flows.forking(call, orders, progress, running)
 
     def _arrive(self, call: Call, orders: Orders | None, running: Branch) -> Flow:
         if orders is not None and self._coverage is not None:

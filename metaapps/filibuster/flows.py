@@ -20,7 +20,7 @@ from baggage.boundary import (
     Raised,
 )
 from baggage.context import Branch
-from metaapps.filibuster import reporting
+from metaapps.filibuster import latency, reporting
 from metaapps.filibuster.foreign import asking
 from metaapps.filibuster.index import TEST, BranchFrame, stable_operation
 from metaapps.filibuster.lineage import Lineage, Progress, Step
@@ -72,13 +72,19 @@ def calling(
             headers=asking.told_below(step, asking.served_by(running)),
         )
         planned = None if by_test else orders.at(step.index)
-        outcome = yield proceed if planned is None else Inject(planned.fault, otherwise=proceed)
+        reckoned = latency.reckoning(orders, planned, call, step.index, running)
+        if reckoned is not None:
+            outcome = yield reckoned.directive(proceed)
+        elif planned is not None:
+            outcome = yield Inject(planned.fault, otherwise=proceed)
+        else:
+            outcome = yield proceed
     finally:
         ambiguous = progress.called(step)
     # Where several services stand behind one address, only an answer tells which it was.
     target = planned.target if planned is not None else ""
     seen = _observed(call, step, outcome, by_test=by_test, target=target, ambiguous=ambiguous)
-    tell(running, seen)
+    tell(running, seen if reckoned is None else reckoned.told(seen))
     return None
 
 
@@ -94,6 +100,7 @@ def arriving(call: Call, orders: Orders, running: Branch) -> Flow:
     if step is not None:
         seen = _observed(call, step, outcome, by_test=True)
         tell(running, replace(seen, source=TEST, target=call.source, site=UNKNOWN_SITE))
+    latency.answered(orders, running)
     if lineage is not None and SERVED_AHEAD in running.notes:
         tell(running, ended(lineage.index))
     return None
@@ -119,11 +126,13 @@ def ahead(call: Call, running: Branch) -> None:
         tell(running, serving)
 
 
-def forking(call: Call, progress: Progress, running: Branch) -> Flow:
+def forking(call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
     """Start a branch, which is waited for until it ends."""
     step = progress.fork()
     tell(running, branched(call, step, ambiguous=progress.forks_ambiguously()))
-    outcome = yield Proceed(down={LINEAGE: encode_lineage(step.below)})
+    outcome = yield Proceed(
+        down={LINEAGE: encode_lineage(step.below), **latency.below(orders, running)}
+    )
     if isinstance(outcome, Raised):
         tell(running, ended(step.index))
     return None

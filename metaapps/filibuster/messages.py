@@ -13,7 +13,7 @@ from typing import Final
 
 from baggage.boundary import PROCEED, Call, FaultKind, Flow, Inject, Outcome, Proceed, Raised
 from baggage.context import Branch
-from metaapps.filibuster import index
+from metaapps.filibuster import index, latency
 from metaapps.filibuster.flows import branched, ended, lineage_of, tell
 from metaapps.filibuster.index import BranchFrame
 from metaapps.filibuster.lineage import Progress, Step
@@ -51,8 +51,9 @@ def putting(call: Call, orders: Orders, progress: Progress, running: Branch) -> 
     """Put a message, or let happen what is planned for it."""
     step = progress.fork()
     ambiguous = progress.forks_ambiguously()
-    seen = branched(call, step, ambiguous=ambiguous)
-    proceed = Proceed(down={LINEAGE: encode_lineage(step.below)})
+    # A method tells a message from other branches; catalogues have faults for it.
+    seen = replace(branched(call, step, ambiguous=ambiguous), method=call.method)
+    proceed = Proceed(down={LINEAGE: encode_lineage(step.below), **latency.below(orders, running)})
     planned = orders.at(step.index)
     if planned is None:
         tell(running, seen)
