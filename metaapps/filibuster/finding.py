@@ -26,6 +26,8 @@ class FindingKind(Enum):
     """An enclosing call's events don't take the positions 0, 1, 2, …, each once."""
     UNSEEN = "unseen"
     """What a service did can't be known: it gave no answer, or a branch of it did not end."""
+    AMBIGUOUS = "ambiguous"
+    """Calls, or branches, that were made at once within one branch and can't be told apart."""
     NONDETERMINISTIC = "nondeterministic"
     """The same past led to different futures."""
 

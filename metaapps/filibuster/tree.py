@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from metaapps.filibuster.ambiguity import ambiguous_groups
 from metaapps.filibuster.finding import Finding, FindingKind
-from metaapps.filibuster.index import ROOT
-from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.index import ROOT, Frame
+from metaapps.filibuster.observation import EVENTS, Observation, Role
 from metaapps.filibuster.status import shown_status
 
 Path = tuple[int, ...]
@@ -26,7 +27,9 @@ class Tree:
 
     `events` maps an enclosing index to its events by position. `preorder` holds all of them, an
     event before what happened within it. `flaws` maps an enclosing index to the first position
-    from which its events aren't known for certain. `whole` is False if something can't be placed.
+    from which its events aren't known for certain. `ambiguous` are the events whose index says
+    nothing, and all below them: what is planned there may befall another one. `whole` is False if
+    something can't be placed.
     """
 
     events: Mapping[bytes, tuple[Observation, ...]]
@@ -34,6 +37,7 @@ class Tree:
     preorder: tuple[Observation, ...]
     flaws: Mapping[bytes, int]
     findings: tuple[Finding, ...]
+    ambiguous: frozenset[bytes] = frozenset()
 
     @property
     def whole(self) -> bool:
@@ -44,6 +48,14 @@ class Tree:
     def calls(self) -> Iterator[Observation]:
         """The calls in the order in which they began."""
         return (event for event in self.preorder if event.role is Role.CALL)
+
+    def frames(self) -> Mapping[bytes, tuple[Frame, ...]]:
+        """Return the frames of each call's and branch's index, outermost first."""
+        frames: dict[bytes, tuple[Frame, ...]] = {}
+        for event in self.preorder:
+            if event.role is not Role.ASK:
+                frames[event.index] = (*frames.get(event.parent, ()), event.frame)
+        return frames
 
     def within(self, index: bytes) -> tuple[Observation, ...]:
         """Return the events directly within an enclosing call, a branch or the test."""
@@ -70,8 +82,8 @@ def ended(call: Observation) -> str:
 
 
 def build(observations: Iterable[Observation]) -> Tree:
-    """Build the tree; equal observations count once."""
-    distinct = _distinct(observations)
+    """Build the tree; equal observations count once, and those of no event not at all."""
+    distinct = _distinct(seen for seen in observations if seen.role in EVENTS)
     counts = Counter(o.index for o in distinct)
     doubled = [o for o in distinct if counts[o.index] > 1 or o.index == ROOT]
     certain = [o for o in distinct if counts[o.index] == 1 and o.index != ROOT]
@@ -80,12 +92,20 @@ def build(observations: Iterable[Observation]) -> Tree:
     preorder = tuple(_descend(events, ROOT, paths))
     flaws, gaps = _flaws(events, _by_parent(doubled), {ROOT, *paths})
     lost = _lost(certain, {o.index for o in doubled}, events, paths)
+    groups = tuple(ambiguous_groups(preorder))
+    for group in groups:
+        parent, position = group[0].parent, min(o.position for o in group)
+        flaws[parent] = min(position, flaws.get(parent, position))
     findings = (
         *(_finding(FindingKind.DUPLICATED, group) for group in _groups(doubled)),
         *gaps,
         *(_finding(FindingKind.ORPHANED, [o]) for o in lost),
+        *(_ambiguity(group) for group in groups),
     )
-    return Tree(events, paths, preorder, flaws, findings)
+    ambiguous: set[bytes] = set()
+    for member in (o for group in groups for o in group):
+        _reach(events, member.index, ambiguous)
+    return Tree(events, paths, preorder, flaws, findings, frozenset(ambiguous))
 
 
 def _distinct(observations: Iterable[Observation]) -> list[Observation]:
@@ -187,6 +207,20 @@ def _groups(doubled: Sequence[Observation]) -> Iterator[Sequence[Observation]]:
     for observation in doubled:
         groups[observation.index].append(observation)
     return iter(groups.values())
+
+
+def _ambiguity(group: Sequence[Observation]) -> Finding:
+    """Return what is told of events that can't be told apart."""
+    first = group[0]
+    if first.role is Role.CALL:
+        told = f"{len(group)} calls {describe(replace(first, occurrence=1))}"
+    else:
+        told = f"{len(group)} branches that {first.source} starts"
+    text = (
+        f"{told} at {first.site} are made by several workers at once in one branch, and can't be "
+        "told apart: not failed; let each worker be a task, or a thread that isn't handed a context"
+    )
+    return Finding(FindingKind.AMBIGUOUS, first.index, text)
 
 
 def _finding(kind: FindingKind, group: Sequence[Observation]) -> Finding:

@@ -8,17 +8,18 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baggage.boundary import CallSite
 from metaapps.filibuster.finding import FindingKind
-from metaapps.filibuster.index import ROOT
-from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.index import ROOT, BranchFrame
+from metaapps.filibuster.observation import EVENTS, Observation, Role
 from metaapps.filibuster.tree import build, canonical_key, describe
 
 
 def call(name: str, parent: str = "", position: int = 0) -> Observation:
     return Observation(
         role=Role.CALL,
-        index=name.encode().rjust(16, b"."),
-        parent=parent.encode().rjust(16, b".") if parent else ROOT,
+        index=name.encode().ljust(16, b"."),
+        parent=parent.encode().ljust(16, b".") if parent else ROOT,
         position=position,
         operation=f"GET /{name}",
     )
@@ -119,7 +120,54 @@ def test_a_call_is_described_by_who_asks_whom_for_what() -> None:
     assert describe(replace(call("x"), source="a", occurrence=2)) == "a → GET /x #2"
 
 
-_INDEX = st.integers(0, 5).map(lambda n: bytes(15) + bytes([n]))
+SITE = CallSite("app", "fetch")
+
+
+def fetched(number: int, *, ambiguous: bool = False) -> Observation:
+    alike = replace(call(str(number), "a", number), operation="GET /x", source="foo", target="bar")
+    return replace(alike, site=SITE, occurrence=number + 1, ambiguous=ambiguous)
+
+
+def test_what_one_of_a_kind_is_marked_for_holds_for_all_of_it_and_what_lies_below() -> None:
+    group = [fetched(0), fetched(1, ambiguous=True), fetched(2)]
+    observations = [call("a"), *group, call("b", "1"), call("c", "a", 3), call("d", position=1)]
+    tree = build(observations)
+    (finding,) = tree.findings
+    assert finding.kind is FindingKind.AMBIGUOUS
+    assert finding.index == group[0].index
+    assert finding.text.startswith("3 calls foo → bar GET /x at app.fetch:0 are made by several")
+    assert tree.ambiguous == {*(one.index for one in group), observations[4].index}
+    assert tree.flaws == {observations[0].index: 0}
+    assert names(tree.preorder) == "a01b2cd"
+
+
+def test_branches_that_are_started_by_several_at_once_cannot_be_told_apart() -> None:
+    branches = [
+        replace(call(name, position=number), role=Role.BRANCH, occurrence=number + 1)
+        for number, name in enumerate("ab")
+    ]
+    tree = build([branches[0], replace(branches[1], ambiguous=True), call("c", "a")])
+    assert [finding.kind for finding in tree.findings] == [FindingKind.AMBIGUOUS]
+    assert len(tree.ambiguous) == 3
+
+
+def test_calls_whose_indices_begin_alike_cannot_be_told_apart_by_a_plan() -> None:
+    alike = [replace(call("a"), index=b"12345678" + bytes([n] * 8), position=n) for n in range(2)]
+    alike[1] = replace(alike[1], operation="GET /b")
+    assert build(alike).ambiguous == {one.index for one in alike}
+
+
+def test_the_path_of_an_event_is_told_by_the_frames_down_to_it() -> None:
+    branch = replace(call("b", "a"), role=Role.BRANCH, occurrence=1)
+    asked = replace(call("q", "b"), role=Role.ASK)
+    last = replace(call("c", "b"), position=1, source="foo", site=SITE, occurrence=1)
+    frames = build([call("a"), branch, asked, last]).frames()
+    assert frames[last.index] == (call("a").frame, BranchFrame(1), last.frame)
+    assert " / ".join(map(str, frames[last.index][1:])) == ("branch 1 / foo: app.fetch GET /c #1")
+    assert asked.index not in frames
+
+
+_INDEX = st.integers(0, 5).map(lambda n: bytes([n]) + bytes(15))
 
 
 @given(
@@ -138,7 +186,7 @@ def test_whatever_is_reported_is_placed_or_found(observations: list[Observation]
     tree = build(observations)
     placed = {o.index for o in tree.preorder}
     if not tree.findings:
-        assert placed == {o.index for o in observations}
+        assert placed == {o.index for o in observations if o.role in EVENTS}
     for parent, flaw in tree.flaws.items():
         sure = [o.position for o in tree.within(parent)[:flaw]]
         assert sure == list(range(flaw))
