@@ -77,7 +77,11 @@ def reached(candidate: Candidate, tree: Tree, timing: Timing) -> Iterator[Reache
 
     The candidate's faults are those that did happen in the execution of this tree.
     """
-    calls = (event for event in tree.preorder if can_fail(event) and event.injected is None)
+    calls = (
+        event
+        for event in tree.preorder
+        if can_fail(event) and event.injected is None and event.index not in tree.ambiguous
+    )
     if timing.concurrent:
         yield from _reached_among_branches(calls, candidate, tree, timing)
         return
