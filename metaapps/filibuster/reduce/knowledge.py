@@ -25,11 +25,10 @@ State = bytes
 
 def fold(state: State, *parts: bytes) -> State:
     """Return the state that follows `state` after `parts`."""
-    digest = blake2b(state, digest_size=DIGEST_SIZE)
+    whole = [state]
     for part in parts:
-        digest.update(len(part).to_bytes(4, "big"))
-        digest.update(part)
-    return digest.digest()
+        whole += (len(part).to_bytes(4, "big"), part)
+    return blake2b(b"".join(whole), digest_size=DIGEST_SIZE).digest()
 
 
 TEST: Final[State] = fold(b"", b"test")
@@ -112,13 +111,17 @@ def request_state(caller: State, call: Observation) -> State:
     return fold(caller, b"request", Event.of(call).key)
 
 
-def branch_state(parent: State, branch: Observation) -> State:
+def branch_state(parent: State, branch: Observation, fault: Fault | None) -> State:
     """Return the first state of a branch that starts when its parent is in `parent`.
 
     What befell a message on its way is a part of that.
     """
-    fault = b"" if branch.injected is None else repr(branch.injected).encode()
-    return fold(parent, b"branch", str(branch.occurrence).encode(), fault)
+    return fold(parent, b"branch", str(branch.occurrence).encode(), _told(fault))
+
+
+@lru_cache(maxsize=4096)
+def _told(fault: Fault | None) -> bytes:
+    return b"" if fault is None else repr(fault).encode()
 
 
 def answer_state(last: State, call: Observation, fault: Fault | None, *, slow: bool) -> State:
@@ -130,7 +133,7 @@ def answer_state(last: State, call: Observation, fault: Fault | None, *, slow: b
     """
     patience = call.timeout if slow or fault is not None else call.timeout is not None
     parts = (call.library.encode(), str(patience).encode())
-    return fold(last, b"answer", *parts, b"" if fault is None else repr(fault).encode())
+    return fold(last, b"answer", *parts, _told(fault))
 
 
 def befalls_answer(fault: Fault) -> bool:

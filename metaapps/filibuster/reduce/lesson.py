@@ -125,12 +125,14 @@ class Lesson:
         if not event.unanswered or (fault is not None and befalls_answer(fault)):
             self._invoked.append((event, request_state(state, event)))
         answer = self._reading.answer(event)
-        return outcome_of(answer, event) if answer.certain else None
+        return outcome_of(answer, fault) if answer.certain else None
 
     def _branched(self, branch: Observation, state: State, depth: int) -> Trail | None:
         if depth >= MAX_DEPTH:
             return None
-        last = self._fold(branch.index, Trail(branch_state(state, branch)), depth + 1)
+        last = self._fold(
+            branch.index, Trail(branch_state(state, branch, branch.injected)), depth + 1
+        )
         if last is not None:
             self._note(last.state, End.END, branch.index)
         return last
@@ -176,9 +178,8 @@ class Lesson:
         return describe(place) if place.role is Role.CALL else "a branch"
 
 
-def outcome_of(answer: Answer, call: Observation) -> Trail:
-    """Return what a call's answer adds to its caller's past."""
-    fault = call.injected
+def outcome_of(answer: Answer, fault: Fault | None) -> Trail:
+    """Return what a call's answer, from a fault or by itself, adds to its caller's past."""
     slow = bool(answer.delayed) or (fault is not None and fault.kind is FaultKind.DELAY)
     return Trail(answer.encoded(), slow)
 

@@ -15,7 +15,7 @@ from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.reduce.knowledge import Knowledge, State, Varying
 from metaapps.filibuster.reduce.lesson import Contradiction, Lesson
 from metaapps.filibuster.reduce.reading import Reading
-from metaapps.filibuster.reduce.walk import Prediction, UnknownError, Walk
+from metaapps.filibuster.reduce.walk import Atlas, Prediction, UnknownError, Walk
 from metaapps.filibuster.tree import Tree, describe
 
 T = TypeVar("T")
@@ -59,6 +59,7 @@ class Predictor:
     def __init__(self, reading: Reading | None = None) -> None:
         """Know nothing yet."""
         self._knowledge = Knowledge(reading or Reading())
+        self._atlas = Atlas()
         self._varying = _Varying()
         self._blocked: dict[Plan, State] = {}
         self._predicted: dict[Plan, tuple[int, Prediction]] = {}
@@ -79,7 +80,7 @@ class Predictor:
         if revision == self._knowledge.revision:
             return prediction
         try:
-            prediction = Walk(self._knowledge, plan).prediction()
+            prediction = Walk(self._knowledge, self._atlas, plan).prediction()
         except UnknownError as error:
             if error.state is not None:
                 _remember(self._blocked, plan, error.state)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from baggage.boundary import Fault
 from metaapps.filibuster.index import ROOT, ask, child
 from metaapps.filibuster.observation import Execution, Observation, Role
-from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.reduce.knowledge import (
     TEST,
     End,
@@ -29,6 +29,7 @@ from metaapps.filibuster.reduce.reading import Answer
 
 MAX_EVENTS: Final = 100_000
 """A prediction of more events than this is given up."""
+MOST_PLACES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,36 +53,73 @@ class UnknownError(Exception):
         self.state = state
 
 
+_Observed = tuple[int, bytes, int, Answer | bool | None, Fault | None]
+
+
+class Atlas:
+    """Where events stand, and what is seen of them there: the same in most predictions.
+
+    Bounded, since it only saves time. Not thread-safe.
+    """
+
+    def __init__(self) -> None:
+        """Know no place yet."""
+        self._indices: dict[tuple[bytes, bytes], bytes] = {}
+        self._observed: dict[_Observed, Observation] = {}
+
+    def index(self, parent: bytes, event: Event) -> bytes:
+        """Return the index of an event within a parent."""
+        key = (parent, event.key)
+        index = self._indices.get(key)
+        if index is None:
+            _make_room(self._indices)
+            index = self._indices[key] = child(parent, event.template.frame)
+        return index
+
+    def observation(self, seen: _Foreseen) -> Observation:
+        """Return the observation of an event."""
+        # What is known of an event outlives this: ids stay what they are.
+        key = (id(seen.template), seen.index, seen.position, seen.outcome, seen.fault)
+        found = self._observed.get(key)
+        if found is None:
+            _make_room(self._observed)
+            found = self._observed[key] = seen.observation()
+        return found
+
+
+def _make_room(memory: dict[Any, Any]) -> None:
+    if len(memory) >= MOST_PLACES:
+        memory.clear()
+
+
 @dataclass(slots=True)
 class _Foreseen:
-    """An event of the predicted execution, to be made an observation if it comes to that."""
+    """An event of the predicted execution, to be made an observation if it comes to that.
+
+    `outcome` is the answer of a call, or whether a fault was hit, for a question.
+    """
 
     template: Observation
     index: bytes
     parent: bytes
     position: int
-    answer: Answer | None = None
-    hit: bool | None = None
+    outcome: Answer | bool | None = None
     fault: Fault | None = None
 
     def observation(self) -> Observation:
-        placed: dict[str, object] = {
-            "index": self.index,
-            "parent": self.parent,
-            "position": self.position,
-        }
-        if self.answer is not None:
-            return self.answer.onto(self.template, self.fault, **placed)
-        if self.hit is not None:
-            placed["ok"] = self.hit
-        return replace(self.template, **placed)  # type: ignore[arg-type]
+        place = {"index": self.index, "parent": self.parent, "position": self.position}
+        if isinstance(self.outcome, Answer):
+            return self.outcome.onto(self.template, self.fault, **place)
+        seen = replace(self.template, **place, injected=self.fault)  # type: ignore[arg-type]
+        return seen if self.outcome is None else replace(seen, ok=self.outcome)
 
 
 class Walk:
     """One plan being walked through what is known, in the order in which events begin."""
 
-    def __init__(self, knowledge: Knowledge, plan: Plan) -> None:
+    def __init__(self, knowledge: Knowledge, atlas: Atlas, plan: Plan) -> None:
         self._knowledge = knowledge
+        self._atlas = atlas
         self._plan = plan
         self._faults = {planned.index: planned for planned in plan.faults}
         self._foreseen: list[_Foreseen] = []
@@ -96,7 +134,7 @@ class Walk:
         unhit = any(not planned.optional for planned in self._faults.values())
         if not isinstance(verdict, Verdict) or unhit:
             raise UnknownError
-        observations = tuple(event.observation() for event in self._foreseen)
+        observations = tuple(map(self._atlas.observation, self._foreseen))
         execution = Execution(self._plan, observations, verdict.failure)
         return Prediction(execution, tuple(sorted(self._teachers)))
 
@@ -116,44 +154,34 @@ class Walk:
         while isinstance(step := self._look(state), Event):
             if len(self._foreseen) >= MAX_EVENTS:
                 raise UnknownError
-            outcome = self._outcome(step.template, index, position, state)
+            outcome = self._outcome(step, index, position, state)
             state = fold(state, step.key, outcome.state)
             slow |= outcome.slow
             position += 1
         self._depth -= 1
         return Trail(state, slow), step
 
-    def _outcome(self, event: Observation, parent: bytes, position: int, state: State) -> Trail:
+    def _outcome(self, step: Event, parent: bytes, position: int, state: State) -> Trail:
+        event = step.template
         if event.role is Role.ASK:
             hit = was_hit(event.target, self._hits)
             index = ask(parent, position)
-            self._foreseen.append(_Foreseen(event, index, parent, position, hit=hit))
+            self._foreseen.append(_Foreseen(event, index, parent, position, hit))
             return asked(hit)
-        index = child(parent, event.frame)
-        foreseen = _Foreseen(event, index, parent, position)
-        self._foreseen.append(foreseen)
+        index = self._atlas.index(parent, step)
         planned = self._faults.pop(index, None)
-        foreseen.fault = None if planned is None else planned.fault
-        if event.role is Role.BRANCH:
-            return self._branch(event, index, state, planned)
-        answer = self._answer(event, index, state, planned)
-        foreseen.answer = answer
-        return outcome_of(answer, replace(event, injected=foreseen.fault))
-
-    def _branch(
-        self, branch: Observation, index: bytes, state: State, planned: PlannedFault | None
-    ) -> Trail:
-        injected = None if planned is None else planned.fault
-        if planned is not None:
-            self._hits.add(branch.target or planned.target)
-        return self._follow(index, branch_state(state, replace(branch, injected=injected)))[0]
-
-    def _answer(
-        self, call: Observation, index: bytes, state: State, planned: PlannedFault | None
-    ) -> Answer:
         fault = None if planned is None else planned.fault
+        foreseen = _Foreseen(event, index, parent, position, fault=fault)
+        self._foreseen.append(foreseen)
         if planned is not None:
-            self._hits.add(call.target or planned.target)
+            self._hits.add(event.target or planned.target)
+        if event.role is Role.BRANCH:
+            return self._follow(index, branch_state(state, event, fault))[0]
+        answer = self._answer(event, index, state, fault)
+        foreseen.outcome = answer
+        return outcome_of(answer, fault)
+
+    def _answer(self, call: Observation, index: bytes, state: State, fault: Fault | None) -> Answer:
         if fault is not None and not befalls_answer(fault):
             return self._shown(call, fault)
         last, end = self._follow(index, request_state(state, call))
