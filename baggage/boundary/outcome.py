@@ -155,6 +155,11 @@ class Raised:
 Outcome = Returned | Raised
 
 
+def delivered(outcome: Outcome) -> object:
+    """Return what the application sees, a value or an exception, whatever else is told of it."""
+    return outcome.error if isinstance(outcome, Raised) else outcome.value
+
+
 def exception_name(kind: type[BaseException]) -> str:
     """Return the full name of an exception class; builtins go without a module."""
     module = kind.__module__

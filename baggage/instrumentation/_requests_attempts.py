@@ -32,6 +32,7 @@ from baggage.boundary import (
     Returned,
     deliver,
 )
+from baggage.boundary.outcome import delivered
 from baggage.instrumentation._urllib3 import Attempt, Dial
 
 _log = logging.getLogger("baggage.instrumentation")
@@ -297,7 +298,7 @@ class Attempts:
             outcome = before.outcome(self._low(self._came))
             told = before.departure.end(outcome)
             before.departure.close()
-            if _delivered(told) is not _delivered(outcome):
+            if delivered(told) is not delivered(outcome):
                 raise _Decided(told)
         self._sending.again(attempt)
         departure = self._boundary.depart(self._adapter, self._sending)
@@ -317,11 +318,6 @@ class Attempts:
         if isinstance(came, BaseException):
             return came
         return HTTPAdapter.build_response(self._sending.adapter, self._sending.request, came)
-
-
-def _delivered(outcome: Outcome) -> object:
-    """Return what an outcome comes to, whatever else flows are told of it."""
-    return outcome.error if isinstance(outcome, Raised) else outcome.value
 
 
 class _Decided(BaseException):

@@ -188,7 +188,7 @@ class Faults(Client):
         assert scripted.saw[0].injected == fault
 
     def test_a_call_that_is_slower_than_its_caller_waits_did_reach_the_callee(self) -> None:
-        fault = Fault(FaultKind.DELAY, seconds=60)
+        fault = Fault(FaultKind.DELAY, seconds=1)
         for known in self._known(FaultKind.TIMEOUT):
             scripted = self.scripted(then=known)
             real = chain(failure(lambda: self.hasty()(self.origin.url)))

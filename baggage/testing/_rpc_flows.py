@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -137,6 +138,50 @@ class Flows(Rpc):
             self.scripted(then=fault)
             assert self.code(failure(lambda: call(b"request"))) == code
             assert sorted(unpack("n")) == [0] + [1] * count
+
+    def test_a_late_fault_takes_the_place_of_what_the_callee_answered(self) -> None:
+        ran: list[int] = []
+        call = self.calling(self.address)
+        for count, (fault, code) in enumerate(self.faults, 1):
+            late = replace(fault, late=True)
+            scripted = self.scripted(Inject(late))
+            self.service.answer = self.does(lambda: ran.append(1))
+            assert self.code(failure(lambda: call(b"request"))) == code
+            assert (scripted.saw[0].injected, len(ran)) == (late, count)
+
+    def test_a_late_fault_takes_the_place_of_a_refusal(self) -> None:
+        call = self.calling(self.address)
+        self.service.answer = self.refuses()
+        for fault, code in self.faults:
+            self.scripted(Inject(replace(fault, late=True)))
+            assert self.code(failure(lambda: call(b"request"))) == code
+
+    def test_a_flow_within_sees_what_the_callee_answered(self) -> None:
+        (fault, code), *_ = self.faults
+        self.scripted(Inject(replace(fault, late=True)))
+        inner = self.scripted(name="inner")
+        assert self.code(failure(self.call)) == code
+        assert (inner.saw[0].injected, inner.saw[0].facts.ok) == (None, True)
+
+    def test_a_slow_call_is_answered_as_ever(self) -> None:
+        slow = Fault(FaultKind.DELAY, seconds=0.01)
+        scripted = self.scripted(Inject(slow))
+        assert self.call() == b"request"
+        assert scripted.saw[0].injected == slow
+
+    @pytest.mark.parametrize(
+        ("edit", "answer"), [("null a", b'{"a":null}'), ("truncate 3", b'{"a')]
+    )
+    def test_an_answer_that_came_is_edited(self, edit: str, answer: bytes) -> None:
+        fault = Fault(FaultKind.BODY, edit=edit)
+        scripted = self.scripted(Inject(fault))
+        assert self.call(request=b'{"a": 1}') == answer
+        assert scripted.saw[0].injected == fault
+
+    def test_an_answer_without_room_for_an_edit_is_left_as_it_is(self) -> None:
+        scripted = self.scripted(Inject(Fault(FaultKind.BODY, edit="null a")))
+        assert self.call() == b"request"
+        assert scripted.saw[0].injected is None
 
     @pytest.mark.parametrize("script", [{"first": Inject(BODY)}, {"then": BODY}])
     def test_a_changed_body_is_the_answer(self, script: dict[str, Any]) -> None:

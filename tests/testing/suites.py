@@ -78,6 +78,14 @@ class TestLate(TestProperly):
     instrumentation = tiny.instrumentation(adapter=tiny.Late)
 
 
+class TestTimeless(TestProperly):
+    instrumentation = tiny.instrumentation(adapter=tiny.Timeless)
+
+
+class TestObliging(TestProperly):
+    instrumentation = tiny.instrumentation(adapter=tiny.Obliging)
+
+
 class TestHopeful(TestProperly):
     instrumentation = tiny.instrumentation(adapter=tiny.Hopeful)
 

@@ -23,6 +23,8 @@ MISTAKES = [
     ("Believing", "a_fault_that_cannot_be_enacted_leaves_the_call_to_happen"),
     ("Careless", "a_body_that_is_changed_leaves_status_and_headers_as_they_are"),
     ("Late", "a_call_that_times_out_after_arrival_did_reach_the_callee"),
+    ("Timeless", "a_call_that_is_slower_than_its_caller_waits_did_reach_the_callee"),
+    ("Obliging", "a_body_without_room_for_an_edit_is_read_as_it_came"),
     ("Hopeful", "a_reset_leaves_less_than_all_and_what_is_written_later_exact"),
     ("Heedless", "it_can_be_switched_off_and_on_again"),
     ("Twice", "a_flow_gives_one_directive_and_ends_with_any_outcome"),

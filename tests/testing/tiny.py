@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from http.client import HTTPConnection, HTTPResponse
 from io import BytesIO
@@ -25,6 +25,7 @@ from baggage.boundary import (
     FaultKind,
     Kind,
 )
+from baggage.boundary.edit import Edit
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Request:
     url: str
     headers: dict[str, str] = field(default_factory=dict)
     stream: bool = False
+    timeout: float | None = None
 
 
 class Tiny:
@@ -58,7 +60,7 @@ class Tiny:
         self.timeout = timeout
 
     def get(self, url: str, *, stream: bool = False) -> Answer:
-        answer = self.send(Request(url, dict(self.headers), stream))
+        answer = self.send(Request(url, dict(self.headers), stream, self.timeout))
         if not stream:
             answer.read()
         return answer
@@ -115,6 +117,7 @@ class TinyAdapter:
             library=self.library,
             operation=f"GET {parts.path}",
             endpoint=Endpoint(parts.hostname or "", parts.port or 80),
+            timeout=request.timeout,
         )
 
     def request_carrier(self, request: Request) -> Headers | None:
@@ -131,6 +134,11 @@ class TinyAdapter:
 
     def answer(self, error: BaseException) -> None:
         return None
+
+    def edited(self, response: Answer, edit: Edit) -> bytes:
+        if response.body is None:
+            raise CannotEnact("a body that streams")
+        return edit.of(response.body)
 
     def enact(self, fault: Fault, request: Request, response: Answer | None = None) -> Answer:
         if fault.kind is FaultKind.STATUS and fault.status is not None:
@@ -244,6 +252,23 @@ class Careless(TinyAdapter):
         if fault.kind is FaultKind.BODY:
             return Answer(200, {}, None, fault.body)
         return super().enact(fault, request, response)
+
+
+class Timeless(TinyAdapter):
+    """Doesn't say how long a call waits."""
+
+    def describe(self, request: Request) -> Call:
+        return super().describe(replace(request, timeout=None))
+
+
+class Obliging(TinyAdapter):
+    """Takes a body that an edit finds nothing in for one that was edited."""
+
+    def edited(self, response: Answer, edit: Edit) -> bytes:
+        try:
+            return super().edited(response, edit)
+        except CannotEnact:
+            return response.read()
 
 
 class Late(TinyAdapter):

@@ -12,6 +12,7 @@ from grpc import StatusCode
 from grpc.aio import EOF
 
 from baggage.boundary import Departure, Fork, Outcome, deliver
+from baggage.boundary.outcome import delivered
 from baggage.boundary.pending import Pending
 from baggage.context import enter, leave
 from baggage.instrumentation._grpc.aio_calls import become, ended_call, error_of
@@ -69,7 +70,7 @@ class Tracked:
         """End the crossing of a call that has ended."""
         outcome = self._outcome = self._pending.settle(self._tell)
         call = self._call()
-        if outcome is not self._happened and call is not None:
+        if self._changed() and call is not None:
             become(call, ended_call(self._asked, _how(outcome)))
 
     def take(self) -> bool:
@@ -80,13 +81,20 @@ class Tracked:
         self._pending.join()
         if self._streamed is not None:
             self._streamed.join()
-        return self._outcome is not self._happened
+        return self._changed()
 
     def deliver(self) -> Any:
         """Return, or raise, what the application sees instead."""
         assert self._outcome is not None  # noqa: S101 - as `take` says that there is
         answer = deliver(self._outcome)
         return answer.message if isinstance(answer, Answer) else answer
+
+    def _changed(self) -> bool:
+        """Say whether the application sees something else than what happened."""
+        seen, happened = self._outcome, self._happened
+        if seen is None or happened is None:
+            return seen is not happened
+        return delivered(seen) is not delivered(happened)
 
     def _over(self) -> bool:
         if self._outcome is not None or self._error is not None:

@@ -15,6 +15,7 @@ from weakref import ref
 from grpc import StatusCode
 
 from baggage.boundary import Boundary, Departure, Fork, Outcome, Raised, Returned
+from baggage.boundary.outcome import delivered
 from baggage.boundary.pending import Pending, launch
 from baggage.context import branch
 from baggage.instrumentation._grpc.blocking_calls import (
@@ -212,7 +213,8 @@ class _Tracked:
     def end(self) -> None:
         """End the crossing of a call that has ended."""
         outcome = self._pending.settle(self._tell)
-        if outcome is not self._happened:
+        happened = self._happened
+        if happened is None or delivered(outcome) is not delivered(happened):
             self.replaced = self._becomes(outcome)
 
     def take(self) -> bool:
