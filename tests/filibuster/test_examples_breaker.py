@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 import pytest
 
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.examples import NO_REDUCTION, Example, comes_to, judged
-from tests.filibuster.shell import Shell
+from tests.filibuster.shell import EXAMPLES, Shell
 
 REFUSED = ": requests.exceptions.ConnectionError"
 HALL, HALL_AGAIN, OLD_HALL, CELLAR, CELLAR_AGAIN, OLD_CELLAR = (
@@ -59,3 +62,31 @@ def test_once_it_is_fixed_everything_passes(options: tuple[str, ...], breaker: E
     assert judged(ended) == sorted([*GATEWAY, *FIXED])
     none = ", `--reduction none`" if options else ""
     assert comes_to(ended, "breaker", f"`services-fixed.toml`{none}")
+
+
+RESET = shlex.join([sys.executable, str(EXAMPLES / "breaker" / "reset.py")])
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_a_breaker_for_all_that_is_reset_comes_to_the_same_as_one_for_each(
+    fixed: bool, breaker: Example
+) -> None:
+    variant = "-fixed" if fixed else ""
+    shared = breaker.run(f"services-shared{variant}.toml", "--reset", RESET)
+    each = breaker.run(f"services{variant}.toml")
+    assert shared.judged == each.judged
+    assert shared.indices == each.indices
+    assert comes_to(shared, "breaker", f"`services-shared{variant}.toml`, `--reset …`")
+
+
+def test_a_breaker_for_all_that_is_not_reset_is_noticed(breaker: Example) -> None:
+    assert breaker.run("services-shared.toml", "--reset", RESET, "--max-faults", "0").code == 0
+    opened = breaker.run("services-shared.toml")
+    assert opened.code == 1
+    assert (
+        "house → gateway GET /readings/hall: refused was planned and did not happen" in opened.out
+    )
+    assert "nondeterministic: test → house GET /readings: ends in execution 5" in opened.out
+    left_open = breaker.run("services-shared.toml")
+    assert left_open.code == 2
+    assert "the functional test fails without any fault" in left_open.err

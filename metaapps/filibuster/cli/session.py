@@ -21,6 +21,7 @@ from metaapps.filibuster.coverage.recording import Recording
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import Plan
+from metaapps.filibuster.settings import parent_environment
 from metaapps.filibuster.store import Record
 from metaapps.filibuster.workers import Pool, WorkersError, worker_count
 
@@ -95,7 +96,7 @@ def open_session(
             test,
             running,
             stack.enter_context(Coordinator(running.key.encode())),
-            _terms(options, alone),
+            _terms(options, alone, running),
             recording=recording,
             foreign=foreign,
             record=record,
@@ -108,13 +109,16 @@ def open_session(
         yield Session(runner, running, pool)
 
 
-def _terms(options: Options, alone: bool) -> Terms:
-    reset = None if options.reset is None else _reset(options.reset)
+def _terms(options: Options, alone: bool, running: Standing) -> Terms:
+    reset = None if options.reset is None else _reset(options.reset, running)
     return Terms(options.test_timeout, options.by_payload, options.latency == "real", alone, reset)
 
 
-def _reset(command: str) -> Callable[[], None]:
-    """Return what runs a shell command, and raises FunctionalTestError if it fails."""
+def _reset(command: str, running: Standing) -> Callable[[], None]:
+    """Return what runs a shell command, and raises FunctionalTestError if it fails.
+
+    The command finds the services as the functional test does.
+    """
 
     def reset() -> None:
         try:
@@ -126,6 +130,7 @@ def _reset(command: str) -> Callable[[], None]:
                 text=True,
                 errors="replace",
                 check=False,
+                env={**parent_environment(), **running.environment},
             )
         except OSError as error:
             raise FunctionalTestError(f"--reset {command!r} can't be run: {error}") from error
