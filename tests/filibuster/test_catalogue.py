@@ -413,7 +413,7 @@ def test_what_ours_adds_names_faults_in_no_librarys_terms(tmp_path: Path) -> Non
         Fault(FaultKind.RESET),
         later,
         TIMEOUT,
-        Fault(FaultKind.BODY, body=b""),
+        Fault(FaultKind.BODY, body=b"", late=True),
     )
     assert catalogue.faults_for(observed("foo"))[0] == later
 

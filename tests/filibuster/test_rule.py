@@ -51,7 +51,7 @@ from metaapps.filibuster.tree import build
             Calls("a", "b"),
             Fault(FaultKind.RAISE, name="requests.exceptions.SSLError"),
         ),
-        ('a→b: body {"a": 1}', Calls("a", "b"), Fault(FaultKind.BODY, body=b'{"a": 1}')),
+        ('a→b: body {"a": 1}', Calls("a", "b"), Fault(FaultKind.BODY, body=b'{"a": 1}', late=True)),
         (
             'a→b: body "too late" late',
             Calls("a", "b"),
@@ -96,6 +96,7 @@ def test_a_line_says_when() -> None:
         ('bar→baz: body "x', "in quotation marks"),
         ("bar→baz: edit nul a", "did you mean 'null'?"),
         ("bar→baz: edit truncate ten", "how many bytes"),
+        ("bar→baz: edit null a..b", "a path looks like a.b[0]"),
         ("bar→baz: delay 2h", "'delay 2s' or 'delay 300ms'"),
         ("bar→baz: delay 0s", "is no time"),
         ("bar→baz: delay 999999999s", "is no time"),
@@ -145,7 +146,7 @@ FAULTS = st.one_of(
     st.builds(
         Fault, st.just(FaultKind.RAISE), name=st.sampled_from(["ValueError", "httpx.ConnectError"])
     ),
-    st.builds(Fault, st.just(FaultKind.BODY), body=TEXTS.map(str.encode)),
+    st.builds(Fault, st.just(FaultKind.BODY), body=TEXTS.map(str.encode), late=st.just(True)),
     st.builds(
         Fault,
         st.just(FaultKind.BODY),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from baggage.boundary import Fault, FaultKind
-from metaapps.filibuster.catalogue.calls import RuleError, parse_calls
+from metaapps.filibuster.catalogue.calls import Calls, RuleError, parse_calls
 from metaapps.filibuster.catalogue.expression import PREFIX, Expression, ExpressionError, parse
 from metaapps.filibuster.catalogue.faults import ANY, Catalogue, Entry, Metadata
 from metaapps.filibuster.catalogue.place import AnalysisError, Place, read
@@ -62,15 +62,24 @@ def load_analysis(path: Path) -> Catalogue:
 def _entry(section: Place, fault: Fault, place: Place) -> Entry:
     """Return an entry for the calls of a section, with what else its place says of them."""
     restriction, services = place.get("restrictions"), place.get("service_name")
-    attempts, after = place.get("attempts"), place.get("after")
+    attempts, after = _when(place)
     return Entry(
         section.need("pattern", r'say which calls, as in "requests\\.(get|put)"').pattern(),
         fault,
         restriction.string() if restriction else "",
         services.pattern() if services else None,
         _metadata(place),
-        attempts=attempts.whole(1, MOST_ATTEMPTS) if attempts else None,
-        after=_understood(after, parse_calls) if after else None,
+        attempts=attempts,
+        after=after,
+    )
+
+
+def _when(place: Place) -> tuple[int | None, Calls | None]:
+    """Return how many attempts shall fail, and after which calls."""
+    attempts, after = place.get("attempts"), place.get("after")
+    return (
+        attempts.whole(1, MOST_ATTEMPTS) if attempts else None,
+        _understood(after, parse_calls) if after else None,
     )
 
 
@@ -149,7 +158,7 @@ def _fault(place: Place, kind: FaultKind) -> Fault:
         if "edit" in said:
             return Fault(kind, edit=said["edit"])
         place.need("body", 'give the text that shall be answered, or an "edit" of what came')
-        return Fault(kind, body=said["body"])
+        return Fault(kind, body=said["body"], late=True)
     if kind is FaultKind.DELAY:
         place.need("seconds", "say how long it takes")
         return Fault(kind, seconds=said["seconds"])
@@ -199,6 +208,7 @@ def _errors(section: Place) -> Iterator[Entry]:
     for error in section.each("errors"):
         error.only("service_name", "types", "attempts", "after")
         error.need("service_name", 'say which, ".*" for every service').pattern()
+        _when(error)
         for place in error.each("types"):
             yield _entry(section, _error(place), error)
 

@@ -41,7 +41,7 @@ class Rule:
 
     def __str__(self) -> str:
         told = [f"{self.calls}: {worded(self.fault)}"]
-        if self.fault.late:
+        if self.fault.late and self.fault.kind is not FaultKind.BODY:
             told.append("late")
         if self.attempts is not None:
             told.append(f"first {self.attempts}")

@@ -64,7 +64,7 @@ _LATE: Final = {
 _WHEN: Final = {"attempts": _ATTEMPTS, "after": _AFTER}
 _EDIT: Final = {
     "type": "string",
-    "pattern": rf"^\s*({EDIT.pattern})\s*$",
+    "pattern": rf"^\s*({EDIT})\s*$",
     "description": 'How an answer in JSON changes: "null user.name", "drop items", "retype '
     'total"; or "truncate 10", to so many bytes.',
 }

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from baggage.boundary import Fault, FaultKind
+from baggage.boundary.edit import read_edit
 from metaapps.filibuster.catalogue.calls import RuleError
 from metaapps.filibuster.status import GRPC_CODES
 
@@ -23,7 +24,8 @@ _PLAIN: Final = ("refused", "timeout", "reset", "cancelled", "drop", "duplicate"
 _STATUS: Final = re.compile(r"[1-5][0-9][0-9]")
 _NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _DURATION: Final = re.compile(r"(?P<number>\d{1,9}(\.\d{1,3})?)\s*(?P<unit>ms|s)")
-EDIT: Final = re.compile(r"(null|drop|retype) \S.*|truncate \d{1,9}")
+EDIT: Final = r"(null|drop|retype)\s+[^\s.].*|truncate\s+[0-9]{1,12}"
+"""What an edit looks like, for a schema."""
 NEVER_LATE: Final = frozenset(
     {FaultKind.REFUSED, FaultKind.DELAY, FaultKind.DROP, FaultKind.DUPLICATE}
 )
@@ -87,7 +89,10 @@ def _unquoted(word: str) -> str:
 
 
 def parse_fault(words: Words) -> Fault:
-    """Take a fault from words. Raises RuleError, whose message doesn't repeat the whole text."""
+    """Take a fault from words. A body is changed in an answer that came.
+
+    Raises RuleError, whose message doesn't repeat the whole text.
+    """
     word = words.take()
     if word in _PLAIN:
         return Fault(FaultKind(word))
@@ -175,7 +180,7 @@ def _raise(words: Words) -> Fault:
 
 def _body(words: Words) -> Fault:
     text = words.text("give the text that shall be answered, as in 'body \"not JSON\"'")
-    return Fault(FaultKind.BODY, body=text.encode("utf-8", "surrogatepass"))
+    return Fault(FaultKind.BODY, body=text.encode("utf-8", "surrogatepass"), late=True)
 
 
 def _edit(words: Words) -> Fault:
@@ -183,15 +188,14 @@ def _edit(words: Words) -> Fault:
 
 
 def checked_edit(text: str) -> str:
-    """Return the text of an edit with single spaces. Raises RuleError for what is none."""
-    edit = " ".join(text.split())
-    if not EDIT.fullmatch(edit):
+    """Return the text of an edit. Raises RuleError for what is none."""
+    edit = text.strip()
+    try:
+        read_edit(edit)
+    except ValueError as error:
         near = nearest(edit.partition(" ")[0], ["null", "drop", "retype", "truncate"])
-        meant = f" did you mean {near!r}?" if near else ""
-        raise RuleError(
-            f"{edit[:40]!r} is no edit:{meant} Say null, drop or retype and where, as in "
-            "'null user.name', or truncate and how many bytes to keep, as in 'truncate 10'"
-        )
+        meant = f" (did you mean {near!r}?)" if near and not edit.startswith(near) else ""
+        raise RuleError(f"{error}{meant}") from error
     return edit
 
 
