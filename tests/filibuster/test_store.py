@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from baggage.boundary import CallSite, Fault, FaultKind
 from metaapps.filibuster.catalogue import DEFAULT
-from metaapps.filibuster.explore import Done, Event, Limits, Pruned, Ran, explore
+from metaapps.filibuster.explore import Done, Event, Limits, Pruned, Ran, StopReason, explore
 from metaapps.filibuster.observation import Execution, Failure, Observation, Role
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.reduce import Predictor
@@ -49,7 +49,7 @@ FAULTS = st.builds(
 PLANS = st.lists(
     st.builds(PlannedFault, INDICES, FAULTS, TEXT, TEXT, st.booleans()), max_size=4
 ).map(lambda faults: Plan(tuple(faults)))
-CLOCKS = st.dictionaries(TEXT, st.integers(0, 99), max_size=3)
+CLOCKS = st.dictionaries(TEXT, st.integers(1, 99), max_size=3)
 SEEN = st.builds(
     Observation,
     role=st.sampled_from(Role),
@@ -224,11 +224,26 @@ def test_the_canonical_text_tells_of_every_event_and_of_no_time(tmp_path: Path) 
 def test_the_last_run_of_the_same_test_goes_on(tmp_path: Path) -> None:
     other = replace(SEARCH, test="other.py")
     with Store.open(tmp_path / FILE) as store:
-        runs = [store.begin(search).run for search in (SEARCH, SEARCH, other)]
+        records = [store.begin(search) for search in (SEARCH, SEARCH, other, SEARCH)]
+        for record in records[:3]:
+            record.keep(executed())
         resumed = store.resume(SEARCH)
         assert resumed is not None
-        assert resumed.run == runs[1]
+        assert resumed.run == records[1].run
         assert store.resume(replace(SEARCH, test="third.py")) is None
+
+
+@pytest.mark.parametrize(
+    "reason", [StopReason.FAULT_FREE_FAILED, StopReason.NO_CALLS, StopReason.NO_FAULTS]
+)
+def test_a_run_that_had_nothing_to_try_is_not_resumed(reason: StopReason, tmp_path: Path) -> None:
+    with Store.open(tmp_path / FILE) as store:
+        record = store.begin(SEARCH)
+        record.keep(executed(failed=True))
+        assert store.resume(SEARCH) is None
+        record.keep(executed())
+        record.commit(Done(1, 0, 0, reason))
+        assert store.resume(SEARCH) is None
 
 
 @pytest.mark.parametrize(
@@ -241,7 +256,7 @@ def test_the_last_run_of_the_same_test_goes_on(tmp_path: Path) -> None:
 )
 def test_another_search_is_not_resumed(now: Fingerprint, told: str, tmp_path: Path) -> None:
     with Store.open(tmp_path / FILE) as store:
-        store.begin(SEARCH)
+        store.begin(SEARCH).keep(executed())
         with pytest.raises(StoreError) as caught:
             store.resume(now)
     assert str(caught.value) == (
@@ -252,9 +267,12 @@ def test_another_search_is_not_resumed(now: Fingerprint, told: str, tmp_path: Pa
 HOLDING = """
 import sys
 from pathlib import Path
+from metaapps.filibuster.observation import Execution
+from metaapps.filibuster.plan import FAULT_FREE
 from metaapps.filibuster.store import Fingerprint, Store
 with Store.open(Path(sys.argv[1])) as store:
-    store.begin(Fingerprint("test.py", {"the functional test": "1"}, {"--reduction": "dynamic"}))
+    search = Fingerprint("test.py", {"the functional test": "1"}, {"--reduction": "dynamic"})
+    store.begin(search).keep(Execution(FAULT_FREE))
     print("holding", flush=True)
     sys.stdin.read()
 """

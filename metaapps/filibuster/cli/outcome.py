@@ -11,9 +11,11 @@ from metaapps.filibuster.cli.functional import FunctionalTestError
 from metaapps.filibuster.cli.report import Report, make_console
 from metaapps.filibuster.counterexample import CounterexampleError
 from metaapps.filibuster.coverage.recording import CoverageError
+from metaapps.filibuster.explore import SearchError
 from metaapps.filibuster.foreign.server import ForeignServerError
 from metaapps.filibuster.services import ServicesError
 from metaapps.filibuster.settings import NoLocalKey
+from metaapps.filibuster.store import StoreError
 from metaapps.filibuster.workers import WorkersError
 
 
@@ -39,6 +41,8 @@ _REFUSALS = (
     CoverageError,
     ForeignServerError,
     NoLocalKey,
+    SearchError,
+    StoreError,
     WorkersError,
 )
 

@@ -1,47 +1,34 @@
-"""What a run shows: every execution with its calls, what was pruned and why, and the end.
+"""What a command writes: lines, executions, and texts that somebody else wrote.
 
 The only module that writes to the terminal. Colours and boxes are for terminals alone; a pipe gets
-plain lines of any width.
+plain lines of any width. How one execution looks is `picture`'s business, how a whole search is
+shown `progress`'s.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Final, NoReturn
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
-from rich.tree import Tree as Picture
+from rich.text import Text
 
-from baggage.boundary import UNKNOWN_SITE
-from metaapps.filibuster.explore import Done, Event, Pruned, Ran, StopReason
-from metaapps.filibuster.finding import Finding
-from metaapps.filibuster.index import ROOT
-from metaapps.filibuster.observation import Execution, Observation, Role
-from metaapps.filibuster.plan import PlannedFault
-from metaapps.filibuster.tree import Tree, build, describe, ended
+from metaapps.filibuster.cli.picture import faults_of, headline, picture
+from metaapps.filibuster.observation import Execution
 
 _PIPE_WIDTH: Final = 10_000
 _MOST_LINES: Final = 40
 """Of a failure's details so many lines are shown; the counterexample has all of them."""
-_WIDEST: Final = 100
-"""Arguments are shown in so many characters."""
-
-_BECAUSE: Final[Mapping[StopReason, str]] = {
-    StopReason.COMPLETE: "every plan was judged",
-    StopReason.FAULT_FREE_FAILED: "the test fails without any fault",
-    StopReason.NO_CALLS: "no service was seen to call another",
-    StopReason.NO_FAULTS: "no fault fits any call",
-    StopReason.FIRST_FAILURE: "an execution failed",
-    StopReason.MAX_FAULTS: "plans of more faults are not asked for",
-    StopReason.MAX_EXECUTIONS: "no more executions are asked for",
-}
+MOST_FAILURES: Final = 30
+"""So many failures are listed at the end; the counterexamples are all there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +60,35 @@ def make_console(*, stderr: bool = False) -> Console:
     )
 
 
+class LiveLine:
+    """The last line of a terminal, which changes while others scroll by; of a pipe, nothing."""
+
+    def __init__(self, live: Live | None) -> None:
+        """Show nothing yet."""
+        self._live = live
+
+    def show(self, text: str) -> None:
+        """Show a line of plain text in place of the one before."""
+        if self._live is not None:
+            line = Text(text, style="dim", no_wrap=True, overflow="ellipsis")
+            self._live.update(line, refresh=True)
+
+
 class Report:
-    """Shows what happens as it happens."""
+    """Shows what happens as it happens. Safe in any thread."""
 
     def __init__(self, console: Console) -> None:
         """Write to a console."""
         self._console = console
+
+    @contextmanager
+    def live_line(self) -> Iterator[LiveLine]:
+        """Keep a last line that changes, on a terminal; it is gone in the end."""
+        if not self._console.is_terminal:
+            yield LiveLine(None)
+            return
+        with Live(console=self._console, auto_refresh=False, transient=True) as live:
+            yield LiveLine(live)
 
     def started(self, urls: Mapping[str, str], seconds: float, logs: Path) -> None:
         """Say which services were started."""
@@ -88,34 +98,26 @@ class Report:
             f"their logs: {escape(str(logs))}[/]"
         )
 
-    def show(self, event: Event) -> None:
-        """Show an execution, or what took its place."""
-        if isinstance(event, Ran):
-            self.execution(event.execution, f"Execution {event.number}", event.remaining)
-            for finding in event.findings:
-                self._console.print(f"  [yellow]{finding.kind.value}[/]: {escape(finding.text)}")
-        elif isinstance(event, Pruned):
-            self._pruned(event)
-
     def execution(self, execution: Execution, title: str, remaining: int | None = None) -> None:
-        """Show one execution: its faults, calls and verdict."""
-        tree = build(execution.observations)
-        aside = f"{execution.seconds * 1000:.0f} ms"
-        if remaining is not None:
-            aside += f", {remaining} remaining"
-        picture = Picture(
-            f"[bold]{title}[/]  {_faults(execution)}  {_verdict(execution)}  [dim]{aside}[/]",
-            guide_style="dim",
-        )
-        _grow(picture, tree, ROOT)
-        self._console.print(picture)
+        """Show one execution: its faults, calls and verdict, and how it failed."""
+        self._console.print(picture(execution, headline(execution, title, remaining)))
         if execution.failure is not None:
             self._console.print(f"  [red]{escape(execution.failure.summary)}[/]")
             self.quote(execution.failure.details)
 
+    def execution_line(self, execution: Execution, title: str, remaining: int) -> None:
+        """Show one execution in a line, or in two if it failed."""
+        self._console.print(headline(execution, title, remaining))
+        if execution.failure is not None:
+            self._console.print(f"  [red]{escape(execution.failure.summary)}[/]")
+
     def line(self, text: str) -> None:
         """Show one line of markup."""
         self._console.print(text)
+
+    def raw(self, text: str) -> None:
+        """Write a line as it is, for programs to read."""
+        self._console.out(text, highlight=False)
 
     def quote(self, text: str) -> None:
         """Show the end of a text that somebody else wrote."""
@@ -129,97 +131,18 @@ class Report:
         """Say where a counterexample was written."""
         self._console.print(f"  counterexample: {escape(str(path))}")
 
-    def done(self, done: Done, findings: Iterable[Finding], seconds: float) -> None:
-        """Show the totals, of warnings too."""
-        each = seconds / done.ran * 1000 if done.ran else 0.0
-        known = done.ran + done.pruned + done.remaining
-        because = _BECAUSE.get(done.stopped_because, done.stopped_because.value)
-        self._console.print(
-            f"\n[bold]explored {done.ran} of {known}[/], {done.pruned} pruned, stopped because "
-            f"{because}; {seconds:.2f} s, {each:.0f} ms each"
-        )
-        warnings = Counter(finding.kind.value for finding in findings)
-        if warnings:
-            told = ", ".join(f"{number} × {kind}" for kind, number in warnings.items())
-            self._console.print(f"[yellow]warnings, see above:[/] {told}")
-
-    def failures(self, found: Iterable[Found], replay: str) -> None:
-        """Show every failure again in short, and the command that replays the first."""
-        for each in found:
+    def failures(self, first: Sequence[Found], number: int, replay: str) -> None:
+        """Show the first of so many failures again in short, and the command that replays one."""
+        for each in first:
             failure = each.execution.failure
             summary = "" if failure is None else failure.summary
             self._console.print(
-                f"[red]failed:[/] {_faults(each.execution)}\n"
+                f"[red]failed:[/] {faults_of(each.execution)}\n"
                 f"        {escape(summary)}\n"
                 f"        [dim]{escape(str(each.path))}[/]"
             )
+        if number > len(first):
+            self._console.print(
+                f"[red]and {number - len(first)} more[/], whose files are there too"
+            )
         self._console.print(f"replay the first: {escape(replay)}")
-
-    def _pruned(self, event: Pruned) -> None:
-        numbers = ", ".join(map(str, event.predicted_by))
-        self._console.print(
-            f"[bold]Pruned[/]  {_faults(event.execution)}  {_verdict(event.execution)}  "
-            f"[dim]as executions {numbers} show, {event.remaining} remaining[/]"
-        )
-
-
-def _verdict(execution: Execution) -> str:
-    return "[green]passed[/]" if execution.passed else "[bold red]FAILED[/]"
-
-
-def _faults(execution: Execution) -> str:
-    """Return a plan with what its faults turned out to be."""
-    if not execution.plan.faults:
-        return "no faults"
-    calls = {seen.index: seen for seen in execution.observations if seen.injected is not None}
-    said = [_fault(planned, calls.get(planned.index)) for planned in execution.plan.faults]
-    return escape(" + ".join(said))
-
-
-def _fault(planned: PlannedFault, call: Observation | None) -> str:
-    if call is None:
-        return f"{planned.label or planned.index.hex()} (not hit)"
-    return f"{describe(call)}: {ended(call)}"
-
-
-def _grow(picture: Picture, tree: Tree, parent: bytes) -> None:
-    for event in tree.within(parent):
-        _grow(picture.add(_text(event)), tree, event.index)
-
-
-def _text(event: Observation) -> str:
-    if event.role is Role.BRANCH:
-        return f"[dim]branch {event.occurrence}{escape(_site(event))}[/]"
-    if event.role is Role.ASK:
-        about = f" on {event.target}" if event.target else ""
-        return f"[dim]asked: was a fault injected{escape(about)}? {'yes' if event.ok else 'no'}[/]"
-    style = "red" if event.injected is not None else "default" if event.ok else "yellow"
-    mark = "[bold red]✗[/] " if event.injected is not None else ""
-    injected = " injected" if event.injected is not None else ""
-    return (
-        f"{mark}{escape(event.source)} → {escape(event.target)}  {escape(_method(event))}"
-        f"  [{style}]{escape(ended(event))}{injected}[/]\n[dim]{escape(_place(event))}[/]"
-    )
-
-
-def _method(call: Observation) -> str:
-    arguments = call.arguments
-    if len(arguments) > _WIDEST:
-        half = _WIDEST // 2
-        arguments = f"{arguments[: half - 1]}…{arguments[-half:]}"
-    if call.timeout is not None:
-        arguments += f", timeout={call.timeout:g}"
-    return f"{call.library}.{call.method}({arguments})"
-
-
-def _place(call: Observation) -> str:
-    clocks = f"vclock {_clock(call.clock)}  origin {_clock(call.origin)}"
-    return f"{clocks}  index {call.index.hex()[:12]}{_site(call)}"
-
-
-def _site(seen: Observation) -> str:
-    return "" if seen.site == UNKNOWN_SITE else f"  at {seen.site}"
-
-
-def _clock(clock: Mapping[str, int]) -> str:
-    return "{" + ", ".join(f"{name}: {count}" for name, count in sorted(clock.items())) + "}"

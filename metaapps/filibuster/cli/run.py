@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,15 +12,25 @@ from rich.markup import escape
 from metaapps.filibuster import counterexample
 from metaapps.filibuster.catalogue import Catalogue
 from metaapps.filibuster.cli.functional import FunctionalTestError
-from metaapps.filibuster.cli.options import Options, wanted_catalogue, wanted_test
+from metaapps.filibuster.cli.history import open_record
+from metaapps.filibuster.cli.known import KnownFailures
+from metaapps.filibuster.cli.options import (
+    Options,
+    check_options,
+    wanted_catalogue,
+    wanted_search,
+    wanted_test,
+)
 from metaapps.filibuster.cli.outcome import ExitCode, JobError
-from metaapps.filibuster.cli.report import Found, Report
+from metaapps.filibuster.cli.progress import Progress
+from metaapps.filibuster.cli.report import MOST_FAILURES, Found, Report
 from metaapps.filibuster.cli.session import STATE, Session, open_session
-from metaapps.filibuster.explore import Done, Event, Limits, Ran, StopReason, explore
+from metaapps.filibuster.cli.single import run_single, wanted_rules
+from metaapps.filibuster.explore import Done, Event, Ran, Search, StopReason
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.observation import Execution, Role
 from metaapps.filibuster.plan import FAULT_FREE
-from metaapps.filibuster.reduce import NoReduction, Predictor
+from metaapps.filibuster.store import Record
 
 FIRST: Final = Path("counterexample.json")
 
@@ -37,9 +47,9 @@ _ADVICE: Final = {
 }
 # Where reports were lost or can't be told apart, calls may have gone untested.
 _SERIOUS: Final = {
+    FindingKind.MISSED: "a planned fault could not be enacted",
     FindingKind.UNREACHABLE: "a planned fault was not hit, since the application's calls vary",
     FindingKind.LOST: "a part of what services reported is missing",
-    FindingKind.MISSED: "a planned fault could not be injected",
     FindingKind.ORPHANED: "a part of what services reported is missing",
     FindingKind.INCOMPLETE: "a part of what services reported is missing",
     FindingKind.DUPLICATED: "calls could not be told apart, and were not failed",
@@ -47,16 +57,23 @@ _SERIOUS: Final = {
 
 
 def run(options: Options, report: Report) -> ExitCode:
-    """Explore, or run once without any fault."""
+    """Explore, or run once without any fault, or under those that are written by hand."""
     spec = wanted_test(options.functional_test)
-    catalogue = wanted_catalogue(options)
+    check_options(options)
+    if options.only_initial_execution:
+        return _initial(spec, options, report)
+    if options.fault:
+        return _single(spec, options, report)
+    catalogue, search = wanted_catalogue(options), wanted_search(options)
+    with ExitStack() as stack:
+        record = stack.enter_context(open_record(options, spec, report))
+        session = stack.enter_context(open_session(spec, options, report, record))
+        return _Exploration(spec, options, report, session, record).explore(search, catalogue)
+
+
+def _initial(spec: str, options: Options, report: Report) -> ExitCode:
     with open_session(spec, options, report) as session:
-        if options.only_initial_execution:
-            return _initial(session.run(FAULT_FREE), report)
-        return _Exploration(spec, report).explore(options, session, catalogue)
-
-
-def _initial(execution: Execution, report: Report) -> ExitCode:
+        execution = session.run(FAULT_FREE)
     report.execution(execution, "Initial execution")
     if not execution.passed:
         raise JobError(_FAILS_WITHOUT)
@@ -65,70 +82,125 @@ def _initial(execution: Execution, report: Report) -> ExitCode:
     return ExitCode.PASSED
 
 
+def _single(spec: str, options: Options, report: Report) -> ExitCode:
+    rules = wanted_rules(options.fault)
+    kept = _Counterexamples(spec, report)
+    with open_session(spec, options, report) as session:
+        code = run_single(session.run, rules, report, kept.save)
+    if kept.known:
+        report.line(f"replay it: {escape(_replay_line(options))}")
+    return code
+
+
 @dataclass(slots=True)
-class _Exploration:
-    """One search as it goes on: what failed, and what was amiss."""
+class _Counterexamples:
+    """The failures of a run, each in a file, and the first one also where it is easily found."""
 
     spec: str
     report: Report
-    found: list[Found] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+    first: list[Found] = field(default_factory=list)
+    """Those to show in the end; of many failures not all, since each takes memory."""
 
-    def explore(self, options: Options, session: Session, catalogue: Catalogue) -> ExitCode:
-        reducer = NoReduction() if options.disable_dynamic_reduction else Predictor()
-        limits = Limits(options.fail_fast, options.max_faults, options.max_executions)
-        started = time.perf_counter()
-        try:
-            for event in explore(session.run, catalogue, reducer, limits):
-                self._take(event)
-                if isinstance(event, Done):
-                    self.report.done(event, self.findings, time.perf_counter() - started)
-                    return self._conclude(event, options)
-        except KeyboardInterrupt as interrupted:
-            raise KeyboardInterrupt(self._so_far()) from interrupted
-        except FunctionalTestError as error:
-            if not self.found:
-                raise
-            self.report.line(f"stopped: {escape(str(error))}")
-            self.report.failures(self.found, _replay_line(options))
-            return ExitCode.COUNTEREXAMPLE
-        raise AssertionError("the last event is Done")
-
-    def _take(self, event: Event) -> None:
-        self.report.show(event)
-        if not isinstance(event, Ran):
+    def save(self, execution: Execution) -> None:
+        """Keep a failure; one that is kept already stays."""
+        name = counterexample.file_name(execution.plan)
+        if name in self.known:
             return
-        self.findings.extend(event.findings)
-        if not event.execution.passed and event.execution.plan.faults:
-            self.found.append(self._save(event.execution))
-
-    def _save(self, execution: Execution) -> Found:
-        path = STATE / "counterexamples" / counterexample.file_name(execution.plan)
-        for target in (path,) if self.found else (path, FIRST):
+        path = STATE / "counterexamples" / name
+        for target in (path,) if self.known else (path, FIRST):
             try:
                 counterexample.save(target, execution, self.spec)
             except OSError as error:
                 raise JobError(f"can't write {target}: {error.strerror}") from error
             self.report.counterexample(target)
-        return Found(execution, path)
+        self.known.add(name)
+        if len(self.first) < MOST_FAILURES:
+            self.first.append(Found(execution, path))
 
-    def _so_far(self) -> str:
-        if not self.found:
+    def show(self, options: Options) -> None:
+        """Show them again in short."""
+        self.report.failures(self.first, len(self.known), _replay_line(options))
+
+    def so_far(self) -> str:
+        """Say how many there are."""
+        if not self.known:
             return "no counterexample so far"
-        return f"{len(self.found)} counterexamples so far, in {STATE / 'counterexamples'}"
+        return f"{len(self.known)} counterexamples so far, in {STATE / 'counterexamples'}"
 
-    def _conclude(self, done: Done, options: Options) -> ExitCode:
-        """Give the verdict: no run that tested nothing, or not all, counts as passed."""
+
+class _Exploration:
+    """One search as it goes on: what failed, and what was amiss."""
+
+    def __init__(
+        self, spec: str, options: Options, report: Report, session: Session, record: Record
+    ) -> None:
+        self._options = options
+        self._report = report
+        self._session = session
+        self._record = record
+        self._kept = _Counterexamples(spec, report)
+        self._findings: list[Finding] = []
+
+    def explore(self, search: Search, catalogue: Catalogue) -> ExitCode:
+        try:
+            if self._known_failures() and self._options.fail_fast:
+                self._record.stop(_KNOWN_FAILED)
+                self._report.line(f"\n[bold]stopped[/] because {_KNOWN_FAILED}")
+                return self._conclude()
+            done = self._search(search, catalogue)
+        except KeyboardInterrupt as interrupted:
+            raise KeyboardInterrupt(self._kept.so_far()) from interrupted
+        except FunctionalTestError as error:
+            if not self._kept.known:
+                raise
+            self._report.line(f"stopped: {escape(str(error))}")
+            return self._conclude()
         if done.stopped_because in _ADVICE:
             raise JobError(_ADVICE[done.stopped_because])
-        if self.found:
-            self.report.failures(self.found, _replay_line(options))
+        return self._conclude()
+
+    def _known_failures(self) -> bool:
+        """Run what failed before; say whether any of it fails still."""
+        for execution in KnownFailures(self._record, self._session, self._report).still_failing():
+            self._kept.save(execution)
+            if self._options.fail_fast:
+                break
+        return bool(self._kept.known)
+
+    def _search(self, search: Search, catalogue: Catalogue) -> Done:
+        with self._report.live_line() as live:
+            progress = Progress(self._report, live, verbose=self._options.verbose)
+            for event in search.explore(self._session.run, catalogue, self._session.look_ahead):
+                self._take(event, progress)
+                if isinstance(event, Done):
+                    break
+            else:
+                raise AssertionError("the last event is Done")
+        progress.done(event)
+        return event
+
+    def _take(self, event: Event, progress: Progress) -> None:
+        self._record.commit(event)
+        progress.show(event)
+        if not isinstance(event, Ran):
+            return
+        self._findings.extend(f for f in event.findings if f.kind in _SERIOUS)
+        if not event.execution.passed and event.execution.plan.faults:
+            self._kept.save(event.execution)
+
+    def _conclude(self) -> ExitCode:
+        """Give the verdict: no run that tested nothing, or not all, counts as passed."""
+        if self._kept.known:
+            self._kept.show(self._options)
             return ExitCode.COUNTEREXAMPLE
-        amiss = [finding for finding in self.findings if finding.kind in _SERIOUS]
-        if amiss:
-            reasons = dict.fromkeys(_SERIOUS[finding.kind] for finding in amiss)
+        if self._findings:
+            reasons = dict.fromkeys(_SERIOUS[finding.kind] for finding in self._findings)
             raise JobError(f"not all was tested: {'; '.join(reasons)} (see above)")
         return ExitCode.PASSED
+
+
+_KNOWN_FAILED: Final = "a known failure still fails"
 
 
 def _replay_line(options: Options) -> str:

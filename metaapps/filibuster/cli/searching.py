@@ -69,6 +69,9 @@ _OPTIONS: Final = (
         help="Run so many executions again, alone, and compare.",
     ),
     click.option("--resume", is_flag=True, help="Go on where the last run was cut off."),
+    click.option(
+        "--verbose", is_flag=True, help="Show the calls of all executions, not of the first 30."
+    ),
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from metaapps.filibuster.explore import Done, Event, Ran
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role
-from metaapps.filibuster.plan import PlannedFault
+from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.store.encoding import fault_content
 from metaapps.filibuster.tree import Tree, build, ended
 
@@ -32,12 +32,17 @@ def event_content(event: Event) -> dict[str, Any]:
             "ran": event.ran,
             "pruned": event.pruned,
             "remaining": event.remaining,
+            "impossible": event.impossible,
             "stopped because": event.stopped_because.value,
         }
-    told = {"plan": _plan(event.execution), **_verdict(event.execution)}
+    told: dict[str, Any] = {"plan": _plan(event.execution), **_verdict(event.execution)}
     if isinstance(event, Ran):
         findings = sorted({(f.kind.value, f.text) for f in event.findings})
-        return {"event": "ran", "number": event.number, "findings": findings, **told}
+        fates = [fate.value for fate in event.fates]
+        told |= {"number": event.number, "findings": findings, "fates": fates}
+        return {"event": "ran", **told}
+    if not event.predicted:
+        told = {"plan": _unseen(event.plan)}
     return {"event": "pruned", "predicted by": list(event.predicted_by), **told}
 
 
@@ -57,15 +62,20 @@ def _plan(execution: Execution) -> list[dict[str, Any]]:
     return [_planned(planned, parents) for planned in execution.plan.faults]
 
 
+def _unseen(plan: Plan) -> list[dict[str, Any]]:
+    """Return the faults of a plan whose calls nobody has seen."""
+    return [_planned(planned, {}) for planned in plan.faults]
+
+
 def _planned(planned: PlannedFault, events: Mapping[bytes, Observation]) -> dict[str, Any]:
-    """Return a planned fault, with the frames from the test to its call where that was made."""
+    """Return a planned fault, with the frames from the test to its call if that was made."""
     path: list[str] = []
     at = events.get(planned.index)
     while at is not None:
         path.insert(0, str(at.frame))
         at = events.get(at.parent)
     told: dict[str, Any] = {"fault": fault_content(planned.fault)}
-    where = {"call": path} if path else {"unreached": _URL_PORT.sub("", planned.label)}
+    where = {"call": path} if path else {"named": _URL_PORT.sub("", planned.label)}
     return {**told, **where}
 
 

@@ -69,6 +69,7 @@ def encode_rest(execution: Execution) -> bytes:
     content = {
         "failure": None if failure is None else [failure.summary, failure.details],
         "seconds": execution.seconds,
+        "lost": execution.lost,
         "unfinished": [encode_observation(seen).hex() for seen in execution.unfinished],
     }
     return zlib.compress(json.dumps(content).encode(), 1)
@@ -90,7 +91,7 @@ def decode_execution(plan: Plan, rest: bytes, observations: bytes) -> Execution:
     except (ValueError, KeyError, TypeError, zlib.error) as error:
         raise StoreError(f"a stored execution can't be read ({error}): run afresh") from error
     failure = None if content["failure"] is None else Failure(*content["failure"])
-    return Execution(plan, seen, failure, content["seconds"], unfinished)
+    return Execution(plan, seen, failure, content["seconds"], unfinished, content["lost"])
 
 
 def _observations(framed: bytes) -> Iterator[Observation]:

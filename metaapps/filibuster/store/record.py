@@ -77,7 +77,12 @@ class Record:
         return decode_execution(plan, *found[0]) if found else None
 
     def keep(self, execution: Execution) -> None:
-        """Store an execution that ended; the first of a plan stays."""
+        """Store an execution that ended; the first of a plan stays.
+
+        One that fails without any fault is not worth it: whoever resumes wants to try again.
+        """
+        if not (execution.passed or execution.plan.faults):
+            return
         self._database.execute(
             "INSERT OR IGNORE INTO executions VALUES (?, ?, ?, ?, ?, ?)",
             (

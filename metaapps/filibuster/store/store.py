@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from metaapps.filibuster.explore import StopReason
 from metaapps.filibuster.store.canonical import canonical_line
 from metaapps.filibuster.store.database import Database, StoreError
 from metaapps.filibuster.store.encoding import decode_execution, decode_plan
@@ -23,6 +24,18 @@ FILE: Final = "executions.sqlite"
 MOST_RUNS: Final = 20
 MOST_BYTES: Final = 1 << 30
 """Of older runs so many are kept, in so many bytes; of failures, all."""
+
+_FRUITLESS: Final = (
+    StopReason.FAULT_FREE_FAILED,
+    StopReason.NO_CALLS,
+    StopReason.NO_FAULTS,
+)
+"""Why a run stopped that is better begun afresh: something has to be set right first."""
+_LAST_RUN: Final = """
+SELECT id, fingerprint FROM runs
+WHERE test = ? AND coalesce(stopped_because, '') NOT IN (?, ?, ?)
+AND EXISTS (SELECT 1 FROM executions WHERE run = id) ORDER BY id DESC LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +80,12 @@ class Store:
         return Record(self._database, run, fingerprint.scope_key())
 
     def resume(self, fingerprint: Fingerprint) -> Record | None:
-        """Return the record of the last run of the same test, None if there was none.
+        """Return the record of the last run of the same test that has executions to use, or None.
 
         StoreError if that run was of another search, or is still going on.
         """
         found = self._database.execute(
-            "SELECT id, fingerprint FROM runs WHERE test = ? ORDER BY id DESC LIMIT 1",
-            (fingerprint.test,),
+            _LAST_RUN, (fingerprint.test, *(reason.value for reason in _FRUITLESS))
         )
         if not found:
             return None

@@ -1,0 +1,58 @@
+"""Known failures: what failed in earlier runs of a test is run first, before the search.
+
+The search comes upon these executions at their turn, in the run's record: so its order is the same
+with and without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from metaapps.filibuster.cli.picture import faults_of, labels_of
+from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.cli.session import Session
+from metaapps.filibuster.observation import Execution
+from metaapps.filibuster.plan import FAULT_FREE, Plan
+from metaapps.filibuster.store import Record
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFailures:
+    """Runs what failed before."""
+
+    record: Record
+    session: Session
+    report: Report
+
+    def still_failing(self) -> Iterator[Execution]:
+        """Run each, say what became of it, and yield those that fail still.
+
+        Nothing is run where the test fails without any fault.
+        """
+        plans = [known.plan for known in self.record.known_failures()]
+        if not plans or not self.session.run(FAULT_FREE).passed:
+            return
+        for place, plan in enumerate(plans):
+            self.session.look_ahead(islice(plans, place, None))
+            execution = self.session.run(plan)
+            became = _became(execution)
+            faults = faults_of(execution) if _was_reached(execution) else labels_of(plan)
+            told = f"{faults}  {became}  [dim]{execution.seconds * 1000:.0f} ms[/]"
+            self.report.line(f"[bold]known failure[/]  {told}")
+            if not execution.passed and _was_reached(execution):
+                yield execution
+            else:
+                self.record.forget_failure(plan)
+
+
+def _became(execution: Execution) -> str:
+    if not _was_reached(execution):
+        return "[yellow]no longer reached[/]"
+    return "[green]passes now[/]" if execution.passed else "[bold red]still fails[/]"
+
+
+def _was_reached(execution: Execution) -> bool:
+    plan: Plan = execution.plan
+    return all(planned.optional or planned.index in execution.fired for planned in plan.faults)

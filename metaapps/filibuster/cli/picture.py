@@ -1,0 +1,105 @@
+"""How one execution looks: its faults, its verdict, and its calls as a tree.
+
+Pure text and trees of rich; nothing here writes to a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from rich.markup import escape
+from rich.tree import Tree as Picture
+
+from baggage.boundary import UNKNOWN_SITE
+from metaapps.filibuster.index import ROOT
+from metaapps.filibuster.observation import Execution, Observation, Role
+from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.tree import Tree, build, describe, ended
+
+_WIDEST: Final = 100
+"""Arguments are shown in so many characters."""
+
+
+def headline(execution: Execution, title: str, remaining: int | None = None) -> str:
+    """Return an execution in one line of markup."""
+    aside = f"{execution.seconds * 1000:.0f} ms"
+    if remaining is not None:
+        aside += f", {remaining} remaining"
+    return f"[bold]{title}[/]  {faults_of(execution)}  {verdict_of(execution)}  [dim]{aside}[/]"
+
+
+def picture(execution: Execution, headline: str) -> Picture:
+    """Return an execution with all its calls."""
+    tree = build(execution.observations)
+    drawn = Picture(headline, guide_style="dim")
+    _grow(drawn, tree, ROOT)
+    return drawn
+
+
+def verdict_of(execution: Execution) -> str:
+    """Return a verdict in markup."""
+    return "[green]passed[/]" if execution.passed else "[bold red]FAILED[/]"
+
+
+def faults_of(execution: Execution) -> str:
+    """Return a plan with what its faults turned out to be, in markup."""
+    if not execution.plan.faults:
+        return "no faults"
+    calls = {seen.index: seen for seen in execution.observations if seen.injected is not None}
+    said = [_fault(planned, calls.get(planned.index)) for planned in execution.plan.faults]
+    return escape(" + ".join(said))
+
+
+def labels_of(plan: Plan) -> str:
+    """Return a plan as it was made, in markup; what its faults turned out to be isn't known."""
+    return escape(" + ".join(each.label or each.index.hex() for each in plan.faults)) or "no faults"
+
+
+def _fault(planned: PlannedFault, call: Observation | None) -> str:
+    if call is None:
+        return f"{planned.label or planned.index.hex()} (not hit)"
+    return f"{describe(call)}: {ended(call)}"
+
+
+def _grow(picture: Picture, tree: Tree, parent: bytes) -> None:
+    for event in tree.within(parent):
+        _grow(picture.add(_text(event)), tree, event.index)
+
+
+def _text(event: Observation) -> str:
+    if event.role is Role.BRANCH:
+        return f"[dim]branch {event.occurrence}{escape(_site(event))}[/]"
+    if event.role is Role.ASK:
+        about = f" on {event.target}" if event.target else ""
+        return f"[dim]asked: was a fault injected{escape(about)}? {'yes' if event.ok else 'no'}[/]"
+    style = "red" if event.injected is not None else "default" if event.ok else "yellow"
+    mark = "[bold red]✗[/] " if event.injected is not None else ""
+    injected = " injected" if event.injected is not None else ""
+    return (
+        f"{mark}{escape(event.source)} → {escape(event.target)}  {escape(_method(event))}"
+        f"  [{style}]{escape(ended(event))}{injected}[/]\n[dim]{escape(_place(event))}[/]"
+    )
+
+
+def _method(call: Observation) -> str:
+    arguments = call.arguments
+    if len(arguments) > _WIDEST:
+        half = _WIDEST // 2
+        arguments = f"{arguments[: half - 1]}…{arguments[-half:]}"
+    if call.timeout is not None:
+        arguments += f", timeout={call.timeout:g}"
+    return f"{call.library}.{call.method}({arguments})"
+
+
+def _place(call: Observation) -> str:
+    clocks = f"vclock {_clock(call.clock)}  origin {_clock(call.origin)}"
+    return f"{clocks}  index {call.index.hex()[:12]}{_site(call)}"
+
+
+def _site(seen: Observation) -> str:
+    return "" if seen.site == UNKNOWN_SITE else f"  at {seen.site}"
+
+
+def _clock(clock: Mapping[str, int]) -> str:
+    return "{" + ", ".join(f"{name}: {count}" for name, count in sorted(clock.items())) + "}"
