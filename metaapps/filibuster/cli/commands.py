@@ -14,6 +14,7 @@ import click
 
 from metaapps.filibuster.cli.analyze import analyze, schema
 from metaapps.filibuster.cli.coverage import covered
+from metaapps.filibuster.cli.export import export, runs
 from metaapps.filibuster.cli.options import Options
 from metaapps.filibuster.cli.outcome import ExitCode, guarded
 from metaapps.filibuster.cli.replay import replay
@@ -73,7 +74,13 @@ def main() -> None:
 @click.option("--coverage", is_flag=True, help="Report which lines ran, and under which faults.")
 @foreign_options
 def run_command(coverage: bool, **options: Any) -> None:
-    """Run a functional test under every fault that the calls between services can suffer."""
+    """Run a functional test under every fault that the calls between services can suffer.
+
+    The first 30 executions are shown with their calls, all others in a line each (but --verbose).
+    Each is stored in .filibuster/ as it ends: what is cut off goes on by --resume, and what failed
+    in earlier runs of a test is run first. Unless --exhaustive is given, a run ends after 1,000
+    executions or ten minutes.
+    """
     work = replay if options["counterexample_file"] else run
     if coverage:
         work = partial(covered, work)
@@ -96,6 +103,8 @@ def replay_command(**options: Any) -> None:
 
 
 main.add_command(analyze)
+main.add_command(export)
+main.add_command(runs)
 main.add_command(schema)
 main.add_command(serve)
 main.add_command(services)

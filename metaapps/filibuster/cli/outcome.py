@@ -58,20 +58,21 @@ def guarded(work: Callable[[Report], ExitCode]) -> ExitCode:
         return work(report)
     except _REFUSALS as error:
         reason, _, more = str(error).partition("\n")
-        _complain(reason)
+        complain(reason)
         report.quote(more)
     except KeyboardInterrupt as interrupted:
-        _complain(": ".join(["interrupted", *map(str, interrupted.args)]))
+        complain(": ".join(["interrupted", *map(str, interrupted.args)]))
         return ExitCode.INTERRUPTED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _complain(f"{place}{error.strerror or error}")
+        complain(f"{place}{error.strerror or error}")
     finally:
         signal.signal(signal.SIGTERM, before)
     return ExitCode.NOT_DONE
 
 
-def _complain(reason: str) -> None:
+def complain(reason: str) -> None:
+    """Write a line to standard error, where it doesn't get among what is written for programs."""
     make_console(stderr=True).print(f"filibuster: {reason}", markup=False)
 
 

@@ -1,0 +1,118 @@
+"""`filibuster runs` and `filibuster export`: what is stored, for people and for programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.markup import escape
+
+from metaapps.filibuster.cli.history import STORE
+from metaapps.filibuster.cli.outcome import ExitCode, JobError, complain, guarded
+from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.store import Store, StoredRun
+
+_NOTHING: Final = (
+    "no run is stored here: change to where `filibuster run` was called, or run something first"
+)
+
+
+@click.command("runs", epilog="Example:  filibuster runs")
+def runs() -> None:
+    """List the runs that are stored in .filibuster/ of the working directory."""
+
+    def work(report: Report) -> ExitCode:
+        with _opened() as store:
+            stored = tuple(store.runs())
+        if not stored:
+            raise JobError(_NOTHING)
+        for one in stored:
+            begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started))
+            report.line(
+                f"[bold]{one.id}[/]  {begun}  {escape(one.test)}  {one.executions} executions, "
+                f"{one.failed} failed  [dim]{_state(one)}[/]"
+            )
+        return ExitCode.PASSED
+
+    sys.exit(guarded(work).value)
+
+
+@click.command("export", epilog="Example:  filibuster export --run 7 -o run.jsonl")
+@click.option("--run", "run", type=click.IntRange(min=1), help="Which one; by default the last.")
+@click.option(
+    "-o",
+    "--output-file",
+    "output",
+    type=click.Path(path_type=Path),
+    help="Where it goes; by default to standard output.",
+)
+def export(run: int | None, output: Path | None) -> None:
+    """Write what a run committed as text that is the same wherever it ran.
+
+    JSON, a line for each plan in the order in which they were judged: its faults, the calls, what
+    came of them, and the verdict. Times, ports, ids and paths of a checkout are left out: so two
+    runs of the same search are equal byte for byte, with any number of workers.
+    """
+
+    def work(report: Report) -> ExitCode:
+        with _opened() as store:
+            stored = _wanted(store, run)
+            if output is None:
+                _write(store, stored, report.raw)
+            else:
+                _save(store, stored, output)
+                report.line(f"run {stored.id} is in {escape(str(output))}")
+        if stored.stopped_because is None:
+            complain(f"run {stored.id} {_state(stored)}: this is a part of it")
+        return ExitCode.PASSED
+
+    sys.exit(guarded(work).value)
+
+
+def _opened() -> AbstractContextManager[Store]:
+    if not STORE.exists():
+        raise JobError(_NOTHING)
+    return Store.open(STORE)
+
+
+def _state(stored: StoredRun) -> str:
+    if stored.running:
+        return "is running"
+    if stored.stopped_because is None:
+        return "was cut off"
+    return f"stopped because: {stored.stopped_because}"
+
+
+def _wanted(store: Store, run: int | None) -> StoredRun:
+    stored = tuple(store.runs())
+    if not stored:
+        raise JobError(_NOTHING)
+    if run is None:
+        return stored[0]
+    for one in stored:
+        if one.id == run:
+            return one
+    raise JobError(f"run {run} is not stored here: `filibuster runs` lists those that are")
+
+
+def _write(store: Store, stored: StoredRun, write: Callable[[str], object]) -> None:
+    for line in store.exported(stored.id):
+        write(line)
+
+
+def _save(store: Store, stored: StoredRun, output: Path) -> None:
+    """Write a file at once: whoever reads it sees all of it or none."""
+    draft = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="ascii", newline="\n") as file:
+            _write(store, stored, lambda line: file.write(line + "\n"))
+        draft.replace(output)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise JobError(f"can't write {output}: {error.strerror}") from error
