@@ -14,7 +14,7 @@ from grpc.aio import AioRpcError, Metadata
 
 from baggage.instrumentation._grpc.client import Calling
 from baggage.instrumentation._grpc.private import aio_call, common, core
-from baggage.instrumentation._grpc.status import OK, Status
+from baggage.instrumentation._grpc.status import CANCELLED, OK, Status
 
 _CLASSES: Final = {
     (True, True): "UnaryUnaryCall",
@@ -28,7 +28,7 @@ _CANCELLED: Final = "Locally cancelled by application!"
 
 def failure(_: Calling, status: Status) -> BaseException:
     """Return what awaiting a call raises that ended so."""
-    if status.code is StatusCode.CANCELLED:
+    if status is CANCELLED:
         return asyncio.CancelledError()
     return AioRpcError(
         status.code, Metadata(), Metadata(), details=status.details, debug_error_string=status.debug

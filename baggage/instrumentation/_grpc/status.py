@@ -31,6 +31,8 @@ class Status:
 
 
 OK: Final = Status(StatusCode.OK)
+CANCELLED: Final = Status(StatusCode.CANCELLED, "CANCELLED")
+"""What the fault of that kind is; the same code may come from a peer, too."""
 UNREADABLE: Final = Status(StatusCode.INTERNAL, "Exception deserializing response!")
 
 
@@ -64,7 +66,7 @@ def status_of(fault: Fault, endpoint: Endpoint, exceptions: AbstractSet[str]) ->
     if fault.kind is FaultKind.RESET:
         return Status(StatusCode.UNAVAILABLE, _RESET)
     if fault.kind is FaultKind.CANCELLED:
-        return Status(StatusCode.CANCELLED, "CANCELLED")
+        return CANCELLED
     return asked(fault, exceptions)
 
 
