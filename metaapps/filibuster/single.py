@@ -74,8 +74,26 @@ def _befallen(tree: Tree) -> Iterator[Observation]:
 
 def _fits(rule: Rule, seen: Observation, tree: Tree) -> bool:
     entry = Entry.of(rule)
-    late = rule.attempts is not None and seen.occurrence > rule.attempts
-    return not late and entry.fits(seen) and entry.in_time(seen, tree)
+    if not (entry.fits(seen) and entry.in_time(seen, tree)):
+        return False
+    return rule.attempts is None or _attempt(seen, tree) <= rule.attempts
+
+
+def _attempt(call: Observation, tree: Tree) -> int:
+    """Return which call of its kind this is, for the call or test that it was made for.
+
+    Its occurrence tells that within one branch only; each attempt may have a task of its own.
+    """
+    known = {seen.index: seen for seen in tree.preorder}
+
+    def place(seen: Observation) -> tuple[object, ...]:
+        above = seen.parent
+        while (branch := known.get(above)) is not None and branch.role is Role.BRANCH:
+            above = branch.parent
+        return above, seen.source, callee(seen), seen.operation, seen.site
+
+    alike = [seen.index for seen in _befallen(tree) if place(seen) == place(call)]
+    return alike.index(call.index) + 1
 
 
 def _check(rules: Sequence[Rule], tree: Tree) -> None:

@@ -81,6 +81,24 @@ def test_when_the_first_attempts_fail_one_more_succeeds(attempts: int, fail: int
     assert last.passed == (fail < attempts)
 
 
+def test_attempts_count_together_wherever_they_are_made() -> None:
+    def shop(scope: Scope, operation: str, payload: bytes) -> Reply:
+        for _ in range(3):
+            answer = scope.branch(lambda task: task.call("stock", "GET /"))
+            if answer.ok:
+                return answer
+        return DOWN
+
+    def test(scope: Scope) -> None:
+        assert scope.call("shop", "GET /").ok
+        assert scope.call("shop", "GET /").ok
+
+    app = Application({"shop": shop, "stock": lambda *_: Reply()}, test)
+    *_, last = settled(app, "shop→stock: status 503 first 2")
+    assert len(last.plan.faults) == 4
+    assert last.passed
+
+
 def test_several_rules_act_together_and_the_first_that_fits_counts() -> None:
     *_, last = settled(application(2), "shop→stock: status 503 first 1", "*→*: timeout")
     assert labels(last) == [
