@@ -1,0 +1,127 @@
+"""Simulated latency: nobody waits, and callers give up as if they had."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaapps.filibuster.latency import Moment, is_late, moments, simulated, took
+from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.tree import build
+from tests.filibuster.conftest import Deployed
+from tests.filibuster.faults.running import ITEM, SERVICES, Lab
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+
+@pytest.fixture(scope="module")
+def lab(deployed: Deployed) -> Lab:
+    return Lab(deployed(SERVICES))
+
+
+def outcomes(lab: Lab, *rules: str, path: str) -> tuple[object, dict[str, float]]:
+    """Return what the root's caller saw, and the simulated seconds of each call."""
+    came = lab.under(*rules, path=path)
+    return came.said, {f"{c.source} {c.operation} {c.occurrence}": c.delayed for c in came.calls}
+
+
+@pytest.mark.parametrize("client", ["requests", "urllib3", "httpx", "httpx_async", "aiohttp"])
+def test_a_caller_gives_up_at_its_timeout_and_not_before(lab: Lab, client: str) -> None:
+    path = f"/call/once/{client}"
+    below = lab.under("front→back: delay 4.999s", path=path)
+    assert (below.said, below.calls[0].delayed) == ({"answer": ITEM}, 4.999)
+    at = lab.under("front→back: delay 5s", path=path)
+    assert at.said["raised"] in ("ReadTimeout", "ReadTimeoutError", "TimeoutError")
+    assert (at.calls[0].delayed, at.served) == (5.0, ["item"])
+    # Nobody waited for all of that.
+    assert at.execution.seconds + below.execution.seconds < 9.999
+
+
+def test_what_calls_take_one_after_the_other_adds_up_to_the_caller_above(lab: Lab) -> None:
+    said, took = outcomes(lab, "mid→back: delay 900ms", path="/call/through")
+    assert said == {"answer": [{"answer": ITEM}] * 2}
+    assert took == {
+        "front GET /serve/twice 1": 1.8,
+        "mid GET /serve/item 1": 0.9,
+        "mid GET /serve/item 2": 0.9,
+    }
+    said, took = outcomes(lab, "mid→back: delay 1s", path="/call/through")
+    assert said == {"raised": "ReadTimeout", "status": None}
+    assert took["front GET /serve/twice 1"] == 2.0
+
+
+def test_of_calls_at_the_same_time_the_longest_counts_and_later_ones_add_to_it(lab: Lab) -> None:
+    together = ("mid→back GET /serve/left: delay 1.2s", "mid→back GET /serve/right: delay 900ms")
+    said, took = outcomes(lab, *together, path="/call/together")
+    assert isinstance(said, dict)
+    assert "answer" in said
+    assert took["front GET /serve/together 1"] == 1.2
+    said, took = outcomes(
+        lab, *together, "mid→back GET /serve/last: delay 800ms", path="/call/together"
+    )
+    assert said == {"raised": "ReadTimeout", "status": None}
+    assert took["front GET /serve/together 1"] == 2.0
+
+
+def test_what_nobody_waits_for_delays_nobody(lab: Lab) -> None:
+    said, took = outcomes(lab, "mid→back GET /serve/slow: delay 4s", path="/call/aside")
+    assert said == {"answer": {"answer": ITEM}}
+    assert took["front GET /serve/aside 1"] == 0.0
+    assert took["mid GET /serve/slow 1"] == 4.0
+
+
+def test_a_caller_that_gave_up_has_no_fault_of_its_own(lab: Lab) -> None:
+    came = lab.under("mid→back: delay 1s", path="/call/through")
+    (above,) = (call for call in came.calls if call.source == "front")
+    assert (above.injected, above.raised) == (None, "requests.exceptions.ReadTimeout")
+    assert all(call.injected for call in came.calls if call.source == "mid")
+
+
+@pytest.mark.parametrize("client", ["requests", "aiohttp", "grpc"])
+def test_real_latency_is_waited_for(lab: Lab, client: str) -> None:
+    path = f"/call/once/{client}"
+    came = lab.under("front→back: delay 200ms", path=path, real_latency=True)
+    assert (came.said, came.calls[0].delayed) == ({"answer": ITEM}, 0.0)
+    assert came.execution.seconds >= 0.2
+
+
+FRAMES = st.sampled_from([b"a" * 16, b"b" * 16])
+MOMENTS = st.builds(Moment, FRAMES, st.integers(0, 10**9), st.booleans())
+
+
+@given(known=st.lists(MOMENTS), frame=FRAMES, order=st.randoms(use_true_random=False))
+def test_the_order_in_which_moments_come_home_is_no_matter(
+    known: list[Moment], frame: bytes, order: object
+) -> None:
+    mixed = [*known]
+    order.shuffle(mixed)  # type: ignore[attr-defined]
+    assert took(mixed, frame) == took(known, frame)
+    encoded = [moment.encoded() for moment in known]
+    assert moments([*encoded, b"none", 7]) == known
+
+
+@given(micros=st.integers(0, 10**9), timeout=st.none() | st.floats(0, 1000))
+def test_who_sets_no_timeout_waits_for_ever_and_nothing_is_too_late_at_once(
+    micros: int, timeout: float | None
+) -> None:
+    assert not is_late(micros, None)
+    assert not is_late(0, timeout)
+
+
+def test_an_execution_takes_its_calls_and_the_longest_of_its_branches() -> None:
+    def seen(name: str, role: Role, parent: str, position: int, delayed: float) -> Observation:
+        index, above = (each.encode().ljust(16, b"\0") for each in (name, parent))
+        return Observation(role=role, index=index, parent=above, position=position, delayed=delayed)
+
+    tree = build(
+        [
+            seen("a", Role.CALL, "", 0, 1.0),
+            seen("b", Role.BRANCH, "", 1, 0.0),
+            seen("c", Role.CALL, "b", 0, 3.0),
+            seen("d", Role.BRANCH, "", 2, 0.0),
+            seen("e", Role.CALL, "d", 0, 2.0),
+            seen("f", Role.CALL, "", 3, 0.5),
+        ]
+    )
+    assert simulated(tree) == 4.5
