@@ -25,8 +25,10 @@ class Branch:
     finalizers: they replace the baggage under a lock. `service` is the name of the service that
     runs here, "" for the process's own. `notes` is scratch space of meta-applications, by name; it
     never leaves the branch. `place` is the call site that forked this branch, None where none is
-    known. `watch` is told what happens to it, and to what is forked or split from it; None for
-    nobody.
+    known. `taker` is the branch of the same request that took the message which this one is, None
+    for others. `joined` is the forked branch that was joined last, and `following` the one whose
+    outcome is dealt with just now, where several are in the order in which they end. `watch` is
+    told what happens to it, and to what is forked or split from it; None for nobody.
     """
 
     # What most branches never have, in the class: each is made in half the time. For loans, see
@@ -38,6 +40,9 @@ class Branch:
     _share: Baggage | None = None
     _given: Known | None = None  # what it knew as it lent all that it had borrowed
     place: Any = None
+    taker: Branch | None = None
+    joined: Branch | None = None
+    following: Branch | None = None
     watch: Watch | None = None
 
     def __init__(

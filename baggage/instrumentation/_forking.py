@@ -6,11 +6,14 @@ Also what groups of them, of whichever library, keep for whoever waits for all.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from baggage.boundary import Call, CannotEnact, Facts, Fault, Fork, Kind, PlainFacts
-from baggage.context import branch
+from baggage.context import branch, branch_in
 
 _ENDED: Final = "_baggage_ended"
 _KEPT: Final = 1000
@@ -47,6 +50,24 @@ class ForkAdapter:
     def enact(self, fault: Fault, request: object, response: object = None) -> None:
         """Refuse: starting a branch does not fail in these ways."""
         raise CannotEnact(f"{self.library} knows no fault {fault}")
+
+
+def handed(fork: Fork, work: object) -> Callable[..., Any] | None:
+    """Return what does a fork's work where that is a context's `run`; None for any other work.
+
+    Such a context is a copy of the one that forks, handed over by hand. What runs in it would be in
+    the branch that forked, beside whatever else is: so the fork's branch is entered within.
+    """
+    context = getattr(work, "__self__", None)
+    if not isinstance(context, Context) or getattr(work, "__name__", "") != "run":
+        return None
+    if branch_in(context) is not fork.parent:
+        return None
+
+    def run(step: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return context.run(fork.run, partial(step, *args, **kwargs))
+
+    return run
 
 
 def keep_ended(group: Any, fork: Fork | None) -> None:

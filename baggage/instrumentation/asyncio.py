@@ -8,12 +8,14 @@ makes have modules of their own, on the same ground: `_tasks`.
 from __future__ import annotations
 
 import asyncio
-from asyncio import tasks
-from collections.abc import Awaitable, Callable
+import inspect
+from asyncio import events, tasks
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import Context, copy_context
 from typing import Any, Final
 
 from baggage.boundary import Boundary
+from baggage.context import branch
 from baggage.instrumentation._forked import Forked, Task
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.instrumentation._tasks import begin_carrying, instrument_loop
@@ -26,6 +28,8 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     instrument_loop(asyncio.BaseEventLoop, boundary, switch)
     wrap(asyncio.TaskGroup, "__aenter__", switch, _enter)
     wrap(asyncio.TaskGroup, "create_task", switch, _create_in)
+    for module in (tasks, asyncio):
+        wrap(module, "as_completed", switch, _as_completed)
     if hasattr(tasks, "_wait"):
         # Looked up by `asyncio.wait` at each call, under whichever name that was imported.
         wrap(tasks, "_wait", switch, _wait)
@@ -55,6 +59,49 @@ def _create_in(
     if owner is not None and isinstance(task, Task):
         task.add_done_callback(_joined, context=owner)
     return task
+
+
+def _as_completed(
+    wrapped: Callable[..., Any], _: object, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Create tasks in the order in which they are given: a set of them would have none."""
+    awaited, *others = args or (kwargs.pop("fs", None),)
+    if not isinstance(awaited, Iterable) or isinstance(awaited, asyncio.Future):
+        return wrapped(awaited, *others, **kwargs)
+    if inspect.isgeneratorfunction(getattr(wrapped, "__wrapped__", wrapped)):
+        return _lazily(wrapped, awaited, others, kwargs)
+    return wrapped(_created(awaited), *others, **kwargs)
+
+
+def _lazily(
+    wrapped: Callable[..., Any], awaited: Iterable[Any], others: Any, kwargs: dict[str, Any]
+) -> Iterator[Any]:
+    """Do the same where nothing is created before the first one is asked for.
+
+    What is done about each belongs to its branch, though the caller's does it.
+    """
+    running = branch()
+    try:
+        for each in wrapped(_created(awaited), *others, **kwargs):
+            yield _followed(each)
+    finally:
+        if running is not None:
+            running.following = None
+
+
+async def _followed(one: Awaitable[Any]) -> Any:
+    try:
+        return await one
+    finally:
+        running = branch()
+        if running is not None:
+            running.following = running.joined
+
+
+def _created(awaited: Iterable[Any]) -> list[Any]:
+    if events._get_running_loop() is None:
+        return list(awaited)
+    return [asyncio.ensure_future(each) for each in dict.fromkeys(awaited)]
 
 
 def _joined(task: Task[Any]) -> None:

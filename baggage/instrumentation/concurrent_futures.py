@@ -7,14 +7,17 @@ worker's first job did. Callbacks of a future go on in the branch of its call.
 from __future__ import annotations
 
 import socket
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor, _base
+from functools import partial
 from typing import Any, Final
 
 from baggage.boundary import Blank, Boundary, Fork, Share
-from baggage.context import suppressed
-from baggage.instrumentation._forking import ForkAdapter
+from baggage.context import branch, suppressed
+from baggage.instrumentation._forking import ForkAdapter, handed
 from baggage.instrumentation._futures import follow
-from baggage.instrumentation._patching import Function, Switch, replace
+from baggage.instrumentation._patching import Function, Switch, replace, wrap
 
 _FORK: Final = "_baggage_fork"
 _FORKING: Final = ("concurrent.futures", "threading")
@@ -50,9 +53,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
             if fork is None:
                 return original(self, fn, *args, **kwargs)  # type: ignore[no-any-return]
 
-            def run(*args: Any, **kwargs: Any) -> Any:
-                return fork.run(lambda: fn(*args, **kwargs))
-
+            run = handed(fork, fn) or partial(_run, fork, fn)
             future = fork.start(lambda: _submit_unseen(original, self, run, args, kwargs))
             setattr(future, _FORK, fork)
             return future
@@ -60,8 +61,32 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         return submit
 
     replace(ThreadPoolExecutor, "submit", submitting)
+    for module in (futures, _base):
+        wrap(module, "as_completed", switch, _as_completed)
     replace(Future, "cancel", lambda original: _cancelling(boundary, original))
     follow(_FORK, switch)
+
+
+def _as_completed(wrapped: Function, _: object, args: Any, kwargs: Any) -> Iterator[Future[Any]]:
+    return _followed(wrapped(*args, **kwargs))
+
+
+def _followed(completed: Iterator[Future[Any]]) -> Iterator[Future[Any]]:
+    """Say, of each future that is dealt with as it is done, which branch that is about."""
+    running = branch()
+    try:
+        for future in completed:
+            fork = getattr(future, _FORK, None)
+            if running is not None and isinstance(fork, Fork):
+                running.following = fork.child
+            yield future
+    finally:
+        if running is not None:
+            running.following = None
+
+
+def _run(fork: Fork, fn: Function, /, *args: Any, **kwargs: Any) -> Any:
+    return fork.run(lambda: fn(*args, **kwargs))
 
 
 def _cancelling(boundary: Boundary, original: Function) -> Function:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from baggage.boundary import Boundary, Fork
-from baggage.instrumentation._forking import ForkAdapter
+from baggage.instrumentation._forking import ForkAdapter, handed
 from baggage.instrumentation._patching import Switch, wrap
 
 _FORK: Final = "_baggage_fork"
@@ -71,7 +71,13 @@ def _run_in(fork: Fork, thread: threading.Thread) -> None:
     def run_in_branch() -> None:
         # Gone before the work starts: the thread must not keep itself alive through it.
         vars(thread).pop("run", None)
-        fork.run(run)
+        plain = getattr(run, "__func__", None) is threading.Thread.run
+        work = handed(fork, getattr(thread, "_target", None)) if plain else None
+        if work is None:
+            fork.run(run)
+        else:
+            vars(thread)["_target"] = work
+            run()
 
     vars(thread)[_FORK] = fork
     vars(thread)["run"] = run_in_branch

@@ -40,13 +40,24 @@ def passing() -> Flow:
 
 def progress_of(running: Branch) -> Progress | None:
     """Return how far a branch has come, None for one that no orders came to."""
+    following = running.following
+    if following is not None:
+        return progress_of(following)
     progress: Progress | None = running.notes.get(NAME)
     if progress is None:
         lineage = lineage_of(running)
         if lineage is None:
             return None
         progress = running.notes.setdefault(NAME, Progress(lineage))
-    return progress
+    return progress.working
+
+
+def take(taker: Branch, message: Lineage) -> None:
+    """Note that a branch takes a message of its own request: perhaps it works on that from now."""
+    progress_of(taker)
+    progress: Progress | None = taker.notes.get(NAME)
+    if progress is not None:
+        progress.took(message)
 
 
 def lineage_of(running: Branch) -> Lineage | None:

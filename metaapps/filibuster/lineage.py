@@ -61,9 +61,24 @@ class Progress:
     in which it begins. That order names calls as long as one worker at a time runs in the branch.
     Where several make equal calls at the same time these are ambiguous; so are branches that they
     fork.
+
+    A branch whose first act is to take a message, and not to put one, is a worker's: which of the
+    workers takes a message is chance. So what it does next belongs to the message, as `working`
+    says, until it takes another one. What it does after several, it has put together itself.
     """
 
-    __slots__ = ("_branches", "_calls", "_crowded", "_lock", "_open", "_position", "lineage")
+    __slots__ = (
+        "_before",
+        "_branches",
+        "_calls",
+        "_crowded",
+        "_lock",
+        "_message",
+        "_open",
+        "_position",
+        "_works",
+        "lineage",
+    )
 
     def __init__(self, lineage: Lineage) -> None:
         """Start at the beginning."""
@@ -74,6 +89,26 @@ class Progress:
         self._calls: dict[CallFrame, _Same] = {}
         self._open: dict[Worker, int] = {}
         self._crowded = False
+        self._before = -1
+        self._works: bool | None = None
+        self._message: Progress | None = None
+
+    @property
+    def working(self) -> Progress:
+        """What the branch's next step is counted in: that of the message that it works on."""
+        return self._message or self
+
+    def took(self, message: Lineage) -> None:
+        """Note that a message of the same request was taken here."""
+        with self._lock:
+            if self._works is None:
+                self._works = not self._position
+            if not self._works:
+                return
+            last = self._message
+            idle = self._position == self._before if last is None else not last._position
+            self._message = None if idle else Progress(message)
+            self._before = self._position
 
     def call(self, call: Call, *, by_test: bool = False, by_payload: bool = False) -> Step:
         """Count one call: the clock ticks."""

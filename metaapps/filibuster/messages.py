@@ -14,7 +14,7 @@ from typing import Final
 from baggage.boundary import PROCEED, Call, FaultKind, Flow, Inject, Outcome, Proceed, Raised
 from baggage.context import Branch
 from metaapps.filibuster import index, latency
-from metaapps.filibuster.flows import branched, ended, lineage_of, tell
+from metaapps.filibuster.flows import branched, ended, lineage_of, take, tell
 from metaapps.filibuster.index import BranchFrame
 from metaapps.filibuster.lineage import Progress, Step
 from metaapps.filibuster.observation import Observation, Role
@@ -102,13 +102,14 @@ def taking(orders: Orders, running: Branch, deliveries: Deliveries) -> Flow:
     if lineage is None:
         yield PROCEED
         return None
-    planned = orders.at(lineage.index)
-    if planned is None or planned.fault.kind is not FaultKind.DUPLICATE:
-        yield PROCEED
-    else:
+    planned, directive = orders.at(lineage.index), PROCEED
+    if planned is not None and planned.fault.kind is FaultKind.DUPLICATE:
         number = deliveries.next(orders.execution, lineage.index)
         below = index.child(lineage.index, BranchFrame(number))
         lineage = replace(lineage, index=below, process=f"{lineage.process}/{number}")
-        yield Proceed(down={LINEAGE: encode_lineage(lineage)})
+        directive = Proceed(down={LINEAGE: encode_lineage(lineage)})
+    if running.taker is not None:
+        take(running.taker, lineage)
+    yield directive
     tell(running, ended(lineage.index))
     return None
