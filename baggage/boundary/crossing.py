@@ -120,7 +120,7 @@ class Crossing:
             else:
                 self._befall(onion, fault, asked.when)
         except CannotEnact as error:
-            self._not_enacted(fault, error)
+            self.not_enacted(fault, error)
 
     def slow(self, onion: Onion, call: Call, fault: Fault) -> None:
         """Arrange for the passage to take longer; raise CannotEnact if it can't."""
@@ -173,7 +173,7 @@ class Crossing:
             enacted = befalling.edited(fault, self._adapter, answered)
             response = self._adapter.enact(enacted, self._request, answered)
         except CannotEnact as error:
-            self._not_enacted(fault, error)
+            self.not_enacted(fault, error)
             return None
         except BaseException as error:
             if not isinstance(error, Exception) and not _is_cancellation(error):
@@ -196,7 +196,8 @@ class Crossing:
         """The name of the service on the other side, "" where it isn't known."""
         return self.call.target if self.call is not None else ""
 
-    def _not_enacted(self, fault: Fault, error: CannotEnact) -> None:
+    def not_enacted(self, fault: Fault, error: CannotEnact) -> None:
+        """Log why nothing comes of a fault."""
         extra = {"fault": str(fault), "library": self._adapter.library, "reason": str(error)}
         _log.warning("fault not enacted", extra=extra)
 

@@ -37,7 +37,7 @@ class Errand:
 
     `site` is where in the application the child was started. A `muted` child is invisible.
     `request` names the scope that it is a part of, in whichever process; behind an `idle` one there
-    is no request at all.
+    is no request at all. Whoever takes it waits for `delay` seconds before.
     """
 
     blob: bytes = b""
@@ -47,6 +47,7 @@ class Errand:
     muted: bool = False
     request: bytes = b""
     idle: bool = False
+    delay: float = 0.0
 
     @classmethod
     def of(cls, child: Branch, boundary: Boundary, call: Call | None) -> Errand:

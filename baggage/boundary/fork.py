@@ -18,7 +18,7 @@ from baggage.boundary.crossing import Crossing, adrive, drive
 from baggage.boundary.homing import collect, take_home
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.onion import Onion
-from baggage.boundary.outcome import Fault, Outcome, Returned
+from baggage.boundary.outcome import Fault, FaultKind, Outcome, Returned
 from baggage.boundary.work import Work
 from baggage.context import Branch, branch, ensure, enter, leave
 from baggage.values import EMPTY, Baggage
@@ -173,6 +173,8 @@ class Fork(Crossing):
             if self._joined is not self._child.baggage:
                 self._parent.rejoin(self._child)
                 self._joined = self._child.baggage
+            if self.call is not None:
+                self._parent.joined = self._child
         elif self._child.baggage is not EMPTY:
             # Several requests may wait for the same.
             ensure().join(self._child, batch=True)
@@ -224,6 +226,13 @@ class Run(Crossing):
     """The child's side: the branch is there already, and what flows change shows in it."""
 
     __slots__ = ()
+
+    def enact(self, fault: Fault, befallen: Outcome | None = None) -> Outcome | None:
+        """Return what comes of a fault; what is here already is not dropped any more."""
+        if fault.kind is FaultKind.DROP:
+            self.not_enacted(fault, CannotEnact("it has come already"))
+            return None
+        return super().enact(fault, befallen)
 
     def proceed(self, directive: Proceed) -> None:
         """Show the `down` keys of the flows to the child's work."""

@@ -5,6 +5,7 @@ What is put in the envelope is an `Errand`. A message within one process is in `
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from baggage.boundary.adapter import Adapter
@@ -31,7 +32,8 @@ class Letter(Message):
         if self._parent is not None:
             self._parent.family.forget(sent)
         name_request(sent, b"" if self._parent is None else request_of(self._parent))
-        return Errand.of(sent, self._boundary, self.call)
+        errand = Errand.of(sent, self._boundary, self.call)
+        return replace(errand, delay=self.left) if self.left else errand
 
     @classmethod
     def arrived(cls, boundary: Boundary, adapter: Adapter, request: Any, errand: Errand) -> Self:
@@ -42,6 +44,7 @@ class Letter(Message):
                 call = adapter.describe(request).placed(errand.service, "", errand.site)
         letter = cls(boundary, adapter, request, call)
         letter._parent = None
+        letter.delay_by(errand.delay)
         running = branch()
         akin = running is not None and not running.muted and request_of(running) == errand.request
         scope = running.scope if running is not None and akin else None

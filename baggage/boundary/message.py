@@ -78,21 +78,29 @@ class Message(Crossing):
     def happen(self, step: Callable[[], T]) -> T:
         """Let `step` hand over, and a second time if a flow wants that."""
         result = step()
-        if self._repeated:
-            self._repeat()
+        self._repeat()
         return result
 
     async def ahappen(self, step: Callable[[], Awaitable[T]]) -> T:
         """Let `step` hand over, as `happen` does."""
         result = await step()
-        if self._repeated:
-            self._repeat()
+        self._repeat()
         return result
 
     def slow(self, onion: Onion, call: Call, fault: Fault) -> None:
         """Have whoever takes the message wait for it; who hands it over does not."""
-        self._due = time.monotonic() + (fault.seconds or 0.0)
+        self.delay_by(fault.seconds or 0.0)
         onion.within([marking(fault, lambda outcome: isinstance(outcome, Returned))])
+
+    def delay_by(self, seconds: float) -> None:
+        """Have the message be due after some seconds."""
+        if seconds:
+            self._due = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """How many seconds are left until the message is due."""
+        return max(0.0, self._due - time.monotonic()) if self._due else 0.0
 
     def repeat(self, onion: Onion, fault: Fault) -> None:
         """Have it handed over twice."""
@@ -116,7 +124,7 @@ class Message(Crossing):
         *,
         opens: bool = True,
         leaves: bool = False,
-        wait: Wait = time.sleep,
+        wait: Wait | None = None,
     ) -> T:
         """Let whoever is here take the message; return the item.
 
@@ -126,6 +134,7 @@ class Message(Crossing):
         but something that all requests share. Only a worker that one of them started `leaves` it.
         `wait` waits for some seconds, if a flow says so.
         """
+        wait = wait or time.sleep  # as it's patched by now
         self._wait(wait)
         sent = self._branch()
         running = branch()
@@ -201,13 +210,15 @@ class Message(Crossing):
 
     def _repeat(self) -> None:
         """Hand over once more, in a branch of its own; where there is no room that's all."""
-        sent, parent, again = self._another(), self._parent, self._again
+        again, self._again = self._again, None  # which may know the queue that this lies in
+        if again is None or not self._repeated:
+            return
+        sent, parent = self._another(), self._parent
         if parent is not None:
             parent.family.add(sent)
         self._sent.append(sent)
         try:
-            if again is not None:
-                again()
+            again()
         except Exception as error:  # noqa: BLE001 - the application knows of one put alone
             self._repeated = False
             with suppress(IndexError):
@@ -233,10 +244,9 @@ class Message(Crossing):
 
     def _wait(self, wait: Wait) -> None:
         """Wait until the message is due."""
-        if self._due:
-            left = self._due - time.monotonic()
-            if left > 0:
-                wait(left)
+        left = self.left
+        if left:
+            wait(left)
 
     def _open(self, sent: Branch, item: T, channel: object, wait: Wait) -> T:
         run = self._run()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
@@ -19,13 +18,7 @@ from weakref import WeakSet
 
 from baggage.boundary import (
     Boundary,
-    Call,
-    CannotEnact,
-    Facts,
-    Fault,
-    Kind,
     Message,
-    PlainFacts,
     finish,
 )
 from baggage.context import branch
@@ -39,6 +32,7 @@ from baggage.instrumentation._ledger import (
     works,
 )
 from baggage.instrumentation._patching import Function, Switch, replace, wrap
+from baggage.instrumentation._queue_adapter import QueueAdapter
 
 Wrapped = Callable[..., Any]
 Positional = tuple[Any, ...]
@@ -49,37 +43,6 @@ _LEDGER: Final = "_baggage_ledger"
 _OURS: Final = "_baggage_covers"
 _BETWEEN: Final = frozenset({"baggage", "wrapt"})
 """Packages whose frames stand between a put and who asked for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueAdapter:
-    """The adapter of a library of queues; a request is the class of the queue."""
-
-    library: str
-    packages: frozenset[str]
-    below: frozenset[str] = frozenset()
-    kind: Kind = Kind.PRODUCER
-
-    def describe(self, request: type) -> Call:
-        """Describe a put, by the class of the queue."""
-        return Call(kind=self.kind, library=self.library, operation=request.__name__, method="put")
-
-    def request_carrier(self, request: object) -> None:
-        """Carry nothing: the branch is handed over as it is."""
-
-    def response_carrier(self, response: object) -> None:
-        """Carry nothing: a put brings nothing back."""
-
-    def facts(self, response: object) -> Facts:
-        """Say nothing of an item, which may be any object."""
-        return PlainFacts()
-
-    def answer(self, error: BaseException) -> None:
-        """Say nothing: that a queue is full is no answer."""
-
-    def enact(self, fault: Fault, request: object, response: object = None) -> None:
-        """Refuse: a queue in the process does not fail in these ways."""
-        raise CannotEnact(f"{self.library} knows no fault {fault}")
 
 
 @dataclass(slots=True)
@@ -134,11 +97,18 @@ class Queueing:
             try:
                 if not hand.messages:
                     return original(queue, *args, **kwargs)
-                return hand.messages[0].send(lambda: original(queue, *args, **kwargs))
+                return hand.messages[0].send(
+                    lambda: original(queue, *args, **kwargs),
+                    lambda: self.again(original, queue, args[0] if args else kwargs["item"]),
+                )
             finally:
                 self.sent(hand, token)
 
         return put
+
+    def again(self, original: Function, queue: Any, item: object) -> None:
+        """Put an item that was put, if there is room for it."""
+        original(queue, item, block=False)
 
     def get(self, original: Function) -> Function:
         """Make a get that takes an item, and returns it."""
@@ -206,6 +176,14 @@ class Queueing:
         if ledger is not None:
             ledger.drop_lost()
 
+    def put_back(self, queue: Any, item: object, found: list[Message]) -> None:
+        """Let an item lie in the queue again, behind others, as if nobody had got it."""
+        token = self.begin(Hand(queue, found[-1:]))
+        try:
+            queue._put(item)
+        finally:
+            _putting.reset(token)
+
     def take(
         self,
         queue: Any,
@@ -213,7 +191,7 @@ class Queueing:
         found: list[Message] | None,
         *,
         opens: bool = True,
-        wait: Wait = time.sleep,
+        wait: Wait | None = None,
     ) -> Any:
         """Let whoever is here take what was found with an item; return it. See `Message.take`."""
         running = branch()

@@ -19,10 +19,10 @@ import wrapt
 from baggage.boundary import Boundary, Message
 from baggage.instrumentation._ledger import Storage
 from baggage.instrumentation._patching import Function, Switch, wrap
+from baggage.instrumentation._queue_adapter import QueueAdapter
 from baggage.instrumentation._queueing import (
     Named,
     Positional,
-    QueueAdapter,
     Queueing,
     Wrapped,
     ask,
@@ -48,6 +48,10 @@ _owed: Final[ContextVar[float]] = ContextVar("baggage.owed", default=0.0)
 class _AsyncQueueing(Queueing):
     """The wrappers of methods that are coroutines, or run within one."""
 
+    def again(self, original: Function, queue: Any, item: object) -> None:
+        """Put an item that was put, if there is room for it."""
+        original(queue, item)
+
     def aput(self, wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
         """Hand over an item by a coroutine."""
         return self._aput(wrapped, queue, args, kwargs)
@@ -55,7 +59,7 @@ class _AsyncQueueing(Queueing):
     def aget(self, wrapped: Wrapped, queue: Any, args: Positional, kwargs: Named) -> Any:
         """Take an item by a coroutine."""
         ask(queue)
-        return self._aget(_task(), wrapped, args, kwargs)
+        return self._aget(_task(), queue, wrapped, args, kwargs)
 
     def get_nowait(self, original: Function) -> Function:
         """Make a get that never waits, whatever flows say, and that `get` itself calls."""
@@ -69,8 +73,6 @@ class _AsyncQueueing(Queueing):
             seat = _away.get()
             if seat is None:
                 return self.take(queue, item, found, wait=_owe)
-            if seat is _NOBODY:
-                return self.take(queue, item, found, opens=False, wait=_owe)
             seat.queue, seat.found = queue, found
             return item
 
@@ -104,21 +106,45 @@ class _AsyncQueueing(Queueing):
         try:
             if not hand.messages:
                 return await wrapped(*args, **kwargs)
-            return await hand.messages[0].asend(lambda: wrapped(*args, **kwargs))
+            return await hand.messages[0].asend(
+                lambda: wrapped(*args, **kwargs),
+                lambda: queue.put_nowait(args[0] if args else kwargs["item"]),
+            )
         finally:
             self.sent(hand, token)
 
-    async def _aget(self, asker: object, wrapped: Wrapped, args: Positional, kwargs: Named) -> Any:
-        if _task() is asker:
-            item = await wrapped(*args, **kwargs)
-            await _settle()
-            return item
-        token = _away.set(_seat.get())
+    async def _aget(
+        self, asker: object, queue: Any, wrapped: Wrapped, args: Positional, kwargs: Named
+    ) -> Any:
+        here = _task() is asker
+        waiting = _NOBODY if here else _seat.get()
+        seat = _Seat() if waiting is _NOBODY else waiting
+        token = _away.set(seat)
         try:
-            return await wrapped(*args, **kwargs)
+            item = await wrapped(*args, **kwargs)
         finally:
             with suppress(ValueError):  # thrown away, and closed in another context
                 _away.reset(token)
+        if seat.found:
+            await self._become_due(queue, item, seat)
+        if waiting is _NOBODY:
+            item = self.take(queue, item, seat.found, opens=here, wait=_owe)
+            await _settle()
+        return item
+
+    async def _become_due(self, queue: Any, item: object, seat: _Seat) -> None:
+        """Wait until a message is due. If that is given up, it lies in the queue again."""
+        found = seat.found or []
+        left = max(message.left for message in found)
+        if not left:
+            return
+        try:
+            await asyncio.sleep(left)
+        except BaseException:
+            seat.found = None
+            self.put_back(queue, item, found)
+            queue._wakeup_next(queue._getters)
+            raise
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -160,7 +186,8 @@ def _task() -> object:
 
 _AGET: Final = _AsyncQueueing._aget.__code__
 # Which tells an application of its start and end, and of what comes by a websocket.
-_KEEPERS: Final = frozenset({"uvicorn"})
+# What `as_completed` puts for itself is no message.
+_KEEPERS: Final = frozenset({"asyncio", "uvicorn"})
 _STORAGE: Final = Storage(lambda lying: lying.qsize(), lambda lying: lying._queue)
 _ADAPTER: Final = QueueAdapter(
     "asyncio.queues",

@@ -18,7 +18,7 @@ from typing import Any, Final
 from baggage.boundary import Boundary, Errand, Letter, finish
 from baggage.context import branch
 from baggage.instrumentation._patching import Switch, wrap
-from baggage.instrumentation._queueing import QueueAdapter
+from baggage.instrumentation._queue_adapter import QueueAdapter
 
 Arguments = tuple[Any, ...]
 Named = dict[str, Any]
@@ -59,7 +59,12 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         if letter is None:
             return wrapped(*args, **kwargs)
         item, *rest = args
-        return letter.send(lambda: wrapped(Envelope(item, letter.errand()), *rest, **kwargs))
+
+        def again() -> None:
+            blocking = {} if isinstance(queue, SimpleQueue) else {"block": False}
+            wrapped(Envelope(item, letter.errand()), **blocking)
+
+        return letter.send(lambda: wrapped(Envelope(item, letter.errand()), *rest, **kwargs), again)
 
     def get(wrapped: Callable[..., Any], queue: Any, args: Arguments, kwargs: Named) -> Any:
         finish(queue)

@@ -13,7 +13,8 @@ from typing import Final
 from baggage.boundary import Boundary
 from baggage.instrumentation._ledger import Storage
 from baggage.instrumentation._patching import Switch
-from baggage.instrumentation._queueing import QueueAdapter, Queueing
+from baggage.instrumentation._queue_adapter import QueueAdapter
+from baggage.instrumentation._queueing import Queueing
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:

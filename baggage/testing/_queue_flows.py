@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from baggage.boundary import Fault, FaultKind, Inject, Kind, Policy, Proceed
+from baggage.boundary.homing import collect
 from baggage.context import branch, pack, suppressed, unpack
 from baggage.testing._queue import QueueBase
-from baggage.testing.spawn import DOWN
+from baggage.testing.spawn import DOWN, HOME
 from baggage.testing.suite import HERE, failure
 
 
@@ -99,6 +100,69 @@ class QueueFlows(QueueBase):
             self.put(queue, 1)
         assert self.worker.do(lambda: self.get(queue)) == 1
         assert scripted.saw[0].injected is None
+
+    def test_a_message_that_is_dropped_is_put_for_all_that_its_producer_sees(self) -> None:
+        drop = Fault(FaultKind.DROP)
+        recorder = self.recorded(Kind.CONSUMER)
+        scripted = self.scripted(Kind.PRODUCER, Inject(drop))
+        queue = self.queue()
+        with self.request("acme") as arrival:
+            self.put(queue, 1)
+            assert scripted.saw[0].injected == drop
+            assert arrival.branch.alone
+            self.boundary.unregister(scripted.name)
+            self.put(queue, 2)
+        assert self.worker.do(lambda: self.get(queue)) == 2
+        assert isinstance(failure(lambda: self.worker.do(lambda: self.get(queue))), self.empty)
+        assert len(recorder.begun) == 1
+        self.done(queue)
+        with pytest.raises(ValueError):  # noqa: PT011 - any library's words
+            self.done(queue)
+
+    def test_a_message_that_is_duplicated_is_taken_twice_each_in_a_branch_of_its_own(self) -> None:
+        duplicate = Fault(FaultKind.DUPLICATE)
+        scripted = self.scripted(Kind.PRODUCER, Inject(duplicate, Proceed(down={DOWN: "both's"})))
+        queue = self.queue()
+        with self.request("acme") as arrival:
+            self.put(queue, 1)
+            for worker, home in ((self.worker, "first"), (self.other, "second")):
+                assert worker.do(lambda: self.get(queue)) == 1
+                assert worker.do(lambda: (unpack("tenant"), unpack(DOWN))) == (
+                    ("acme",),
+                    ("both's",),
+                )
+                worker.do(lambda home=home: pack(HOME, home))  # type: ignore[misc]
+                worker.do(lambda: self.done(queue))
+            collect(arrival.branch)
+            assert sorted(unpack(HOME)) == ["first", "second"]
+        assert scripted.saw[0].injected == duplicate
+        assert isinstance(failure(lambda: self.get(queue)), self.empty)
+
+    def test_a_message_is_duplicated_only_where_there_is_room_for_two(self) -> None:
+        scripted = self.scripted(Kind.PRODUCER, Inject(Fault(FaultKind.DUPLICATE)))
+        queue = self.queue(1)
+        with self.request("acme"):
+            self.put(queue, 1)
+        assert self.worker.do(lambda: self.get(queue)) == 1
+        assert isinstance(failure(lambda: self.get(queue)), self.empty)
+        assert scripted.saw[0].injected is None
+
+    @pytest.mark.parametrize("kind", [FaultKind.DROP, FaultKind.DUPLICATE])
+    def test_a_message_that_came_is_neither_dropped_nor_duplicated(self, kind: FaultKind) -> None:
+        scripted = self.scripted(Kind.CONSUMER, Inject(Fault(kind)))
+        queue = self.queue()
+        with self.request("acme"):
+            self.put(queue, 1)
+        assert self.worker.do(lambda: self.get(queue)) == 1
+        self.worker.do(lambda: self.done(queue))
+        assert scripted.saw[0].injected is None
+
+    def test_a_slow_message_is_handed_over_at_once(self) -> None:
+        slow = Fault(FaultKind.DELAY, seconds=3600)
+        scripted = self.scripted(Kind.PRODUCER, Inject(slow))
+        with self.request("acme"):
+            self.put(self.queue(), 1)
+        assert scripted.saw[0].injected == slow
 
     @pytest.mark.parametrize("kind", [Kind.PRODUCER, Kind.CONSUMER])
     @pytest.mark.parametrize("script", [{"first": ValueError("x")}, {"then": ValueError("x")}])

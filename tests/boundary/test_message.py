@@ -26,6 +26,7 @@ from baggage.boundary import (
     Returned,
     finish,
 )
+from baggage.boundary.homing import collect
 from baggage.boundary.outcome import Fault, FaultKind
 from baggage.context import Branch, attached, branch, enter, leave, pack, suppressed, unpack
 from baggage.instrumentation._forking import ForkAdapter
@@ -303,6 +304,112 @@ def test_a_delay_is_waited_for_by_whoever_takes_the_message() -> None:
     delays: list[float] = []
     elsewhere(lambda: message.take(1, wait=delays.append))
     assert delays == [7.5]
+
+
+SLOW = Fault(FaultKind.DELAY, seconds=3000)
+
+
+def test_a_slow_message_is_waited_for_by_whoever_takes_it_and_not_by_its_producer() -> None:
+    scripted = Scripted(Inject(SLOW), kinds=(Kind.PRODUCER,))
+    boundary = strict(scripted)
+    takers: list[Callable[[Message, Any], object]] = [
+        lambda message, wait: message.take(1, wait=wait),
+        lambda message, wait: message.take(1, opens=False, wait=wait),
+    ]
+    for take in takers:
+        message, waited = send(boundary), list[float]()
+        elsewhere(lambda: (take(message, waited.append), finish()))  # type: ignore[func-returns-value] # noqa: B023
+        (seconds,) = waited
+        assert 2900 < seconds <= 3000
+    assert [outcome.injected for outcome in scripted.saw] == [SLOW, SLOW]
+
+
+def test_a_block_waits_for_a_slow_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = send(strict(Scripted(Inject(SLOW), kinds=(Kind.PRODUCER,))))
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    with message.opened():
+        assert len(waited) == 1
+
+
+def test_a_message_that_is_due_is_not_waited_for() -> None:
+    soon = Fault(FaultKind.DELAY, seconds=1e-9)
+    message = send(strict(Scripted(Inject(soon), kinds=(Kind.PRODUCER,))))
+    assert message.left == 0
+    waited: list[float] = []
+    elsewhere(lambda: (message.take(1, wait=waited.append), finish()))  # type: ignore[func-returns-value]
+    assert waited == []
+
+
+def test_a_message_that_was_not_handed_over_was_not_slow_either() -> None:
+    scripted = Scripted(Inject(SLOW), kinds=(Kind.PRODUCER,))
+    message = strict(scripted).hand_over(ADAPTER, None)
+    assert message is not None
+
+    def full() -> None:
+        raise LookupError
+
+    assert isinstance(failure(lambda: message.send(full)), LookupError)
+    assert scripted.saw[0].injected is None
+
+
+def duplicating(*apps: MetaApp) -> tuple[Boundary, Scripted]:
+    scripted = Scripted(Inject(Fault(FaultKind.DUPLICATE)), kinds=(Kind.PRODUCER,))
+    return strict(scripted, *apps), scripted
+
+
+def test_a_message_is_duplicated_by_whoever_can_hand_it_over_again() -> None:
+    recorder = Recorder(kinds=(Kind.CONSUMER,))
+    boundary, scripted = duplicating(recorder)
+    put: list[int] = []
+    with attached(EMPTY.pack("tenant", "acme")) as producer:
+        message = boundary.hand_over(ADAPTER, None)
+        assert message is not None
+        message.send(lambda: put.append(1), lambda: put.append(2))
+        assert put == [1, 2]
+        for value in "ab":
+            elsewhere(lambda: (message.take(1), pack(HOME, value), finish()))  # type: ignore[func-returns-value] # noqa: B023
+        collect(producer)
+        assert sorted(producer.unpack(HOME)) == ["a", "b"]
+    assert [crossed.carried.unpack("tenant") for crossed in recorder.ended] == [("acme",)] * 2
+    assert scripted.saw[0].injected == Fault(FaultKind.DUPLICATE)
+
+
+def test_who_cannot_hand_over_again_hands_over_once() -> None:
+    boundary, scripted = duplicating()
+    send(boundary)
+    assert scripted.saw[0].injected is None
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_second_message_without_room_leaves_one(loop: bool) -> None:
+    boundary, scripted = duplicating()
+
+    def full() -> None:
+        raise LookupError
+
+    async def put() -> str:
+        return "put"
+
+    with attached(EMPTY) as producer:
+        message = boundary.hand_over(ADAPTER, None)
+        assert message is not None
+        done = asyncio.run(_in_loop(message, put, full)) if loop else message.send(str, full)
+        assert done == ("put" if loop else "")
+        elsewhere(lambda: (message.take(1), finish()))  # type: ignore[func-returns-value]
+        assert producer.family.running() == []
+    assert scripted.saw[0].injected is None
+
+
+async def _in_loop(message: Message, put: Any, again: Any) -> Any:
+    return await message.asend(put, again)
+
+
+def test_an_envelope_is_neither_dropped_nor_duplicated() -> None:
+    for kind in (FaultKind.DROP, FaultKind.DUPLICATE):
+        scripted = Scripted(Inject(Fault(kind)), kinds=(Kind.PRODUCER,))
+        send(strict(scripted))
+        assert scripted.saw[0].injected is None
 
 
 @pytest.mark.parametrize("kinds", [(Kind.PRODUCER,), (Kind.CONSUMER,), BOTH])

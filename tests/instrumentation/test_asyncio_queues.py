@@ -7,15 +7,16 @@ import copy
 import inspect
 import pickle
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar, TypeVar
 
 import pytest
 import uvicorn
 from uvicorn.lifespan.on import LifespanOn
 
-from baggage.boundary import Kind, Proceed
+from baggage.boundary import Fault, FaultKind, Inject, Kind, Proceed
 from baggage.context import branch, pack, unpack
 from baggage.instrumentation import asyncio as tasks
 from baggage.instrumentation import asyncio_queues as instrumentation
@@ -226,6 +227,66 @@ class InLoops(Tasks):
             assert [crossed.outcome is not None for crossed in recorder.ended] == [True]
 
         self.run(work)
+
+    @pytest.mark.parametrize("get", [pytest.param(lambda jobs: jobs.get(), id="get"),
+                                     pytest.param(lambda jobs: asyncio.create_task(jobs.get()),
+                                                  id="task"),
+                                     pytest.param(lambda jobs: asyncio.wait_for(jobs.get(), 20),
+                                                  id="wait_for")])  # fmt: skip
+    def test_a_slow_message_is_waited_for_by_its_taker_alone(self, get: Get) -> None:
+        self.scripted(Kind.PRODUCER, Inject(Fault(FaultKind.DELAY, seconds=0.05)))
+        order: list[str] = []
+
+        async def consume(jobs: asyncio.Queue[Any]) -> None:
+            order.append(await get(jobs))
+
+        async def work() -> float:
+            jobs: asyncio.Queue[Any] = asyncio.Queue()
+            began = time.monotonic()
+            await self.produce(jobs, "item")
+            order.append("put")
+            consuming = asyncio.create_task(consume(jobs))
+            await asyncio.sleep(0)
+            order.append("meanwhile")
+            await consuming
+            return time.monotonic() - began
+
+        # A bound from below, which no slow machine can miss; timers may be early by a tick.
+        assert self.run(work) >= 0.03
+        assert order == ["put", "meanwhile", "item"]
+
+    @pytest.mark.parametrize("queue", [asyncio.Queue, asyncio.PriorityQueue, asyncio.LifoQueue])
+    @pytest.mark.parametrize("waits", ["timeout", "wait_for", "cancel"])
+    def test_who_gives_up_waiting_for_a_slow_message_leaves_it(
+        self, queue: type[asyncio.Queue[Any]], waits: str
+    ) -> None:
+        recorder = self.recorded(Kind.CONSUMER)
+        scripted = self.scripted(Kind.PRODUCER, Inject(Fault(FaultKind.DELAY, seconds=0.2)))
+
+        async def give_up(jobs: asyncio.Queue[Any]) -> None:
+            if waits == "wait_for":
+                await asyncio.wait_for(jobs.get(), 0.01)
+            async with asyncio.timeout(0.01):
+                await jobs.get()
+
+        async def work() -> object:
+            jobs = queue(1)
+            await self.produce(jobs, "item")
+            self.boundary.unregister(scripted.name)
+            giving_up = asyncio.create_task(give_up(jobs))
+            if waits == "cancel":
+                await asyncio.sleep(0)
+                giving_up.cancel()
+            with suppress(TimeoutError, asyncio.CancelledError):
+                await giving_up
+            assert (recorder.begun, jobs.qsize()) == ([], 1)
+            item = await asyncio.create_task(jobs.get())
+            jobs.task_done()
+            await asyncio.wait_for(jobs.join(), 20)
+            return item
+
+        assert self.run(work) == "item"
+        assert [one.carried.unpack("tenant") for one in recorder.begun] == [("item",)]
 
     def test_a_delay_before_a_get_is_waited_for_by_the_task_alone(self) -> None:
         self.scripted(Kind.CONSUMER, Proceed(delay=0.02))

@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from baggage.boundary import Boundary, Kind
+from baggage.boundary import Boundary, Fault, FaultKind, Inject, Kind
 from baggage.context import attached, branch, current, enter, leave, pack, suppressed, unpack
 from baggage.instrumentation import multiprocessing as processes
 from baggage.instrumentation import multiprocessing_queues as instrumentation
 from baggage.instrumentation._patching import Switch
-from baggage.testing.apps import Recorder
+from baggage.testing.apps import Recorder, Scripted
 from baggage.testing.parcel import Parcel, ParcelAdapter
 from baggage.testing.suite import InstrumentationSuite
 from baggage.values import EMPTY
@@ -68,6 +68,50 @@ class TestQueues(InstrumentationSuite):
         in_a_child(work)
         with suppressed():
             return answers.get()
+
+    def scripted(self, fault: Fault) -> Scripted:
+        scripted = Scripted(Inject(fault), kinds=(Kind.PRODUCER,))
+        self.boundary.register(scripted)
+        return scripted
+
+    def test_an_item_that_is_dropped_is_put_for_all_that_the_putter_sees(self, queue: Any) -> None:
+        pack("n", 1)
+        drop = Fault(FaultKind.DROP)
+        scripted = self.scripted(drop)
+        assert queue.put("dropped") is None
+        self.boundary.unregister(scripted.name)
+        queue.put("kept")
+        assert self.taken(queue, lambda: unpack("n")) == ("kept", (1,))
+        assert scripted.saw[0].injected == drop
+
+    def test_an_item_that_is_duplicated_is_got_twice(self, queue: Any) -> None:
+        pack("n", 1)
+        scripted = self.scripted(Fault(FaultKind.DUPLICATE))
+        queue.put("twice")
+        assert [self.taken(queue, lambda: unpack("n")) for _ in range(2)] == [("twice", (1,))] * 2
+        assert scripted.saw[0].injected == Fault(FaultKind.DUPLICATE)
+        assert queue.empty()
+
+    def test_an_item_is_duplicated_only_where_there_is_room_for_two(self) -> None:
+        pack("n", 1)
+        queue: Any = FORK.Queue(1)
+        scripted = self.scripted(Fault(FaultKind.DUPLICATE))
+        queue.put("once")
+        assert self.taken(queue, queue.empty) == ("once", True)
+        assert scripted.saw[0].injected is None
+
+    def test_a_slow_item_is_waited_for_by_its_getter(
+        self, queue: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slept: list[float] = []
+        pack("n", 1)
+        scripted = self.scripted(Fault(FaultKind.DELAY, seconds=3000))
+        queue.put("slow")
+        assert scripted.saw[0].injected is not None
+        monkeypatch.setattr("time.sleep", slept.append)
+        item, waited = self.taken(queue, lambda: sum(slept))
+        assert item == "slow"
+        assert 2900 < waited <= 3000
 
     def test_a_getter_in_another_process_knows_what_the_putter_knew(self, queue: Any) -> None:
         pack("n", 1)
