@@ -139,6 +139,7 @@ class Message(Crossing):
         sent = self._branch()
         running = branch()
         if running is not None and running.scope is sent.scope and not running.muted:
+            sent.taker = running
             item = self._at_once(sent, item, wait)
             self._join(sent, running)
             return item
