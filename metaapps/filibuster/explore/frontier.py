@@ -19,7 +19,7 @@ from metaapps.filibuster.explore.steps import FaultKey, Steps, plan_name
 from metaapps.filibuster.plan import Plan
 
 Loose = tuple[bytes, ...]
-"""Calls that failed, and of which nobody knows whether they began before another one."""
+"""Calls that failed, and of which nobody knows whether they began before the newest one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ their start: of such calls nobody knows which began first, and the rules are the
 * So is a call that stands before the newest failed one and is reached without it too, though it may
   have begun later: the plan with both grows the other way as well. One that is reached only since
   the newest one failed began after it, wherever it stands.
-* What is left may still have begun before a failed call, and keep it from being made when it fails.
-  The plan without that failed call shows it, where it has been judged: its execution does not reach
-  the call. Then there is no such plan.
+* What is left may still have begun before a failed call, and keep it from being made when it fails:
+  then there is no such plan. Smaller plans show it; how, says `possible`.
 
 Every plan whose faults can all happen is known by these rules, whatever the order of its calls:
 take the order that is least by position among those that lead to it, and each of its faults follows
@@ -104,7 +103,7 @@ def _reached_among_branches(
             continue
         if path > newest or call.index not in candidate.known:
             loose = (each for each in failed if not timing.before(each, path))
-            yield Reached(call, tuple(o.index for o in loose if o.index not in attempts))
+            yield Reached(call, tuple(e.index for e in loose if e.index not in attempts))
 
 
 def happened(candidate: Candidate, fired: frozenset[bytes]) -> Candidate:

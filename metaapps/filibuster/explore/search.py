@@ -30,7 +30,8 @@ from metaapps.filibuster.explore.frontier import (
     NewFrontier,
 )
 from metaapps.filibuster.explore.growth import Timing, can_fail, happened, reached
-from metaapps.filibuster.explore.steps import Step, StepBook, plan_name, without
+from metaapps.filibuster.explore.possible import Possible
+from metaapps.filibuster.explore.steps import Step, StepBook, plan_name
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import FAULT_FREE, Plan
 from metaapps.filibuster.reduce import Prediction, Reducer
@@ -90,11 +91,10 @@ class _Search:
         self._clock = clock
         self._book = StepBook()
         self._judged: set[bytes] = set()
-        self._reached = _ReachedCalls()
+        self._possible = Possible()
         self._ran = 0
         self._pruned = 0
         self._withheld = 0
-        self._impossible = 0
 
     def events(self) -> Iterator[Event]:
         limit = self._limits.max_time
@@ -127,17 +127,14 @@ class _Search:
             if plan_name(candidate.plan.faults) in self._judged:
                 continue
             if not self._can_happen(candidate):
-                self._impossible += 1
+                self._possible.rule_out(candidate.plan)
                 continue
             return candidate
         return None
 
     def _can_happen(self, candidate: Candidate) -> bool:
-        """Say whether no smaller plan shows that one of the faults keeps out another one's call."""
-        plan = candidate.plan
-        return all(
-            self._reached.by(plan_name(without(plan, index)), index) for index in candidate.loose
-        )
+        """Say whether smaller plans don't show that one fault keeps out another one's call."""
+        return not candidate.loose or self._possible.can_happen(candidate.plan)
 
     def _prune(self, candidate: Candidate, prediction: Prediction) -> Pruned:
         self._pruned += 1
@@ -193,7 +190,7 @@ class _Search:
     def _grow(self, candidate: Candidate, execution: Execution, tree: Tree) -> None:
         """Add the plans with one more trial; `growth` says at which calls."""
         timing = Timing(tree)
-        calls = self._reached.note(plan_name(candidate.plan.faults), tree, timing)
+        calls = self._possible.note(plan_name(candidate.plan.faults), tree, timing)
         base = happened(candidate, execution.fired)
         if base is not candidate and plan_name(base.plan.faults) in self._judged:
             return  # What did not happen made no difference: the rest of the plan has grown.
@@ -222,30 +219,6 @@ class _Search:
             self._pruned,
             self._remaining + unjudged,
             reason,
-            self._impossible,
+            self._possible.impossible,
             self._reducer.varying,
         )
-
-
-class _ReachedCalls:
-    """What the executions of judged plans reached, once branches were seen to run at all."""
-
-    def __init__(self) -> None:
-        self._by_plan: dict[bytes, frozenset[bytes]] = {}
-        self._sets: dict[frozenset[bytes], frozenset[bytes]] = {}
-        self._wanted = False
-
-    def note(self, name: bytes, tree: Tree, timing: Timing) -> frozenset[bytes]:
-        """Note what the plan of this name reached; return it, or nothing where no branches run."""
-        self._wanted |= timing.concurrent
-        if not self._wanted:
-            return frozenset()
-        calls = frozenset(tree.paths)
-        calls = self._sets.setdefault(calls, calls)
-        self._by_plan[name] = calls
-        return calls
-
-    def by(self, name: bytes, index: bytes) -> bool:
-        """Say whether the plan of this name reached a call, as far as is known."""
-        calls = self._by_plan.get(name)
-        return calls is None or index in calls

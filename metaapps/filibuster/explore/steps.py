@@ -96,12 +96,12 @@ def _token(fault: Fault) -> bytes:
     return blake2b(repr(fault).encode(), digest_size=PLAN_NAME_SIZE).digest()
 
 
-def without(plan: Plan, index: bytes) -> tuple[PlannedFault, ...]:
-    """Return a plan's faults without one of them and without its further attempts."""
-    kept: list[PlannedFault] = []
-    dropping = False
+def trials_of(plan: Plan) -> tuple[tuple[PlannedFault, ...], ...]:
+    """Return a plan's faults by trials: each with its further attempts."""
+    trials: list[tuple[PlannedFault, ...]] = []
     for planned in plan.faults:
-        dropping = planned.index == index or (dropping and planned.optional)
-        if not dropping:
-            kept.append(planned)
-    return tuple(kept)
+        if planned.optional and trials:
+            trials[-1] = (*trials[-1], planned)
+        else:
+            trials.append((planned,))
+    return tuple(trials)

@@ -4,6 +4,11 @@ An invocation (the functional test, a service handling one request, a branch) is
 deterministic function of what was asked of it and of what came back so far. Its state is a hash of
 both; the table maps a state to the next event, or to how the invocation ends. Teaching it is
 `lesson`, asking it is `walk`.
+
+A branch runs at the same time as what follows its start, and may go by that: so after the same past
+it may go on in several ways, of which the table keeps all. Which one is right shows where the whole
+invocation ends: its last state is a hash of all that happened in it, in its branches too, and is
+known only if just that has been seen.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final
+from typing import Final, TypeGuard
 
 from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.index import DIGEST_SIZE
@@ -148,6 +153,10 @@ def looks_alike(fault: Fault) -> bool:
     return not befalls_answer(fault) or (fault.late and fault.kind not in changed)
 
 
+def _is(step: Step, event: Event | None) -> TypeGuard[Event]:
+    return isinstance(step, Event) and step == event
+
+
 def _targets(step: Step) -> int:
     return int(isinstance(step, Event) and bool(step.template.target))
 
@@ -175,46 +184,58 @@ class Knowledge:
         self.reading = reading
         self.revision = 0
         """Grows whenever something known changes; not with what is merely new."""
-        self._steps: dict[State, Known | None] = {}
+        self._steps: dict[State, tuple[Known, ...] | None] = {}
         self._doubted: dict[State, Known] = {}
         self._faults: dict[tuple[str, Fault], tuple[Answer, int | None] | None] = {}
         # A call is asked for in many states: what is known of it is kept once.
         self._same: dict[tuple[Step, str], Step] = {}
 
-    def step(self, state: State) -> Known | None:
-        """Return what comes next, None if that is unknown or not certain."""
-        return self._steps.get(state)
+    def steps(self, state: State) -> tuple[Known, ...]:
+        """Return what may come next: nothing if that is unknown or not certain."""
+        return self._steps.get(state) or ()
+
+    def is_known(self, state: State) -> bool:
+        """Whether anything is known of what comes next."""
+        return bool(self._steps.get(state))
 
     def target(self, state: State, seen: Observation) -> str:
         """Return the target of an event after `state`: as seen, or else as seen before."""
-        known = self._steps.get(state)
-        if not seen.target and known is not None and isinstance(known.step, Event):
-            return known.step.template.target
-        return seen.target
+        known = () if seen.target else self._steps.get(state) or ()
+        key = Event.of(seen) if known else None
+        found = (each.step.template.target for each in known if _is(each.step, key))
+        return next(found, seen.target)
 
-    def learn(self, state: State, step: Step, number: int) -> Known | None:
+    def learn(self, state: State, step: Step, number: int, *, many: bool = False) -> Known | None:
         """Note what came next; return what came first if this contradicts it.
 
         Contradicted once, a state is unknown for good, and further contradictions are told too.
+        Where there may be `many` ways to go on, nothing is a contradiction.
         """
-        known = self._steps.get(state)
+        if state not in self._steps:
+            self._steps[state] = (Known(self._kept(step), number),)
+            return None
+        known = self._steps[state]
         if known is None:
-            return self._learn_new(state, step, number)
-        if known.step != step:
-            self.distrust(state)
-            self._doubted[state] = known
-            return known
-        if _targets(step) > _targets(known.step):
-            self._steps[state] = Known(self._kept(step), known.number)
-            self.revision += 1
-        return None
-
-    def _learn_new(self, state: State, step: Step, number: int) -> Known | None:
-        if state in self._steps:
             first = self._doubted.get(state)
             return None if first is None or first.step == step else first
-        self._steps[state] = Known(self._kept(step), number)
-        return None
+        for place, each in enumerate(known):
+            if each.step == step:
+                self._learn_target(state, place, step)
+                return None
+        if many:
+            self._steps[state] = (*known, Known(self._kept(step), number))
+            self.revision += 1
+            return None
+        self.distrust(state)
+        self._doubted[state] = known[0]
+        return known[0]
+
+    def _learn_target(self, state: State, place: int, step: Step) -> None:
+        known = self._steps[state] or ()
+        if _targets(step) > _targets(known[place].step):
+            better = Known(self._kept(step), known[place].number)
+            self._steps[state] = (*known[:place], better, *known[place + 1 :])
+            self.revision += 1
 
     def _kept(self, step: Step) -> Step:
         key = (step, step.template.target if isinstance(step, Event) else "")

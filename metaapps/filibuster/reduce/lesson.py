@@ -104,7 +104,7 @@ class Lesson:
         for seen in self._tree.within(index)[:flaw]:
             event = self._named(seen, trail.state)
             step = Event.of(event)
-            self._note(trail.state, step, index)
+            self._note(trail.state, step, index, many=depth > 0)
             outcome = self._outcome(event, trail.state, depth)
             if outcome is None:
                 return None
@@ -134,7 +134,7 @@ class Lesson:
             branch.index, Trail(branch_state(state, branch, branch.injected)), depth + 1
         )
         if last is not None:
-            self._note(last.state, End.END, branch.index)
+            self._note(last.state, End.END, branch.index, many=True)
         return last
 
     def _asked(self, question: Observation, state: State) -> Trail | None:
@@ -147,9 +147,9 @@ class Lesson:
         self.findings.append(Finding(FindingKind.NONDETERMINISTIC, question.index, text))
         return None
 
-    def _note(self, state: State, step: Step, index: bytes) -> None:
-        doubted = self._knowledge.step(state) is None
-        before = self._knowledge.learn(state, step, self._number)
+    def _note(self, state: State, step: Step, index: bytes, *, many: bool = False) -> None:
+        doubted = not self._knowledge.is_known(state)
+        before = self._knowledge.learn(state, step, self._number, many=many)
         if before is None:
             return
         if isinstance(step, Answer):

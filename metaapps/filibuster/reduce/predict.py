@@ -15,7 +15,7 @@ from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.reduce.knowledge import Knowledge, State, Varying
 from metaapps.filibuster.reduce.lesson import Contradiction, Lesson
 from metaapps.filibuster.reduce.reading import Reading
-from metaapps.filibuster.reduce.walk import Atlas, Prediction, UnknownError, Walk
+from metaapps.filibuster.reduce.walk import Atlas, Prediction, UnknownError, predicted
 from metaapps.filibuster.tree import Tree, describe
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Predictor:
         self._knowledge = Knowledge(reading or Reading())
         self._atlas = Atlas()
         self._varying = _Varying()
-        self._blocked: dict[Plan, State] = {}
+        self._blocked: dict[Plan, tuple[int, State]] = {}
         self._predicted: dict[Plan, tuple[int, Prediction]] = {}
 
     def learn(self, number: int, execution: Execution, tree: Tree) -> tuple[Finding, ...]:
@@ -73,19 +73,20 @@ class Predictor:
 
     def predict(self, plan: Plan) -> Prediction | None:
         # Who looks ahead asks for the same plans again and again.
-        blocked = self._blocked.get(plan)
-        if blocked is not None and self._knowledge.step(blocked) is None:
+        now = self._knowledge.revision
+        revision, blocked = self._blocked.get(plan, (-1, b""))
+        if revision == now and not self._knowledge.is_known(blocked):
             return None
         revision, prediction = self._predicted.get(plan, (-1, None))
-        if revision == self._knowledge.revision:
+        if revision == now:
             return prediction
         try:
-            prediction = Walk(self._knowledge, self._atlas, plan).prediction()
+            prediction = predicted(self._knowledge, self._atlas, plan)
         except UnknownError as error:
             if error.state is not None:
-                _remember(self._blocked, plan, error.state)
+                _remember(self._blocked, plan, (now, error.state))
             return None
-        _remember(self._predicted, plan, (self._knowledge.revision, prediction))
+        _remember(self._predicted, plan, (now, prediction))
         return prediction
 
     @property

@@ -30,6 +30,8 @@ from metaapps.filibuster.reduce.reading import Answer
 MAX_EVENTS: Final = 100_000
 """A prediction of more events than this is given up."""
 MOST_PLACES: Final = 1 << 16
+MOST_WALKS: Final = 64
+"""Where branches may go on in more ways together than these, a prediction is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +116,26 @@ class _Foreseen:
         return seen if self.outcome is None else replace(seen, ok=self.outcome)
 
 
-class Walk:
-    """One plan being walked through what is known, in the order in which events begin."""
+@dataclass(slots=True)
+class Fork:
+    """A state with several ways to go on, and the one that was taken."""
 
-    def __init__(self, knowledge: Knowledge, atlas: Atlas, plan: Plan) -> None:
+    ways: int
+    taken: int = 0
+
+
+class Walk:
+    """One plan being walked through what is known, in the order in which events begin.
+
+    Where there are several ways to go on, it takes those of `forks` in turn, and then the first
+    ones, which it adds to `forks`.
+    """
+
+    def __init__(self, knowledge: Knowledge, atlas: Atlas, plan: Plan, forks: list[Fork]) -> None:
         self._knowledge = knowledge
         self._atlas = atlas
+        self._forks = forks
+        self._passed = 0
         self._plan = plan
         self._faults = {planned.index: planned for planned in plan.faults}
         self._foreseen: list[_Foreseen] = []
@@ -139,11 +155,18 @@ class Walk:
         return Prediction(execution, tuple(sorted(self._teachers)))
 
     def _look(self, state: State) -> Step:
-        known = self._knowledge.step(state)
-        if known is None:
+        ways = self._knowledge.steps(state)
+        if not ways:
             raise UnknownError(state)
+        known = ways[0] if len(ways) == 1 else ways[self._chosen(len(ways))]
         self._teachers.add(known.number)
         return known.step
+
+    def _chosen(self, ways: int) -> int:
+        if self._passed == len(self._forks):
+            self._forks.append(Fork(ways))
+        self._passed += 1
+        return self._forks[self._passed - 1].taken
 
     def _follow(self, index: bytes, state: State) -> tuple[Trail, Step]:
         """Walk one invocation to its last state, and to what follows that."""
@@ -202,3 +225,30 @@ class Walk:
         if number is not None:
             self._teachers.add(number)
         return answer
+
+
+def predicted(knowledge: Knowledge, atlas: Atlas, plan: Plan) -> Prediction:
+    """Return what comes of a plan; raises `UnknownError` if that isn't known, or not certain.
+
+    Of the ways to go on in branches, all are tried: only one may lead to an end that was seen.
+    """
+    found: list[Prediction] = []
+    forks: list[Fork] = []
+    unknown = UnknownError()
+    for _ in range(MOST_WALKS):
+        try:
+            found.append(Walk(knowledge, atlas, plan, forks).prediction())
+        except UnknownError as error:
+            unknown = error
+            if not forks:
+                raise
+        while forks and forks[-1].taken + 1 == forks[-1].ways:
+            forks.pop()
+        if not forks:
+            break
+        forks[-1].taken += 1
+    else:
+        raise UnknownError
+    if len(found) != 1:
+        raise UnknownError from unknown
+    return found[0]
