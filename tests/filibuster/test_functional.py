@@ -33,7 +33,8 @@ def run(tmp_path: Path) -> Try:
     def run(text: str, name: str = "test_it.py", timeout: float = 30.0) -> Verdict:
         path = tmp_path / name
         path.write_text(textwrap.dedent(text))
-        return functional_test(str(path)).run(header(), environment(), timeout)
+        with functional_test(str(path)) as test:
+            return test.run(header(), environment(), timeout)
 
     return run
 
@@ -372,7 +373,8 @@ def test_a_command_passes_with_exit_code_zero(tmp_path: Path) -> None:
     script.write_text('test "$MINE" = yes && test -n "$BAGGAGE" && echo said && exit $CODE')
     for code, summary in (("0", None), ("3", "exit code 3")):
         more = {"MINE": "yes", "CODE": code}
-        failure = functional_test(f"sh {script}").run(header(), more, 30).failure
+        with functional_test(f"sh {script}") as test:
+            failure = test.run(header(), more, 30).failure
         assert (failure.summary if failure else None) == summary
         assert failure is None or failure.details == "said"
 
@@ -380,7 +382,8 @@ def test_a_command_passes_with_exit_code_zero(tmp_path: Path) -> None:
 def test_a_command_that_hangs_is_ended_with_all_its_processes(tmp_path: Path) -> None:
     script = tmp_path / "it.sh"
     script.write_text(f"cd {tmp_path}; echo said; sleep 600 & sleep 600; echo never")
-    failure = functional_test(f"sh {script}").run(header(), {}, 0.5).failure
+    with functional_test(f"sh {script}") as test:
+        failure = test.run(header(), {}, 0.5).failure
     assert failure is not None
     assert (failure.summary, failure.details) == ("no end after 0.5 s", "said")
     wait_until(lambda: not processes(tmp_path))
@@ -390,8 +393,8 @@ def test_a_command_that_goes_away_fails(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    test = functional_test(str(program))
-    program.unlink()
-    failure = test.run(header(), {}, 30).failure
+    with functional_test(str(program)) as test:
+        program.unlink()
+        failure = test.run(header(), {}, 30).failure
     assert failure is not None
     assert "No such file or directory" in failure.summary

@@ -6,31 +6,28 @@ so that nothing leaks from one run into the next; what happens in it is `testcas
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shlex
 import signal
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
 from pathlib import Path
 from shutil import which
-from typing import IO, Any, Final
+from types import TracebackType
+from typing import IO, Final, Self
 
 from metaapps.filibuster.cli import testcase
+from metaapps.filibuster.cli.imports import shared_imports
 from metaapps.filibuster.cli.pythonfile import PythonFile
 from metaapps.filibuster.cli.style import TestFileError, style_of
 from metaapps.filibuster.observation import Failure
+from metaapps.filibuster.workers.forking import Child, Forking, Silence
+from metaapps.filibuster.workers.zygote import Ended
 
-# Imported once, before the first fork. What can't be imported is left out, by multiprocessing.
-_PRELOADED: Final = ["metaapps.filibuster.cli.warm", "metaapps.filibuster.cli", "requests"]
 _MAX_OUTPUT: Final = 64 * 1024
 _GRACE: Final = 2.0
 """Seconds for a test to say where it was when its time was over."""
-_END_WITHIN: Final = 5.0
 
 
 class FunctionalTestError(Exception):
@@ -76,73 +73,68 @@ def _words(spec: str) -> list[str]:
 
 
 class FunctionalTest:
-    """Something that passes or fails.
+    """Something that passes or fails. Safe in any thread.
 
     A command finds the value of the `baggage` header for its requests in BAGGAGE; a Python file
     needs nothing.
     """
 
     def __init__(self, test: PythonFile | testcase.Command) -> None:
-        """Prepare: a warm process starts, which ends with this one."""
+        """Prepare: a warm process starts, which ends with this one, or by `close`."""
         self._test = test
-        known = multiprocessing.get_all_start_methods()
-        method = "forkserver" if "forkserver" in known else "spawn"
-        self._processes: Any = multiprocessing.get_context(method)
-        if method == "forkserver":
-            forkserver.set_forkserver_preload(_PRELOADED)
-            forkserver.ensure_running()
+        self._warm = Forking("metaapps.filibuster.cli.warm", _shared(test))
 
     def run(self, baggage: str, environment: Mapping[str, str], timeout: float) -> Verdict:
         """Run once, carrying the baggage of this header value; fails after `timeout` seconds.
 
         `environment` comes on top of this process's. When this returns or raises, nothing that the
-        run started is left.
+        run started is left. Raises WorkerDiedError if the run was cut off from outside.
         """
-        receiver, sender = self._processes.Pipe(duplex=False)
-        with tempfile.NamedTemporaryFile() as output, receiver:
-            task = testcase.Task(self._test, baggage, dict(environment), output.name, timeout)
-            process = self._processes.Process(target=testcase.main, args=(sender, task))
-            process.start()
-            sender.close()
-            try:
-                result = _receive(receiver, process.pid, timeout)
-                process.join(_END_WITHIN)
-            finally:
-                _end(process)
-            return _verdict(result, process.exitcode, _tail(output))
+        task = testcase.Task(self._test, baggage, dict(environment), str(Path.cwd()), timeout)
+        with tempfile.TemporaryFile() as output:
+            with self._warm.child(task, output.fileno()) as child:
+                result = _receive(child, timeout)
+            return _verdict(result, _tail(output))
+
+    def close(self) -> None:
+        """Run nothing more, and end what runs."""
+        self._warm.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
-def _receive(receiver: Connection, pid: int, timeout: float) -> testcase.Result | None:
-    """Return the result, None if the process ended without one."""
-    if not receiver.poll(timeout):
-        with suppress(ProcessLookupError):
-            os.kill(pid, testcase.OUT_OF_TIME)
-        if not receiver.poll(_GRACE):
-            _kill(pid)
-            return testcase.Result(f"no end after {timeout:g} s")
+def _shared(test: PythonFile | testcase.Command) -> tuple[str, ...]:
+    if isinstance(test, testcase.Command):
+        return ()
+    return shared_imports(Path(test.path), test.style)
+
+
+def _receive(child: Child, timeout: float) -> testcase.Result | Ended:
+    """Return the result, or how the process ended if it did without one."""
     try:
-        result: testcase.Result = receiver.recv()
-    except EOFError:
-        return None
+        result: testcase.Result | Ended = child.said(timeout)
+    except Silence:
+        child.signal(testcase.OUT_OF_TIME)
+        try:
+            result = child.said(_GRACE)
+        except Silence:
+            child.kill()
+            return testcase.Result(f"no end after {timeout:g} s")
     return result
 
 
-def _end(process: Any) -> None:
-    """End a test's process, and whatever it started and left."""
-    _kill(process.pid)
-    if process.is_alive():  # it had no time to become the leader of a session
-        process.kill()
-    process.join()
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _verdict(result: testcase.Result | None, exitcode: int, output: str) -> Verdict:
-    if result is None:
-        return Verdict(Failure(_ending(exitcode), output))
+def _verdict(result: testcase.Result | Ended, output: str) -> Verdict:
+    if isinstance(result, Ended):
+        return Verdict(Failure(_ending(result.code), output))
     if result.summary is None:
         return Verdict(None, result.seen)
     details = "\n".join(part for part in (result.details.rstrip(), output.rstrip()) if part)

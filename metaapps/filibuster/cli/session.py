@@ -86,6 +86,7 @@ def open_session(
         raise WorkersError(_FOREIGN)
     test = functional_test(spec)
     with ExitStack() as stack:
+        stack.callback(test.close)
         foreign = _foreign(options, report, stack)
         told = {} if foreign is None else {"FILIBUSTER_URL": foreign.url}
         running = standing(options, report, stack, told)
@@ -106,6 +107,8 @@ def open_session(
         if workers > 1:
             pool = Pool(runner.execute, workers)
             stack.callback(pool.close)
+            # What still runs now is of no use to anybody.
+            stack.callback(test.close)
         yield Session(runner, running, pool)
 
 

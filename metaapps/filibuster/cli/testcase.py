@@ -6,22 +6,19 @@ its environment. Starting and ending the process is `functional`'s business.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import TextIOWrapper
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final, NoReturn
 
 import baggage
 from baggage.boundary import collect, read_header
-from baggage.context import suppressed
 from metaapps.filibuster import settings
 from metaapps.filibuster.app import Filibuster
 from metaapps.filibuster.cli.pythonfile import PythonFile, TimedOut, attempt
@@ -41,12 +38,12 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One run: the test, the `baggage` header to carry, and the file that its output goes to."""
+    """One run: the test, the `baggage` header to carry, and where it runs."""
 
     test: PythonFile | Command
     baggage: str
     environment: Mapping[str, str]
-    output: str
+    directory: str
     timeout: float
 
 
@@ -59,10 +56,10 @@ class Result:
     seen: tuple[bytes, ...] = ()
 
 
-def main(sender: Connection, task: Task) -> None:
-    """Run a task in this process and send its result."""
-    _detach(task.output)
-    settings.adopt({**task.environment, "BAGGAGE": task.baggage})
+def main(talk: Connection) -> None:
+    """Receive a task, do it in this process, and send its result."""
+    task: Task = talk.recv()
+    _adopt(task)
 
     def out_of_time(*_: object) -> NoReturn:
         raise TimedOut(f"no end after {task.timeout:g} s")
@@ -73,8 +70,7 @@ def main(sender: Connection, task: Task) -> None:
     signal.signal(OUT_OF_TIME, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    sender.send(result)
-    sender.close()
+    talk.send(result)
 
 
 def instrument() -> None:
@@ -82,24 +78,13 @@ def instrument() -> None:
     baggage.instrument(service=TEST)
 
 
-def _detach(output: str) -> None:
-    """Write to a file, and end, with all that was started from here, when the explorer does."""
-    os.setsid()
-    with open(output, "ab", buffering=0) as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+def _adopt(task: Task) -> None:
+    """Make this process look like one that was started for the task."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
-    with suppressed():
-        threading.Thread(target=_end_with_explorer, daemon=True).start()
-
-
-def _end_with_explorer() -> None:
-    explorer = multiprocessing.parent_process()
-    if explorer is not None:
-        wait([explorer.sentinel])
-        os.killpg(0, signal.SIGKILL)
+    settings.adopt({**task.environment, "BAGGAGE": task.baggage})
+    os.chdir(task.directory)
 
 
 def _command(test: Command) -> Result:

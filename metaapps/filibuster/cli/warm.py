@@ -1,11 +1,27 @@
 """What the process that Python tests are forked from does once, so that no run has to again.
 
-Importing this module instruments the process. That is what it is for: a fork server runs nothing
-but imports before its first fork. Nothing else may import it.
+It instruments itself, and imports what tests import. A program of its own: nothing imports it but
+what starts it.
 """
 
 from __future__ import annotations
 
-from metaapps.filibuster.cli import testcase
+import sys
+from contextlib import suppress
+from importlib import import_module
 
-testcase.instrument()
+from metaapps.filibuster.cli import testcase
+from metaapps.filibuster.workers import zygote
+
+
+def main() -> None:
+    """Serve whoever holds the other end of the socket that the first argument names.
+
+    The other arguments are modules to import; what can't be imported is the tests' business.
+    """
+    asked, *modules = sys.argv[1:]
+    testcase.instrument()
+    for name in modules:
+        with suppress(Exception):
+            import_module(name)
+    zygote.serve(int(asked), testcase.main)

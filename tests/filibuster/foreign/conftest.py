@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,21 +66,22 @@ class Mixture:
     coordinator: Coordinator
     running: services.Running
 
-    def session(self, test: str) -> Session:
+    @contextmanager
+    def session(self, test: str) -> Iterator[Session]:
         standing = Standing(self.running.environment, self.running.key)
-        runner = Runner(
-            functional_test(test), standing, self.coordinator, Terms(30.0), foreign=self.server
-        )
-        return Session(runner, standing, None)
+        with functional_test(test) as found:
+            runner = Runner(found, standing, self.coordinator, Terms(30.0), foreign=self.server)
+            yield Session(runner, standing, None)
 
     def run(self, test: str, plan: Plan) -> Execution:
-        return self.session(test).run(plan)
+        with self.session(test) as session:
+            return session.run(plan)
 
     def explore(self, test: str, *, reduce: bool = True, max_faults: int | None = None) -> Explored:
         reducer = Predictor() if reduce else NoReduction()
         limits = Limits(max_faults=max_faults)
-        run = self.session(test).run
-        return Explored(list(explore(run, FOREIGN_DEFAULT, reducer, limits)))
+        with self.session(test) as session:
+            return Explored(list(explore(session.run, FOREIGN_DEFAULT, reducer, limits)))
 
 
 Mixtures = Callable[..., Mixture]
