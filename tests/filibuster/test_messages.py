@@ -7,12 +7,14 @@ from contextvars import Context
 
 import pytest
 
-from baggage.boundary import Boundary, Kind, Message, Policy
+from baggage.boundary import Boundary, Fault, FaultKind, Kind, Message, Policy
 from baggage.context import Branch, attached, branch, pack
-from baggage.instrumentation._queueing import QueueAdapter
+from baggage.instrumentation._queue_adapter import QueueAdapter
 from metaapps.filibuster.app import Filibuster
-from metaapps.filibuster.observation import Role, open_branches
+from metaapps.filibuster.observation import Observation, Role, open_branches
 from metaapps.filibuster.orders import SEEN
+from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.tree import build
 from tests.filibuster.test_app import CALL, KEY, carrying, cross, seen_in
 
 ADAPTER = QueueAdapter("queue", frozenset())
@@ -24,12 +26,30 @@ class Jobs:
     pass
 
 
-def put(into: Branch, by: Callable[[], object] = lambda: None) -> Message:
+@pytest.fixture(autouse=True)
+def anew() -> None:
+    """Let each test be a process of its own, that knows of no other test's executions."""
+    BOUNDARY.register(Filibuster((KEY,)))
+
+
+def put(
+    into: Branch,
+    by: Callable[[], object] = lambda: None,
+    again: Callable[[], object] | None = None,
+) -> Message:
     with attached(into):
         message = BOUNDARY.hand_over(ADAPTER, Jobs)
         assert message is not None
-        message.send(by)
+        message.send(by, again)
         return message
+
+
+def planned(kind: FaultKind) -> tuple[Branch, Observation]:
+    """Return a branch of which the first message meets a fault, and that message without it."""
+    before = carrying()
+    put(before)
+    (message,) = open_branches(seen_in(before))
+    return carrying(Plan((PlannedFault(message.index, Fault(kind), "queue"),))), message
 
 
 def consumed(message: Message) -> None:
@@ -107,6 +127,67 @@ def test_a_put_that_failed_leaves_no_open_branch() -> None:
     with pytest.raises(OverflowError):
         put(producer, full)
     assert open_branches(seen_in(producer)) == ()
+
+
+def test_a_message_that_is_dropped_is_put_nowhere_and_its_branch_ends() -> None:
+    producer, message = planned(FaultKind.DROP)
+    calls: list[str] = []
+    put(producer, lambda: calls.append("put"))
+    assert calls == []
+    seen = seen_in(producer)
+    (dropped,) = (one for one in seen if one.role is Role.BRANCH)
+    assert dropped.index == message.index
+    assert dropped.injected == Fault(FaultKind.DROP)
+    assert dropped.method == "put"
+    assert open_branches(seen) == ()
+
+
+def test_each_delivery_of_a_message_that_is_handed_over_twice_has_a_branch_of_its_own() -> None:
+    producer, message = planned(FaultKind.DUPLICATE)
+    calls: list[str] = []
+    twice = put(producer, lambda: calls.append("put"), lambda: calls.append("again"))
+    assert calls == ["put", "again"]
+    for _ in range(2):
+        consumed(twice)
+    for child in producer.release():
+        producer.join(child)
+    seen = seen_in(producer)
+    tree = build(seen)
+    assert tree.findings == ()
+    assert open_branches(seen) == ()
+    deliveries = tree.within(message.index)
+    assert [(one.role, one.occurrence) for one in deliveries] == [
+        (Role.BRANCH, 1),
+        (Role.BRANCH, 2),
+    ]
+    called = [[one.role for one in tree.within(each.index)] for each in deliveries]
+    assert called == [[Role.CALL], [Role.CALL]]
+    (put_twice,) = (one for one in seen if one.index == message.index and one.role is Role.BRANCH)
+    assert put_twice.injected == Fault(FaultKind.DUPLICATE)
+
+
+def test_a_queue_that_cannot_take_it_twice_is_not_said_to_have_been_failed() -> None:
+    producer, message = planned(FaultKind.DUPLICATE)
+    consumed(put(producer))
+    for child in producer.release():
+        producer.join(child)
+    seen = seen_in(producer)
+    assert [one.injected for one in seen] == [None] * len(seen)
+    assert open_branches(seen) == ()
+    assert build(seen).findings == ()
+    assert message.index in build(seen).paths
+
+
+def test_the_messages_of_a_test_are_left_alone() -> None:
+    _, message = planned(FaultKind.DROP)
+    plan = Plan((PlannedFault(message.index, Fault(FaultKind.DROP), "queue"),))
+    boundary = Boundary(Policy(service="test"), (Filibuster((KEY,), by_test=True),))
+    calls: list[str] = []
+    with attached(carrying(plan)):
+        handed = boundary.hand_over(ADAPTER, Jobs)
+        assert handed is not None
+        handed.send(lambda: calls.append("put"))
+    assert calls == ["put"]
 
 
 def test_a_message_of_nobody_is_no_ones_branch() -> None:
