@@ -8,7 +8,6 @@ from metaapps.filibuster.status import GRPC_CODES
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.faults.running import ITEM, SERVICES, Lab
 
-pytestmark = pytest.mark.xdist_group("faults")
 RAISED = {"grpc": "_InactiveRpcError", "grpc_aio": "AioRpcError"}
 CLIENTS = pytest.mark.parametrize("client", [*RAISED])
 

@@ -7,7 +7,6 @@ import pytest
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.faults.running import ITEM, SERVICES, Lab
 
-pytestmark = pytest.mark.xdist_group("faults")
 CLIENTS = pytest.mark.parametrize(
     "client", ["requests", "urllib3", "httpx", "httpx_async", "aiohttp"]
 )

@@ -12,8 +12,6 @@ from metaapps.filibuster.tree import build
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.faults.running import ITEM, SERVICES, Lab
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 
 @pytest.fixture(scope="module")
 def lab(deployed: Deployed) -> Lab:

@@ -11,10 +11,13 @@ from typing import Final
 from rich.markup import escape
 from rich.tree import Tree as Picture
 
-from baggage.boundary import UNKNOWN_SITE
+from baggage.boundary import UNKNOWN_SITE, Fault, FaultKind
+from metaapps.filibuster.catalogue import callee, is_message
 from metaapps.filibuster.index import ROOT
+from metaapps.filibuster.latency import simulated
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.status import shown_fault
 from metaapps.filibuster.tree import Tree, build, describe, ended
 
 _WIDEST: Final = 100
@@ -24,6 +27,8 @@ _WIDEST: Final = 100
 def headline(execution: Execution, title: str, remaining: int | None = None) -> str:
     """Return an execution in one line of markup."""
     aside = f"{execution.seconds * 1000:.0f} ms"
+    if any(seen.delayed for seen in execution.observations):
+        aside += f", simulated {simulated(build(execution.observations)):g} s"
     if remaining is not None:
         aside += f", {remaining} remaining"
     return f"[bold]{title}[/]  {faults_of(execution)}  {verdict_of(execution)}  [dim]{aside}[/]"
@@ -57,9 +62,18 @@ def labels_of(plan: Plan) -> str:
 
 
 def _fault(planned: PlannedFault, call: Observation | None) -> str:
-    if call is None:
+    if call is None or call.injected is None:
         return f"{planned.label or planned.index.hex()} (not hit)"
-    return f"{describe(call)}: {ended(call)}"
+    return f"{describe(call)}: {_came(call, call.injected)}"
+
+
+def _came(seen: Observation, fault: Fault) -> str:
+    """Return what a fault came to: its name, unless the way in which the call ended says it all."""
+    if is_message(seen):
+        return str(fault)
+    if fault.late or fault.edit is not None or fault.kind is FaultKind.DELAY:
+        return f"{shown_fault(seen.library, fault)}, {ended(seen)}"
+    return ended(seen)
 
 
 def _grow(picture: Picture, tree: Tree, parent: bytes) -> None:
@@ -68,6 +82,8 @@ def _grow(picture: Picture, tree: Tree, parent: bytes) -> None:
 
 
 def _text(event: Observation) -> str:
+    if is_message(event):
+        return _message(event)
     if event.role is Role.BRANCH:
         return f"[dim]branch {event.occurrence}{escape(_site(event))}[/]"
     if event.role is Role.ASK:
@@ -76,10 +92,20 @@ def _text(event: Observation) -> str:
     style = "red" if event.injected is not None else "default" if event.ok else "yellow"
     mark = "[bold red]✗[/] " if event.injected is not None else ""
     injected = " injected" if event.injected is not None else ""
+    if event.delayed:
+        injected += f" after {event.delayed:g} simulated s"
     return (
         f"{mark}{escape(event.source)} → {escape(event.target)}  {escape(_method(event))}"
         f"  [{style}]{escape(ended(event))}{injected}[/]\n[dim]{escape(_place(event))}[/]"
     )
+
+
+def _message(event: Observation) -> str:
+    called = f"{event.source} → {callee(event)} {event.operation}"
+    place = f"[dim]message {event.occurrence}{escape(_site(event))}[/]"
+    if event.injected is None:
+        return f"{escape(called)}  {place}"
+    return f"[bold red]✗[/] {escape(called)}  [red]{event.injected} injected[/]  {place}"
 
 
 def _method(call: Observation) -> str:

@@ -1,0 +1,74 @@
+"""`filibuster run --fault`: what it shows, what it leaves behind, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.filibuster.conftest import Deployed
+from tests.filibuster.faults.running import SERVICES
+from tests.filibuster.shell import Ended, Shell
+
+ASKS = """
+import os, requests
+def test_asks():
+    answer = requests.get(os.environ["FRONT_URL"] + "/call/{path}", timeout=10)
+    assert "answer" in answer.text, answer.text
+"""
+
+
+@pytest.fixture
+def faults(shell: Shell, deployed: Deployed) -> Shell:
+    return Shell(shell.directory, deployed(SERVICES))
+
+
+def run(shell: Shell, path: str, *faults: str, more: tuple[str, ...] = ()) -> Ended:
+    shell.write("test_asks.py", ASKS.format(path=path))
+    given = [word for fault in faults for word in ("--fault", fault)]
+    return shell.filibuster("run", "--functional-test", "test_asks.py", *given, *more)
+
+
+def test_a_test_that_fails_under_a_fault_by_hand_leaves_a_counterexample(faults: Shell) -> None:
+    ended = run(faults, "once/requests", "front→back: status 503")
+    assert ended.code == 1, ended.err
+    assert ended.failed == ["front → back GET /serve/item: 503"]
+    kept = json.loads((faults.directory / "counterexample.json").read_text())
+    assert [fault["label"] for fault in kept["faults"]] == [
+        "front → back GET /serve/item: status 503"
+    ]
+    again = faults.filibuster("replay", "counterexample.json")
+    assert (again.code, "Reproduced" in again.out) == (1, True)
+
+
+def test_a_test_that_stands_a_fault_by_hand_passes(faults: Shell) -> None:
+    ended = run(faults, "retry/requests", "front -> back: timeout first 2")
+    assert ended.code == 0, ended.err
+    assert "The test passes" in ended.out
+    assert not (faults.directory / "counterexample.json").exists()
+
+
+def test_latency_is_simulated_unless_it_shall_be_real(faults: Shell) -> None:
+    ended = run(faults, "through", "mid→back: delay 1s")
+    assert ended.code == 1, ended.err
+    assert "200 injected after 1 simulated s" in ended.out
+    assert "requests.exceptions.ReadTimeout after 2 simulated s" in ended.out
+    assert "simulated 2 s" in ended.out
+    ended = run(faults, "through", "mid→back: delay 10ms", more=("--latency", "real"))
+    assert (ended.code, "simulated" in ended.out) == (0, False), ended.err
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("front→bakc: refused", "did you mean 'front→back'? There are: front→back GET /serve/item"),
+        ("front→back: refusd", "did you mean 'refused'?"),
+        ("front→back: NOT_FOUND", "NOT_FOUND is no fault of requests"),
+        ("front→back: raise os.Nonsense", "not injected: front → back GET /serve/item: raise"),
+    ],
+)
+def test_a_fault_that_never_happens_never_passes(faults: Shell, fault: str, said: str) -> None:
+    ended = run(faults, "once/requests", fault)
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
