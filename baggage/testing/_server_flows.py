@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ from baggage.boundary import (
 )
 from baggage.context import pack, unpack
 from baggage.testing._server import DOWN, HOME, Server
-from baggage.testing.suite import HERE
+from baggage.testing.suite import HERE, eventually
 from baggage.testing.visitor import visiting
 from baggage.values import EMPTY, Direction, key
 
@@ -115,6 +116,32 @@ class Flows(Server):
         self.scripted(then=UNAVAILABLE)
         answered = self.answered(lambda: b"done", EMPTY)
         assert (answered.status, answered.body) == (503, b"no")
+
+    def test_a_late_status_takes_the_place_of_the_answer(self) -> None:
+        late = replace(UNAVAILABLE, late=True)
+        scripted = self.scripted(Inject(late))
+        ran: list[int] = []
+
+        def view() -> bytes:
+            ran.append(1)
+            return b"done"
+
+        answered = self.answered(view, EMPTY)
+        assert (answered.status, answered.body, ran) == (503, b"no", [1])
+        eventually(lambda: scripted.saw)
+        assert scripted.saw[0].injected == late
+
+    def test_a_slow_request_is_served_as_ever(self) -> None:
+        slow = Fault(FaultKind.DELAY, seconds=0.001)
+        scripted = self.scripted(Inject(slow))
+        assert self.answered(lambda: b"done", EMPTY).body == b"done"
+        eventually(lambda: scripted.saw)
+        assert scripted.saw[0].injected == slow
+
+    @pytest.mark.parametrize("kind", [FaultKind.DROP, FaultKind.DUPLICATE])
+    def test_a_request_that_came_is_neither_dropped_nor_duplicated(self, kind: FaultKind) -> None:
+        self.scripted(Inject(Fault(kind)))
+        assert self.answered(lambda: b"done", EMPTY).body == b"done"
 
     def test_a_fault_that_cannot_be_enacted_leaves_the_request_to_be_served(self) -> None:
         inner = key("suite.inner", direction=Direction.DOWN)

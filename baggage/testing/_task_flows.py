@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from baggage.boundary import Fault, FaultKind, Inject, Kind, Policy, Proceed
+from baggage.boundary import Fault, Inject, Kind, Policy, Proceed
 from baggage.context import attached, branch, current, pack, suppressed, unpack
 from baggage.testing._tasks import Tasks, on_a_loop
-from baggage.testing.spawn import DOWN
+from baggage.testing.spawn import DOWN, NO_START
 from baggage.testing.suite import HERE
 from baggage.values import EMPTY
 
@@ -42,11 +42,12 @@ class TaskFlows(Tasks):
         assert await self.seen_by_a_child(lambda: unpack(DOWN)) == ("run's",)
         assert branch() is None or unpack(DOWN) == ()
 
+    @pytest.mark.parametrize("fault", NO_START, ids=str)
     @on_a_loop
     async def test_a_fault_at_the_start_that_cannot_be_enacted_leaves_the_child_to_run(
-        self,
+        self, fault: Fault
     ) -> None:
-        scripted = self.scripted(Kind.SPAWN, Inject(Fault(FaultKind.REFUSED)))
+        scripted = self.scripted(Kind.SPAWN, Inject(fault))
         assert await self.seen_by_a_child(lambda: "ran") == "ran"
         assert scripted.saw[0].injected is None
 

@@ -23,6 +23,14 @@ Wait = Callable[[], object]
 
 DOWN: Final = key("suite.down", direction=Direction.DOWN)
 HOME: Final = key("suite.home", direction=Direction.HOME)
+NO_START: Final = (
+    Fault(FaultKind.REFUSED),
+    Fault(FaultKind.RESET, late=True),
+    Fault(FaultKind.DELAY, seconds=3600),
+    Fault(FaultKind.DROP),
+    Fault(FaultKind.DUPLICATE),
+)
+"""Faults that no branch starts by."""
 FOUND: Final = key("recorder.found", direction=Direction.HOME)
 """One that belongs to a `Recorder`."""
 
@@ -204,8 +212,11 @@ class SpawnSuite(InstrumentationSuite):
         assert self.seen_by_a_child(lambda: unpack(DOWN)) == ("run's",)
         assert branch() is None or unpack(DOWN) == ()
 
-    def test_a_fault_at_the_start_that_cannot_be_enacted_leaves_the_child_to_run(self) -> None:
-        scripted = self.scripted(Kind.SPAWN, Inject(Fault(FaultKind.REFUSED)))
+    @pytest.mark.parametrize("fault", NO_START, ids=str)
+    def test_a_fault_at_the_start_that_cannot_be_enacted_leaves_the_child_to_run(
+        self, fault: Fault
+    ) -> None:
+        scripted = self.scripted(Kind.SPAWN, Inject(fault))
         assert self.seen_by_a_child(lambda: "ran") == "ran"
         assert scripted.saw[0].injected is None
 
