@@ -15,7 +15,7 @@ from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.explore import Event, Order
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.reduce import Strength
-from tests.filibuster.apps import Network, generated
+from tests.filibuster.apps import Network, coordinated, generated
 from tests.filibuster.apps.compared import (
     Compared,
     compared,
@@ -24,7 +24,6 @@ from tests.filibuster.apps.compared import (
     findings,
     in_any_order,
 )
-from tests.filibuster.apps.network import KEY
 from tests.filibuster.apps.served import Remote, served
 
 PARTS = 20
@@ -36,7 +35,7 @@ FAR = 1000
 
 @pytest.fixture(scope="module")
 def coordinator() -> Iterator[Coordinator]:
-    with Coordinator(KEY) as running:
+    with coordinated() as running:
         yield running
 
 

@@ -14,8 +14,7 @@ from metaapps.filibuster.explore import Done, Event, Limits, explore
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.reduce import Predictor
 from metaapps.filibuster.workers import Pool
-from tests.filibuster.apps import Network, generated
-from tests.filibuster.apps.network import KEY
+from tests.filibuster.apps import Network, coordinated, generated
 
 MOST = 20
 SEEDS = range(40, 56)
@@ -23,7 +22,7 @@ SEEDS = range(40, 56)
 
 @pytest.fixture(scope="module")
 def coordinator() -> Iterator[Coordinator]:
-    with Coordinator(KEY) as running:
+    with coordinated() as running:
         yield running
 
 

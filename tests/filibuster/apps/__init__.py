@@ -5,7 +5,7 @@ does it, `network` deploys it in this process, and `generate` makes applications
 """
 
 from tests.filibuster.apps.generate import generated
-from tests.filibuster.apps.network import Network
+from tests.filibuster.apps.network import Network, coordinated
 from tests.filibuster.apps.program import Application
 
-__all__ = ["Application", "Network", "generated"]
+__all__ = ["Application", "Network", "coordinated", "generated"]

@@ -14,17 +14,18 @@ from metaapps.filibuster.explore import (
     Done,
     Event,
     Limits,
+    Order,
     Pruned,
     Ran,
-    Run,
     StopReason,
     explore,
     planned_fault,
+    search_for,
 )
 from metaapps.filibuster.finding import Finding
 from metaapps.filibuster.observation import Execution, Role
 from metaapps.filibuster.plan import FAULT_FREE, Plan
-from metaapps.filibuster.reduce import NoReduction, Reducer
+from metaapps.filibuster.reduce import NoReduction, Strength
 from metaapps.filibuster.tree import build
 from tests.filibuster.apps.network import Network
 
@@ -62,9 +63,18 @@ class Compared:
     events: list[Event]
     _ran: dict[object, Execution] = field(default_factory=dict)
 
-    def searched(self, reducer: Reducer) -> list[Event]:
-        """Search again, with a reducer; nothing runs that has run already."""
-        return _search(self.run, self.network.application.catalogue, reducer, self.max_faults)
+    def searched(
+        self, strength: Strength, order: Order = Order.CANONICAL, seed: int = 0
+    ) -> list[Event]:
+        """Search again, with a reduction; nothing runs that has run already."""
+        search = search_for(
+            reduction=strength.value,
+            order=order.value,
+            seed=seed,
+            limits=Limits(max_faults=self.max_faults),
+            exhaustive=True,
+        )
+        return _to_the_end(search.explore(self.run, self.network.application.catalogue))
 
     def run(self, plan: Plan) -> Execution:
         """Return the execution of a plan."""
@@ -80,7 +90,7 @@ class Compared:
     def mispredicted(self, events: Iterable[Event], *, bodies: bool) -> Iterator[Plan]:
         """Yield the pruned plans that would have come out otherwise than was predicted."""
         for event in events:
-            if isinstance(event, Pruned):
+            if isinstance(event, Pruned) and event.predicted:
                 real = self.run(event.plan)
                 if _shown(real, bodies=bodies) != _shown(event.execution, bodies=bodies):
                     yield event.plan
@@ -101,7 +111,7 @@ def compared(network: Network, most: int) -> Compared | None:
         made.max_faults = max(execution.plan.size for execution in ran.values()) - 1
         if made.max_faults < 1:
             return None
-        events = _search(made.run, catalogue, NoReduction(), made.max_faults)
+        events = made.searched(Strength.NONE)
     elif done.stopped_because is not StopReason.COMPLETE:
         return None
     made.events, made.every = events, executions(events)
@@ -136,10 +146,8 @@ def findings(events: Iterable[Event]) -> list[Finding]:
     return [finding for event in events if isinstance(event, Ran) for finding in event.findings]
 
 
-def _search(
-    run: Run, catalogue: Catalogue, reducer: Reducer, max_faults: int | None
-) -> list[Event]:
-    events = list(explore(run, catalogue, reducer, Limits(max_faults=max_faults)))
+def _to_the_end(search: Iterable[Event]) -> list[Event]:
+    events = list(search)
     done = events[-1]
     assert isinstance(done, Done)
     assert done.stopped_because in _USUAL_ENDS, done

@@ -113,6 +113,12 @@ def _degraded(style: _Style, below: Sequence[str]) -> list[Step]:
     return [*steps, OnlyIf("degraded", _try(style, below))]
 
 
+def _both(style: _Style, below: Sequence[str]) -> list[Step]:
+    """Any one of them may be degraded, here or below, but not all of them."""
+    steps: list[Step] = [Try(style.ask(below), "degrade") for _ in range(2)]
+    return [*steps, Reject("all degraded", style.random.choice([500, 500, 418]))]
+
+
 def _mirror(style: _Style, below: Sequence[str]) -> list[Step]:
     """A success that shows an error below becomes an error here."""
     when = style.random.choice(["degraded", "degraded", "failed", "short"])
@@ -135,7 +141,7 @@ def _fanned(style: _Style, below: Sequence[str]) -> list[Step]:
     return [Fan(branches, meanwhile)]
 
 
-_SHAPES: Final = (_plain, _plain, _degraded, _mirror, _masked, _looped, _fanned)
+_SHAPES: Final = (_plain, _plain, _degraded, _both, _mirror, _masked, _looped, _fanned)
 
 
 def _step(style: _Style, below: Sequence[str]) -> Step:

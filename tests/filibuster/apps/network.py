@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import Context
-from dataclasses import replace
 from threading import Thread
 from typing import Any, Final
+
+import pytest
 
 from baggage.boundary import Boundary, Fork, Policy, collect, read_header, write_header
 from baggage.context import attached
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.values import EMPTY
 from metaapps.filibuster.app import Filibuster
-from metaapps.filibuster.coordinator import Coordinator
+from metaapps.filibuster.coordinator import Coordinator, Inbox
 from metaapps.filibuster.index import TEST
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import EVENTS, Execution, Failure, open_branches
@@ -36,6 +39,14 @@ _LATER: Final = 3600
 _SETTLE_WITHIN: Final = 5.0
 _THREADS = ForkAdapter("threading", "Thread.start", frozenset({"threading"}))
 _TASKS = ForkAdapter("asyncio", "create_task", frozenset({"asyncio"}))
+
+
+@contextmanager
+def coordinated() -> Iterator[Coordinator]:
+    """Run a coordinator for networks in this process, which is a functional test's from here on."""
+    with pytest.MonkeyPatch.context() as patch, Coordinator(KEY) as running:
+        patch.setenv("FILIBUSTER_KEY", KEY.decode())
+        yield running
 
 
 class Network:
@@ -62,7 +73,7 @@ class Network:
         """Run the functional test once under a plan."""
         self.runs += 1
         execution = secrets.token_hex(8)
-        inbox = None if self._coordinator is None else self._coordinator.open(execution)
+        inbox = Inbox() if self._coordinator is None else self._coordinator.open(execution)
         failure = None
         header = self._header(execution, plan)
         with attached(read_header(header)) as branch:
@@ -72,19 +83,16 @@ class Network:
                 # One line: pytest adds others to the assertions of its own modules.
                 failure = Failure(f"AssertionError: {str(error).partition(chr(10))[0]}")
             collect(branch)
-            seen = decode_observations(branch.unpack(SEEN))
-        if inbox is not None and self._coordinator is not None:
-            inbox.put(seen)
-            seen = inbox.settle(_SETTLE_WITHIN)
+            inbox.put(decode_observations(branch.unpack(SEEN)))
+        heard = inbox.settle(_SETTLE_WITHIN)
+        if self._coordinator is not None:
             self._coordinator.close(execution)
-        kept = tuple(one for one in seen if one.role in EVENTS)
-        return Execution(plan, kept, failure, unfinished=open_branches(seen))
+        seen = tuple(one for one in heard if one.role in EVENTS)
+        return Execution(plan, seen, failure, unfinished=open_branches(heard), lost=inbox.lost)
 
     def _header(self, execution: str, plan: Plan) -> str:
-        orders = Orders(execution, plan, int(time.time()) + _LATER)
-        if self._coordinator is not None:
-            at = self._coordinator
-            orders = replace(orders, coordinator=at.address)
+        at = "" if self._coordinator is None else self._coordinator.address
+        orders = Orders(execution, plan, int(time.time()) + _LATER, at)
         down = {ORDERS: encode_orders(orders, KEY), LINEAGE: encode_lineage(ROOT)}
         return write_header(EMPTY.with_down(down))
 

@@ -66,7 +66,10 @@ class OnlyIf:
 
 @dataclass(frozen=True)
 class Reject:
-    """An answer that would be a success becomes an error: "degraded", "short" or "failed"."""
+    """An answer that would be a success becomes an error.
+
+    Under the conditions of `OnlyIf`, and "all degraded" or "short".
+    """
 
     when: str
     status: int

@@ -114,6 +114,8 @@ async def _take(scope: Scope, step: Step, memory: Memory) -> None:
 def _holds(condition: str, memory: Memory) -> bool:
     if condition == "degraded":
         return any(b"default" in value for value in memory.values)
+    if condition == "all degraded":
+        return all(b"default" in value for value in memory.values)
     if condition == "short":
         return not memory.values
     return (memory.failures > 0) is (condition == "failed")
