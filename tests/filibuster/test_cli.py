@@ -116,7 +116,7 @@ def test_the_most_executions_are_a_limit(once: Shell) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "run", "replay", "services", "services start", "services stop", "services status"],
+    [*"|run|replay|runs|export|services|services start|services stop|services status".split("|")],
 )
 def test_every_command_helps_with_an_example(command: str) -> None:
     for option in ("--help", "-h"):
@@ -300,6 +300,18 @@ def test_a_terminal_gets_colours(once: Shell) -> None:
     os.close(theirs)
     assert "\x1b[" in _all_of(ours)
     assert process.wait() == 0
+
+
+def test_a_terminal_loses_nothing_of_lines_that_are_too_wide(once: Shell) -> None:
+    ours, theirs = pty.openpty()
+    command = [FILIBUSTER, "--functional-test", "test_once.py", "--max-executions", "2"]
+    env = once.variables(TERM="xterm", COLUMNS="40")
+    with subprocess.Popen(command, cwd=once.directory, env=env, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", _all_of(ours)).replace("\r\n", "\n")
+    assert re.search(rf"Execution 2  {CALL}: {FAULTS[0]}  passed  \d+ ms", shown)
+    assert re.search(rf"✗ lab → echo .*, timeout=5\)  {FAULTS[0]} injected\n", shown)
+    assert "explored 2 of 6, 0 pruned, stopped because" in shown
 
 
 def _all_of(terminal: int) -> str:

@@ -83,6 +83,8 @@ def run_command(coverage: bool, **options: Any) -> None:
     """
     work = replay if options["counterexample_file"] else run
     if coverage:
+        if options["resume"]:
+            raise click.UsageError("--coverage: what ran before the run was cut off isn't in it")
         work = partial(covered, work)
     _exit(guarded(lambda report: work(Options(**options), report)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 from rich.markup import escape
@@ -15,12 +16,12 @@ from rich.markup import escape
 from metaapps.filibuster.cli.picture import faults_of, labels_of, verdict_of
 from metaapps.filibuster.cli.report import LiveLine, Report
 from metaapps.filibuster.explore import Done, Event, Fate, Pruned, Ran, StopReason
-from metaapps.filibuster.finding import Finding
+from metaapps.filibuster.finding import Finding, FindingKind
 
 PICTURED: Final = 30
 """So many executions are shown with their calls, and all others in one line each."""
 _MOST_NUMBERS: Final = 8
-_MOST_VARYING: Final = 5
+_MOST_SHOWN: Final = 5
 _REFRESH_AFTER: Final = 0.1
 
 _BECAUSE: Final[Mapping[StopReason, str]] = {
@@ -49,6 +50,7 @@ class Progress:
         self._fates: Counter[Fate] = Counter()
         self._warnings: Counter[str] = Counter()
         self._told: set[Finding] = set()
+        self._ambiguous: dict[str, None] = {}
 
     def show(self, event: Event) -> None:
         """Show an execution, or what took its place."""
@@ -60,8 +62,11 @@ class Progress:
             return
         self._count(event)
 
-    def done(self, done: Done) -> None:
-        """Show the totals, and what is to be known of them."""
+    def done(self, done: Done, ran_ahead: int) -> None:
+        """Show the totals, and what is to be known of them.
+
+        `ran_ahead` executions were run before their turn, which never came.
+        """
         seconds = time.monotonic() - self._started
         each = seconds / done.ran * 1000 if done.ran else 0.0
         self._report.line("")
@@ -71,6 +76,8 @@ class Progress:
             f"[bold]explored {done.ran} of {done.known}[/], {done.pruned} pruned, stopped because "
             f"{_BECAUSE[done.stopped_because]}; {seconds:.2f} s, {each:.0f} ms each"
         )
+        if ran_ahead:
+            self._report.line(f"{ran_ahead} executions ran ahead, and were not needed")
         for line in (*_bounded(done), *_varying(done), *self._warned()):
             self._report.line(line)
 
@@ -82,6 +89,8 @@ class Progress:
         show(event.execution, f"Execution {event.number}", event.remaining)
         for finding in event.findings:
             self._warnings[finding.kind.value] += 1
+            if finding.kind is FindingKind.AMBIGUOUS:
+                self._ambiguous[finding.text] = None
             if pictured or finding not in self._told:
                 self._told.add(finding)
                 self._report.line(f"  [yellow]{finding.kind.value}[/]: {escape(finding.text)}")
@@ -119,6 +128,10 @@ class Progress:
         )
 
     def _warned(self) -> Iterator[str]:
+        for text in islice(self._ambiguous, _MOST_SHOWN):
+            yield f"[yellow]ambiguous[/]: {escape(text)}"
+        if len(self._ambiguous) > _MOST_SHOWN:
+            yield f"[yellow]and {len(self._ambiguous) - _MOST_SHOWN} other groups[/]"
         if self._warnings:
             told = ", ".join(f"{number} × {kind}" for kind, number in self._warnings.items())
             yield f"[yellow]warnings, see above:[/] {told}"
@@ -139,14 +152,14 @@ def _bounded(done: Done) -> Iterator[str]:
 
 
 def _varying(done: Done) -> Iterator[str]:
-    for varying in done.varying[:_MOST_VARYING]:
+    for varying in done.varying[:_MOST_SHOWN]:
         yield (
             f"[yellow]answers vary[/], which defeats prediction: {escape(varying.call)}, in "
             f"{varying.executions} executions; --ignore-answers '{escape(varying.pattern)}' takes "
             "them for equal"
         )
-    if len(done.varying) > _MOST_VARYING:
-        yield f"[yellow]so do those of {len(done.varying) - _MOST_VARYING} other calls[/]"
+    if len(done.varying) > _MOST_SHOWN:
+        yield f"[yellow]so do those of {len(done.varying) - _MOST_SHOWN} other calls[/]"
 
 
 def _numbered(numbers: tuple[int, ...]) -> str:

@@ -19,7 +19,9 @@ from typing import Final, NoReturn
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
+from rich.segment import Segment, Segments
 from rich.text import Text
+from rich.tree import Tree
 
 from metaapps.filibuster.cli.picture import faults_of, headline, picture
 from metaapps.filibuster.observation import Execution
@@ -100,10 +102,17 @@ class Report:
 
     def execution(self, execution: Execution, title: str, remaining: int | None = None) -> None:
         """Show one execution: its faults, calls and verdict, and how it failed."""
-        self._console.print(picture(execution, headline(execution, title, remaining)))
+        self._console.print(self._uncut(picture(execution, headline(execution, title, remaining))))
         if execution.failure is not None:
             self._console.print(f"  [red]{escape(execution.failure.summary)}[/]")
             self.quote(execution.failure.details)
+
+    def _uncut(self, drawn: Tree) -> Segments:
+        """Return a tree whose lines are as long as they are: the terminal wraps them."""
+        options = self._console.options.update(width=_PIPE_WIDTH)
+        lines = self._console.render_lines(drawn, options, pad=False)
+        parts = [segment for line in lines for segment in (*line, Segment.line())]
+        return Segments(parts)
 
     def execution_line(self, execution: Execution, title: str, remaining: int) -> None:
         """Show one execution in a line, or in two if it failed."""

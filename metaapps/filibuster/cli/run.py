@@ -177,7 +177,7 @@ class _Exploration:
                     break
             else:
                 raise AssertionError("the last event is Done")
-        progress.done(event)
+        progress.done(event, self._session.ran_ahead)
         return event
 
     def _take(self, event: Event, progress: Progress) -> None:

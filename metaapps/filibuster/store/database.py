@@ -36,7 +36,7 @@ CREATE TABLE events (
 CREATE TABLE failures (
     scope BLOB NOT NULL, plan BLOB NOT NULL, faults TEXT NOT NULL, size INTEGER NOT NULL,
     first_run INTEGER NOT NULL, PRIMARY KEY (scope, plan)
-) WITHOUT ROWID;
+);
 """
 
 

@@ -121,7 +121,7 @@ class Record:
         """Yield what failed in other runs before this one, fewest faults first."""
         found = self._database.execute(
             "SELECT faults, first_run FROM failures WHERE scope = ? AND first_run != ?"
-            " ORDER BY size, first_run, plan LIMIT ?",
+            " ORDER BY size, rowid LIMIT ?",
             (self._scope, self._run, MOST_KNOWN),
         )
         for faults, run in found:
