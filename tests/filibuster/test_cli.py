@@ -114,10 +114,10 @@ def test_the_most_executions_are_a_limit(once: Shell) -> None:
     assert "stopped because no more executions are asked for;" in ended.out
 
 
-@pytest.mark.parametrize(
-    "command",
-    [*"|run|replay|runs|export|services|services start|services stop|services status".split("|")],
-)
+SERVICES = ["services", "services start", "services stop", "services status"]
+
+
+@pytest.mark.parametrize("command", ["", "run", "replay", "runs", "export", *SERVICES])
 def test_every_command_helps_with_an_example(command: str) -> None:
     for option in ("--help", "-h"):
         ended = CliRunner().invoke(main, [*command.split(), option])
