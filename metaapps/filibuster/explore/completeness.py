@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from enum import Enum
+from typing import Final
 
 from metaapps.filibuster.finding import Finding, FindingKind
-from metaapps.filibuster.observation import Execution, Observation
+from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.tree import Tree, describe
 
@@ -39,7 +40,8 @@ def completeness(plan: Plan, execution: Execution, tree: Tree) -> tuple[Fate, ..
         if planned.index in fired:
             fates.append(Fate.FIRED)
         elif planned.index in seen:
-            fates.append(Fate.REFUSED if planned.index in tree.paths else Fate.LOST)
+            certain = planned.index in tree.paths and planned.index not in tree.ambiguous
+            fates.append(Fate.REFUSED if certain else Fate.LOST)
         else:
             lost = gaps or planned.index in enclosing
             fates.append(Fate.LOST if lost else Fate.UNREACHABLE)
@@ -48,9 +50,14 @@ def completeness(plan: Plan, execution: Execution, tree: Tree) -> tuple[Fate, ..
 
 def _may_miss_some(execution: Execution, tree: Tree, enclosing: Collection[bytes]) -> bool:
     """Say whether an execution may have made calls that nothing tells of."""
-    if execution.unfinished or tree.flaws or not tree.whole:
+    if execution.unfinished or execution.lost:
+        return True
+    if any(finding.kind in _GAPS for finding in tree.findings):
         return True
     return any(is_unseen(call, enclosing) for call in tree.calls)
+
+
+_GAPS: Final = frozenset({FindingKind.ORPHANED, FindingKind.INCOMPLETE, FindingKind.DUPLICATED})
 
 
 def is_unseen(call: Observation, enclosing: Collection[bytes]) -> bool:
@@ -78,7 +85,7 @@ def _excused(planned: PlannedFault, explained: Collection[bytes]) -> bool:
     return planned.optional or planned.index in explained
 
 
-_SAID = {
+_SAID: Final = {
     Fate.UNREACHABLE: (
         FindingKind.UNREACHABLE,
         "its call was not made, though it is without this fault: the application's calls vary",
@@ -93,9 +100,11 @@ _SAID = {
 
 def unseen(execution: Execution) -> Iterator[Finding]:
     """Yield what an execution could not show."""
-    for branch in execution.unfinished:
-        text = f"a branch that {branch.source} started at {branch.site} did not end in time"
-        yield Finding(FindingKind.UNSEEN, branch.index, text)
+    for started in execution.unfinished:
+        who = f"a branch that {started.source} started at {started.site}"
+        if started.role is Role.CALL:
+            who = f"what was asked for by {describe(started)}"
+        yield Finding(FindingKind.UNSEEN, started.index, f"{who} did not end in time")
     within = {one.parent for one in execution.observations}
     for call in execution.observations:
         if is_unseen(call, within):
