@@ -78,13 +78,15 @@ class Message(Crossing):
     def happen(self, step: Callable[[], T]) -> T:
         """Let `step` hand over, and a second time if a flow wants that."""
         result = step()
-        self._repeat()
+        if self._again is not None:
+            self._repeat(self._again)
         return result
 
     async def ahappen(self, step: Callable[[], Awaitable[T]]) -> T:
         """Let `step` hand over, as `happen` does."""
         result = await step()
-        self._repeat()
+        if self._again is not None:
+            self._repeat(self._again)
         return result
 
     def slow(self, onion: Onion, call: Call, fault: Fault) -> None:
@@ -209,10 +211,10 @@ class Message(Crossing):
             self._forget(self._sent.pop())
         return super().raised(error)
 
-    def _repeat(self) -> None:
+    def _repeat(self, again: Again) -> None:
         """Hand over once more, in a branch of its own; where there is no room that's all."""
-        again, self._again = self._again, None  # which may know the queue that this lies in
-        if again is None or not self._repeated:
+        self._again = None  # It may know the queue that this lies in.
+        if not self._repeated:
             return
         sent, parent = self._another(), self._parent
         if parent is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
@@ -123,23 +122,24 @@ class _AsyncQueueing(Queueing):
         try:
             item = await wrapped(*args, **kwargs)
         finally:
-            with suppress(ValueError):  # thrown away, and closed in another context
+            try:  # `suppress` would cost as much as all the rest
                 _away.reset(token)
-        if seat.found:
+            except ValueError:  # thrown away, and closed in another context
+                pass
+        found = seat.found
+        if found and found[-1].left:
             await self._become_due(queue, item, seat)
         if waiting is _NOBODY:
-            item = self.take(queue, item, seat.found, opens=here, wait=_owe)
-            await _settle()
+            item = self.take(queue, item, found, opens=here, wait=_owe)
+            if _owed.get():
+                await _settle()
         return item
 
     async def _become_due(self, queue: Any, item: object, seat: _Seat) -> None:
         """Wait until a message is due. If that is given up, it lies in the queue again."""
         found = seat.found or []
-        left = max(message.left for message in found)
-        if not left:
-            return
         try:
-            await asyncio.sleep(left)
+            await asyncio.sleep(found[-1].left)
         except BaseException:
             seat.found = None
             self.put_back(queue, item, found)
