@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from baggage.boundary import Fault, FaultKind
@@ -20,6 +20,7 @@ from metaapps.filibuster.status import GRPC_CODES, grpc_code, is_grpc
 from metaapps.filibuster.tree import Tree
 
 TIMEOUT_SET: Final = "timeout"
+_MOST_SHAPES: Final = 1 << 14
 ANY: Final = re.compile("")
 """The pattern of any call."""
 
@@ -126,10 +127,32 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class _Fitting:
+    """The entries that fit a call, each with its trial; without conditions each trial once."""
+
+    entries: tuple[Entry, ...]
+    trials: tuple[Trial, ...]
+    conditional: bool
+
+    @classmethod
+    def of(cls, entries: tuple[Entry, ...]) -> _Fitting:
+        trials = tuple(Trial(entry.fault, entry.attempts or 1) for entry in entries)
+        if any(entry.after is not None for entry in entries):
+            return cls(entries, trials, conditional=True)
+        return cls(entries, tuple(dict.fromkeys(trials)), conditional=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Faults to try, in the order in which they shall be tried: exceptions, then statuses."""
+    """Faults to try, in the order in which they shall be tried: exceptions, then statuses.
+
+    It remembers what fits calls that look the same, since a search asks again and again.
+    """
 
     entries: tuple[Entry, ...] = ()
+    _known: dict[tuple[object, ...], _Fitting] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def faults_for(self, observation: Observation) -> tuple[Fault, ...]:
         """Return the faults that fit a call, each once, in the catalogue's order."""
@@ -141,14 +164,27 @@ class Catalogue:
 
         Messages have trials too. What befalls several attempts is tried at the first one alone.
         """
-        fitting = (
-            Trial(entry.fault, entry.attempts or 1)
-            for entry in self.entries
-            if (entry.attempts is None or call.occurrence == 1)
-            and entry.fits(call)
-            and entry.in_time(call, tree)
+        fitting = self._fitting(call)
+        if not fitting.conditional:
+            return fitting.trials
+        found = (
+            trial
+            for entry, trial in zip(fitting.entries, fitting.trials, strict=True)
+            if entry.in_time(call, tree)
         )
-        return tuple(dict.fromkeys(fitting))
+        return tuple(dict.fromkeys(found))
+
+    def _fitting(self, call: Observation) -> _Fitting:
+        first = call.occurrence == 1
+        ends = (call.source, call.target, call.library, call.method, call.operation)
+        shape = (call.role, first, call.timeout, *ends)
+        known = self._known.get(shape)
+        if known is None:
+            if len(self._known) >= _MOST_SHAPES:
+                self._known.clear()
+            entries = tuple(e for e in self.entries if (first or not e.attempts) and e.fits(call))
+            known = self._known[shape] = _Fitting.of(entries)
+        return known
 
     def metadata_for(self, fault: Fault, observation: Observation) -> Mapping[str, Metadata]:
         """Return what a file says besides about a fault at a call, for the original's clients.
