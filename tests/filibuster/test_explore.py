@@ -137,6 +137,15 @@ def test_the_tutorial_takes_ten_executions_for_eleven_plans() -> None:
     assert failing(events) == [("foo → bar GET /bar: refused",)]
 
 
+def test_who_looks_ahead_changes_no_event() -> None:
+    def look(upcoming: Iterator[Plan]) -> None:
+        list(upcoming)
+
+    seen = list(explore(tutorial().run, DEFAULT, Predictor(), look_ahead=look))
+    assert [e.predicted_by for e in pruned(seen)] == [(1, 2, 6)]
+    assert seen == searched(tutorial())
+
+
 def test_without_reduction_the_tutorial_takes_all_eleven() -> None:
     events = searched(tutorial(), reducer=NoReduction())
     assert counts(events) == (11, 0)

@@ -271,7 +271,12 @@ class Knowledge:
         if answer is None or not answer.certain:
             self._doubt_fault(key)
             return
-        known = self._faults.setdefault(key, (answer, number))
+        if key not in self._faults:
+            # Predictions that rest on what was foreseen name no teacher yet.
+            self.revision += self._foreseen(fault) is not None
+            self._faults[key] = (answer, number)
+            return
+        known = self._faults[key]
         if known is not None and known[0] != answer:
             self._doubt_fault(key)
 
