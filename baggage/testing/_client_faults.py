@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import time
 from asyncio import CancelledError
@@ -168,6 +169,18 @@ class Faults(Client):
         scripted = self.scripted(Inject(Fault(FaultKind.BODY, edit=edit)))
         assert self.body(self.send(lambda _: Reply(body=_JSON))) == _JSON
         assert scripted.saw[0].injected is None
+
+    def test_an_encoded_body_is_edited_as_it_is_read_or_left_as_it_is(self) -> None:
+        fault = Fault(FaultKind.BODY, edit="drop a")
+        compressed = gzip.compress(_JSON)
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        self.origin.answer = lambda _: Reply(headers=headers, body=compressed)
+        unedited = self.body(self.send())
+        scripted = self.scripted(Inject(fault))
+        assert (self.body(self.send()), scripted.saw[0].injected) in (
+            (unedited, None),
+            (dict(_EDITS)["drop a"], fault),
+        )
 
     def test_a_body_that_the_application_streams_is_edited_or_left_as_it_is(self) -> None:
         fault = Fault(FaultKind.BODY, edit="drop a")

@@ -318,6 +318,25 @@ def test_what_interrupts_the_wait_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     assert (outcome.error, outcome.injected) == (interrupt, SLOW)
 
 
+def test_a_caller_who_gives_up_while_a_call_is_slow_is_told_of() -> None:
+    scripted = Scripted(Inject(Fault(FaultKind.DELAY, seconds=3600)))
+    boundary = Boundary(Policy(strict=True), (scripted,))
+
+    async def answer() -> Parcel:
+        return Parcel()
+
+    async def call() -> None:
+        async with asyncio.timeout(0.01):
+            await boundary.acall(CLIENT, Parcel(), answer)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(call())
+    outcome = scripted.saw[0]
+    assert isinstance(outcome, Raised)
+    assert isinstance(outcome.error, asyncio.CancelledError)
+    assert outcome.injected is not None
+
+
 def test_nobody_waits_where_a_branch_starts(slept: list[float]) -> None:
     scripted = Scripted(Inject(SLOW), kinds=(Kind.SPAWN,))
     boundary = Boundary(Policy(strict=True), (scripted,))
