@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
+from socket import socket
 from types import TracebackType
 from typing import IO, Final, Self
 
@@ -43,19 +44,27 @@ class Verdict:
 
 
 def functional_test(spec: str) -> FunctionalTest:
-    """Return the test that a command line names: a Python file, or a command.
+    """Return the test that a command line names, and start getting ready to run it.
 
-    Raises FunctionalTestError for what is neither, and starts getting ready to run what is.
+    Raises FunctionalTestError as `named_test` does.
+    """
+    return FunctionalTest(named_test(spec))
+
+
+def named_test(spec: str) -> testcase.Test:
+    """Return what a command line names: a Python file, or a command.
+
+    Raises FunctionalTestError for what is neither.
     """
     path = Path(spec)
     if path.suffix == ".py" and path.is_file():
-        return FunctionalTest(_python_file(path.resolve()))
+        return _python_file(path.resolve())
     words = _words(spec)
     if not words or which(words[0]) is None:
         raise FunctionalTestError(
             f"functional test {spec!r} is no file and no command: name a Python file or a command"
         )
-    return FunctionalTest(testcase.Command(tuple(words)))
+    return testcase.Command(tuple(words))
 
 
 def _python_file(path: Path) -> PythonFile:
@@ -79,10 +88,13 @@ class FunctionalTest:
     needs nothing.
     """
 
-    def __init__(self, test: PythonFile | testcase.Command) -> None:
-        """Prepare: a warm process starts, which ends with this one, or by `close`."""
-        self._test = test
-        self._warm = Forking("metaapps.filibuster.cli.warm", _shared(test))
+    def __init__(self, test: testcase.Test, idle: float = 0.0) -> None:
+        """Prepare: a warm process starts, which ends with this one, or by `close`.
+
+        If `idle` is not 0, it ends after so many seconds in which nobody asked for it, too.
+        """
+        self.test = test
+        self._warm = Forking("metaapps.filibuster.cli.warm", (f"{idle:g}", *_shared(test)))
 
     def run(self, baggage: str, environment: Mapping[str, str], timeout: float) -> Verdict:
         """Run once, carrying the baggage of this header value; fails after `timeout` seconds.
@@ -90,10 +102,14 @@ class FunctionalTest:
         `environment` comes on top of this process's. When this returns or raises, nothing that the
         run started is left. Raises WorkerDiedError if the run was cut off from outside.
         """
-        task = testcase.Task(self._test, baggage, dict(environment), str(Path.cwd()), timeout)
+        task = testcase.Task(self.test, baggage, dict(environment), str(Path.cwd()), timeout)
+        return self.perform(task)
+
+    def perform(self, task: testcase.Task, unless: socket | None = None) -> Verdict:
+        """Do a task, unless a connection ends first: then raise ClosedError."""
         with tempfile.TemporaryFile() as output:
             with self._warm.child(task, output.fileno()) as child:
-                result = _receive(child, timeout)
+                result = _receive(child, task.timeout, unless)
             return _verdict(result, _tail(output))
 
     def close(self) -> None:
@@ -112,20 +128,20 @@ class FunctionalTest:
         self.close()
 
 
-def _shared(test: PythonFile | testcase.Command) -> tuple[str, ...]:
+def _shared(test: testcase.Test) -> tuple[str, ...]:
     if isinstance(test, testcase.Command):
         return ()
     return shared_imports(Path(test.path), test.style)
 
 
-def _receive(child: Child, timeout: float) -> testcase.Result | Ended:
+def _receive(child: Child, timeout: float, unless: socket | None) -> testcase.Result | Ended:
     """Return the result, or how the process ended if it did without one."""
     try:
-        result: testcase.Result | Ended = child.said(timeout)
+        result: testcase.Result | Ended = child.said(timeout, unless)
     except Silence:
         child.signal(testcase.OUT_OF_TIME)
         try:
-            result = child.said(_GRACE)
+            result = child.said(_GRACE, unless)
         except Silence:
             child.kill()
             return testcase.Result(f"no end after {timeout:g} s")

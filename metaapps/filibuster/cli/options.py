@@ -8,6 +8,7 @@ from pathlib import Path
 
 from metaapps.filibuster.catalogue import DEFAULT, Catalogue, load_analysis
 from metaapps.filibuster.cli.outcome import JobError
+from metaapps.filibuster.coordinator import HOST as LOOPBACK
 from metaapps.filibuster.coverage.recording import Recording
 from metaapps.filibuster.explore import Limits, Search, search_for
 from metaapps.filibuster.foreign.catalogue import FOREIGN_DEFAULT
@@ -41,6 +42,7 @@ class Options:
     seed: int = 0
     workers: str = "1"
     executor: str | None = None
+    coordinator: str = LOOPBACK
     serial: bool = False
     reset: str | None = None
     check_interference: int | None = None

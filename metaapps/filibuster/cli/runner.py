@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final
+from typing import Final, Protocol
 
 from baggage.boundary import read_header, write_header
 from baggage.values import EMPTY
-from metaapps.filibuster.cli.functional import FunctionalTest, FunctionalTestError, Verdict
+from metaapps.filibuster.cli.functional import FunctionalTestError, Verdict
 from metaapps.filibuster.cli.standing import Standing
 from metaapps.filibuster.coordinator import Coordinator, Inbox
 from metaapps.filibuster.coverage.recording import Recording
@@ -29,10 +29,12 @@ from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.store import Record
 from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
 from metaapps.filibuster.workers import Gate
+from metaapps.filibuster.workers.forking import WorkerDiedError
 
 _SETTLE_WITHIN: Final = 2.0
 _GRACE: Final = 60
 _DEATH_IS_KNOWN_WITHIN: Final = 0.05
+_TRIES_ALONE: Final = 3
 
 
 def _nobody_hears(line: str) -> None:
@@ -61,12 +63,19 @@ class Judged:
     death: str = ""
 
 
+class Runs(Protocol):
+    """A functional test, wherever it runs. Safe in any thread."""
+
+    def run(self, baggage: str, environment: Mapping[str, str], timeout: float) -> Verdict:
+        """Run once; raises WorkerDiedError if nothing is known of how that ended."""
+
+
 class Runner:
     """Sees executions through. Safe in any thread."""
 
     def __init__(
         self,
-        test: FunctionalTest,
+        test: Runs,
         standing: Standing,
         coordinator: Coordinator,
         terms: Terms,
@@ -92,13 +101,20 @@ class Runner:
         self._lock = Lock()
         # The branches that did not end in time once; nobody waits for them as long again.
         self._endless: set[bytes] = set()
+        self._died = 0
+
+    @property
+    def died(self) -> int:
+        """How many workers died with a test that then ran again."""
+        return self._died
 
     def execute(self, plan: Plan) -> Judged:
         """Run the functional test once under a plan. Raises FunctionalTestError if it can't be.
 
         An execution that a service does not survive has failed, whatever the test says. Where a
         service ends while several executions are under way, no one knows which it was for: then
-        the services are started afresh, and each of these runs again, alone.
+        the services are started afresh, and each of these runs again, alone. So does one whose
+        worker died.
         """
         if self._record is None:
             return self._executed(plan)
@@ -124,18 +140,34 @@ class Runner:
             if death is not None:
                 self._say(f"{death}: starting the services again; what was under way runs alone")
                 self._standing.restart()
-            return self._once(plan)
+            for _ in range(_TRIES_ALONE):
+                judged = self._tried(plan)
+                if judged is not None:
+                    return judged
+        raise FunctionalTestError(f"a worker died {_TRIES_ALONE} times with nothing else to do")
 
     def _unsuspected(self, plan: Plan) -> Judged | None:
         """Run a plan beside others, None if a service ended meanwhile."""
         if self._standing.death() is not None:
             return None
-        judged = self._once(plan)
+        judged = self._tried(plan)
+        if judged is None:
+            return None
         if not judged.death and _is_amiss(judged.execution):
             # Perhaps a service that ended for another execution is what was missing here.
             time.sleep(_DEATH_IS_KNOWN_WITHIN)
             return None if self._standing.death() else judged
         return None if judged.death else judged
+
+    def _tried(self, plan: Plan) -> Judged | None:
+        """Run a plan, None if its worker died."""
+        try:
+            return self._once(plan)
+        except WorkerDiedError as error:
+            with self._lock:
+                self._died += 1
+            self._say(f"{error}: what it did is done again, alone")
+            return None
 
     def _once(self, plan: Plan) -> Judged:
         if self._terms.reset is not None:

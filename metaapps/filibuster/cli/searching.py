@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import click
 
+from metaapps.filibuster.coordinator import HOST
+
 Command = Callable[..., Any]
 
 _OPTIONS: Final = (
@@ -55,7 +57,18 @@ _OPTIONS: Final = (
     click.option(
         "--workers", metavar="N|auto", default="1", show_default=True, help="So many at once."
     ),
-    click.option("--executor", metavar="SPEC", help="dask://host:port, or module:factory."),
+    click.option(
+        "--executor",
+        metavar="SPEC",
+        help="Where tests run: threads, processes, dask://host:port, or module:factory.",
+    ),
+    click.option(
+        "--coordinator",
+        metavar="HOST",
+        default=HOST,
+        show_default=True,
+        help="Where services and workers on other machines reach this one.",
+    ),
     click.option(
         "--serial", is_flag=True, help="One execution at a time: the services have state."
     ),

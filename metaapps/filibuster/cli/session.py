@@ -11,8 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from metaapps.filibuster.cli.functional import FunctionalTestError, functional_test
+from metaapps.filibuster.cli.functional import (
+    FunctionalTest,
+    FunctionalTestError,
+    functional_test,
+    named_test,
+)
 from metaapps.filibuster.cli.options import Options, wanted_catalogue
+from metaapps.filibuster.cli.remote import RemoteTest
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.cli.runner import Judged, Runner, Terms
 from metaapps.filibuster.cli.standing import STATE, Standing, standing
@@ -24,6 +30,7 @@ from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.settings import parent_environment
 from metaapps.filibuster.store import Record
 from metaapps.filibuster.workers import Pool, WorkersError, worker_count
+from metaapps.filibuster.workers.executors import THREADS, Elsewhere, executor
 
 __all__ = ["STATE", "Session", "open_session"]
 
@@ -84,7 +91,7 @@ def open_session(
     workers = 1 if alone else worker_count(options.workers)
     if options.foreign and workers > 1:
         raise WorkersError(_FOREIGN)
-    test = functional_test(spec)
+    test = _test(spec, options, workers)
     with ExitStack() as stack:
         stack.callback(test.close)
         foreign = _foreign(options, report, stack)
@@ -96,7 +103,7 @@ def open_session(
         runner = Runner(
             test,
             running,
-            stack.enter_context(Coordinator(running.key.encode())),
+            stack.enter_context(Coordinator(running.key.encode(), options.coordinator)),
             _terms(options, alone, running),
             recording=recording,
             foreign=foreign,
@@ -110,6 +117,14 @@ def open_session(
             # What still runs now is of no use to anybody.
             stack.callback(test.close)
         yield Session(runner, running, pool)
+
+
+def _test(spec: str, options: Options, workers: int) -> FunctionalTest | RemoteTest:
+    """Return the functional test, to be run where it shall."""
+    if options.executor in (None, THREADS):
+        return functional_test(spec)
+    make = executor(options.executor, workers, RemoteTest.__module__)
+    return RemoteTest(named_test(spec), Elsewhere(options.executor, make, options.coordinator))
 
 
 def _terms(options: Options, alone: bool, running: Standing) -> Terms:

@@ -36,11 +36,14 @@ class Command:
     words: tuple[str, ...]
 
 
+Test = PythonFile | Command
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One run: the test, the `baggage` header to carry, and where it runs."""
 
-    test: PythonFile | Command
+    test: Test
     baggage: str
     environment: Mapping[str, str]
     directory: str

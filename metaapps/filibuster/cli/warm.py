@@ -17,11 +17,12 @@ from metaapps.filibuster.workers import zygote
 def main() -> None:
     """Serve whoever holds the other end of the socket that the first argument names.
 
-    The other arguments are modules to import; what can't be imported is the tests' business.
+    The second is the number of idle seconds after which to end, 0 for never; the others are modules
+    to import. What can't be imported is the tests' business.
     """
-    asked, *modules = sys.argv[1:]
+    asked, idle, *modules = sys.argv[1:]
     testcase.instrument()
     for name in modules:
         with suppress(Exception):
             import_module(name)
-    zygote.serve(int(asked), testcase.main)
+    zygote.serve(int(asked), testcase.main, float(idle))

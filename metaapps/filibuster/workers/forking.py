@@ -12,8 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from threading import Lock
 from typing import Any, Final
 
@@ -35,22 +34,41 @@ class Silence(Exception):
     """Nothing was said in time."""
 
 
-@dataclass(frozen=True, slots=True)
 class Child:
     """A process that serves one task. For one thread."""
 
-    pid: int
-    talk: Connection
+    def __init__(self, pid: int, talk: Connection) -> None:
+        self.pid = pid
+        self.talk = talk
+        self._ended = False
 
-    def said(self, within: float) -> Any:
-        """Return what it said next, `Ended` if it said nothing more. Raises Silence in time."""
-        if not self.talk.poll(within):
+    def said(self, within: float, unless: socket.socket | None = None) -> Any:
+        """Return what it said next, `Ended` after the last. Raises Silence if nothing in time.
+
+        Raises ClosedError as soon as `unless` can be read, WorkerDiedError if the end is unknown.
+        """
+        ready = wait([self.talk] if unless is None else [self.talk, unless], within)
+        if not ready:
             raise Silence
+        if self.talk not in ready:
+            raise ClosedError
         try:
-            return self.talk.recv()
+            said = self.talk.recv()
         except (EOFError, OSError) as error:
             self.kill()
             raise WorkerDiedError("the process that tests are forked from ended") from error
+        self._ended = isinstance(said, Ended)
+        return said
+
+    def end(self) -> None:
+        """Wait until it has ended, and make it end if it doesn't."""
+        try:
+            while not self._ended:
+                self.said(_END_WITHIN)
+        except Silence:
+            self.kill()
+        except WorkerDiedError:
+            pass
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -96,7 +114,7 @@ class Forking:
                 child.kill()
                 raise
             finally:
-                _wait(child)
+                child.end()
 
     def _asked(self, task: object, output: int) -> Child:
         for _ in range(_TRIES):
@@ -165,14 +183,3 @@ class _Started:
 def _code(module: str) -> str:
     """Return a program that runs a module where modules are found as here."""
     return f"import sys; sys.path[:] = {sys.path!r}; from {module} import main; main()"
-
-
-def _wait(child: Child) -> None:
-    """Return when a child has ended."""
-    try:
-        while not isinstance(child.said(_END_WITHIN), Ended):
-            pass
-    except Silence:
-        child.kill()
-    except WorkerDiedError:
-        pass

@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,12 +43,15 @@ class Ended:
     code: int
 
 
-def serve(asked: int, body: Callable[[Connection], None]) -> None:
-    """Fork children that run `body`, one for each that is asked for, until standard input ends."""
+def serve(asked: int, body: Callable[[Connection], None], idle: float = 0.0) -> None:
+    """Fork children that run `body`, one for each that is asked for, until standard input ends.
+
+    Or until nobody has asked for `idle` seconds, if that is not 0.
+    """
     # What is there now is shared for good: nobody need look at it again to find garbage.
     gc.collect()
     gc.freeze()
-    zygote = _Zygote(asked, body)
+    zygote = _Zygote(asked, body, idle)
     try:
         zygote.watch()
     finally:
@@ -55,8 +59,10 @@ def serve(asked: int, body: Callable[[Connection], None]) -> None:
 
 
 class _Zygote:
-    def __init__(self, asked: int, body: Callable[[Connection], None]) -> None:
+    def __init__(self, asked: int, body: Callable[[Connection], None], idle: float) -> None:
         self._asked = asked
+        self._idle = idle
+        self._used = time.monotonic()
         self._body = body
         self._parent = os.getppid()
         self._taken, self._taking = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -79,6 +85,10 @@ class _Zygote:
                 os.read(self._signals, 512)
             self._note_taken()
             self._reap()
+            if self._busy:
+                self._used = time.monotonic()
+            elif self._idle and time.monotonic() - self._used > self._idle:
+                return
 
     def end(self) -> None:
         """End all children, and what they have started."""
