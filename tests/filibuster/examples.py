@@ -10,8 +10,8 @@ from typing import NamedTuple
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.shell import EXAMPLES, Ended, Shell, Totals
 
-NO_REDUCTION = "--disable-dynamic-reduction"
-"""As `--reduction none`."""
+NO_REDUCTION = ("--reduction", "none")
+AT_ONCE = ("--workers", "4")
 
 
 class Row(NamedTuple):
@@ -50,7 +50,10 @@ class Example:
     deployed: Deployed
 
     def run(self, services: str, *options: str) -> Ended:
-        """Explore the services of a file, all that can be; return what became of it."""
+        """Explore the services of a file, all that can be, and return what became of it.
+
+        One execution at a time is run, unless `options` say otherwise.
+        """
         here = EXAMPLES / self.name
         there = Shell(self.shell.directory, self.deployed(here / services))
         arguments = (
@@ -60,6 +63,12 @@ class Example:
             *(() if any(option.startswith("--max") for option in options) else ("--exhaustive",)),
         )
         return there.filibuster(*arguments, *options)
+
+    def exported(self) -> str:
+        """Return what the last run committed, in the words that are the same everywhere."""
+        ended = self.shell.filibuster("export")
+        assert ended.code == 0, ended.err
+        return ended.out
 
 
 def plans(*calls: Iterable[str]) -> list[str]:

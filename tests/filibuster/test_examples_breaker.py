@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.filibuster.conftest import Deployed
-from tests.filibuster.examples import NO_REDUCTION, Example, comes_to, judged
+from tests.filibuster.examples import AT_ONCE, NO_REDUCTION, Example, comes_to, judged
 from tests.filibuster.shell import EXAMPLES, Shell
 
 REFUSED = ": requests.exceptions.ConnectionError"
@@ -46,37 +46,40 @@ def breaker(shell: Shell, deployed: Deployed) -> Example:
     return Example("breaker", "test_readings.py", shell, deployed)
 
 
-@pytest.mark.parametrize("options", [(), (NO_REDUCTION,)])
-def test_a_breaker_that_opens_is_found(options: tuple[str, ...], breaker: Example) -> None:
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ((), "`services.toml`"),
+        (AT_ONCE, "`services.toml`"),
+        (NO_REDUCTION, "`services.toml`, `--reduction none`"),
+    ],
+)
+def test_a_breaker_that_opens_is_found(
+    options: tuple[str, ...], what: str, breaker: Example
+) -> None:
     """Nothing is pruned: it is one service that sees each failure, and may remember it."""
     ended = breaker.run("services.toml", *options)
     assert judged(ended) == sorted([*GATEWAY, *OPEN])
     assert ended.failed == OPEN
-    none = ", `--reduction none`" if options else ""
-    assert comes_to(ended, "breaker", f"`services.toml`{none}")
+    assert comes_to(ended, "breaker", what)
 
 
-@pytest.mark.parametrize("options", [(), (NO_REDUCTION,)])
-def test_once_it_is_fixed_everything_passes(options: tuple[str, ...], breaker: Example) -> None:
-    ended = breaker.run("services-fixed.toml", *options)
+def test_once_it_is_fixed_everything_passes(breaker: Example) -> None:
+    ended = breaker.run("services-fixed.toml")
     assert judged(ended) == sorted([*GATEWAY, *FIXED])
-    none = ", `--reduction none`" if options else ""
-    assert comes_to(ended, "breaker", f"`services-fixed.toml`{none}")
+    assert comes_to(ended, "breaker", "`services-fixed.toml`")
 
 
 RESET = shlex.join([sys.executable, str(EXAMPLES / "breaker" / "reset.py")])
 
 
-@pytest.mark.parametrize("fixed", [False, True])
 def test_a_breaker_for_all_that_is_reset_comes_to_the_same_as_one_for_each(
-    fixed: bool, breaker: Example
+    breaker: Example,
 ) -> None:
-    variant = "-fixed" if fixed else ""
-    shared = breaker.run(f"services-shared{variant}.toml", "--reset", RESET)
-    each = breaker.run(f"services{variant}.toml")
-    assert shared.judged == each.judged
-    assert shared.indices == each.indices
-    assert comes_to(shared, "breaker", f"`services-shared{variant}.toml`, `--reset …`")
+    shared = breaker.run("services-shared.toml", "--reset", RESET)
+    assert judged(shared) == sorted([*GATEWAY, *OPEN])
+    assert shared.failed == OPEN
+    assert comes_to(shared, "breaker", "`services-shared.toml`, `--reset …`")
 
 
 def test_a_breaker_for_all_that_is_not_reset_is_noticed(breaker: Example) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.filibuster.conftest import Deployed
-from tests.filibuster.examples import NO_REDUCTION, Example, comes_to, judged, plans
+from tests.filibuster.examples import AT_ONCE, NO_REDUCTION, Example, comes_to, judged, plans
 from tests.filibuster.shell import Shell
 
 REFUSED, UNAVAILABLE = "requests.exceptions.ConnectionError", "503"
@@ -37,8 +37,11 @@ def cinema(shell: Shell, deployed: Deployed) -> Example:
     return Example("cinema", "test_ticket.py", shell, deployed)
 
 
-def test_what_was_never_sold_at_the_price_of_the_leaflet_is_found(cinema: Example) -> None:
-    ended = cinema.run("services.toml")
+@pytest.mark.parametrize("workers", [(), AT_ONCE])
+def test_what_was_never_sold_at_the_price_of_the_leaflet_is_found(
+    workers: tuple[str, ...], cinema: Example
+) -> None:
+    ended = cinema.run("services.toml", *workers)
     assert len(ALL) == 28
     assert judged(ended) == ALL
     assert sorted(ended.failed) == FAILING
@@ -47,15 +50,14 @@ def test_what_was_never_sold_at_the_price_of_the_leaflet_is_found(cinema: Exampl
 
 
 def test_nothing_is_missed_for_being_pruned(cinema: Example) -> None:
-    ended = cinema.run("services.toml", NO_REDUCTION)
+    ended = cinema.run("services.toml", *NO_REDUCTION)
     assert judged(ended) == ALL
     assert sorted(ended.failed) == FAILING
     assert comes_to(ended, "cinema", "`services.toml`, `--reduction none`")
 
 
-@pytest.mark.parametrize("options", [(), (NO_REDUCTION,)])
-def test_once_it_is_fixed_everything_passes(options: tuple[str, ...], cinema: Example) -> None:
-    ended = cinema.run("services-fixed.toml", *options)
+def test_once_it_is_fixed_everything_passes(cinema: Example) -> None:
+    ended = cinema.run("services-fixed.toml")
     assert judged(ended) == ALL
-    none = ", `--reduction none`" if options else ""
-    assert comes_to(ended, "cinema", f"`services-fixed.toml`{none}")
+    assert sorted(ended.pruned) == PRUNED
+    assert comes_to(ended, "cinema", "`services-fixed.toml`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.filibuster.conftest import Deployed
-from tests.filibuster.examples import NO_REDUCTION, Example, comes_to, judged, plans
+from tests.filibuster.examples import AT_ONCE, NO_REDUCTION, Example, comes_to, judged, plans
 from tests.filibuster.shell import Shell
 
 NOBODY, LATE = "aiohttp.client_exceptions.ClientConnectorError", "TimeoutError"
@@ -34,18 +34,25 @@ def shop(shell: Shell, deployed: Deployed) -> Example:
 
 def test_a_late_letter_is_found_and_all_calls_are_named_alike_in_every_run(shop: Example) -> None:
     """Nothing is pruned: it is one service that sees each failure, and may remember it."""
-    first = shop.run("services.toml")
+    first, told = shop.run("services.toml"), shop.exported()
     assert len(ALL) == 26
     assert judged(first) == ALL
     assert sorted(first.failed) == FAILING
     assert comes_to(first, "shop", "`services.toml`")
     assert "warnings" not in first.out
     assert len(set(first.indices)) == CALLS
-    again = [shop.run("services.toml", option) for option in ("--exhaustive", NO_REDUCTION)]
-    for other in again:
-        assert other.indices == first.indices
-        assert other.judged == first.judged
-        assert comes_to(other, "shop", "`services.toml`, `--reduction none`")
+    for _ in range(2):
+        again = shop.run("services.toml", *AT_ONCE)
+        assert again.judged == first.judged
+        assert again.indices == first.indices
+        assert shop.exported() == told
+
+
+def test_without_reduction_it_comes_to_the_same(shop: Example) -> None:
+    ended = shop.run("services.toml", *NO_REDUCTION)
+    assert judged(ended) == ALL
+    assert sorted(ended.failed) == FAILING
+    assert comes_to(ended, "shop", "`services.toml`, `--reduction none`")
 
 
 def test_once_it_is_fixed_everything_passes(shop: Example) -> None:
