@@ -61,8 +61,12 @@ _GAPS: Final = frozenset({FindingKind.ORPHANED, FindingKind.INCOMPLETE, FindingK
 
 
 def is_unseen(call: Observation, enclosing: Collection[bytes]) -> bool:
-    """Say whether a call failed by itself, so that nobody told what its callee did."""
-    return call.raised is not None and call.injected is None and call.index not in enclosing
+    """Say whether a call failed by itself, so that nobody told what its callee did.
+
+    One that was given up after simulated seconds only is heard of to its end.
+    """
+    by_itself = call.raised is not None and call.injected is None and not call.delayed
+    return by_itself and call.index not in enclosing
 
 
 def unfired(

@@ -62,7 +62,8 @@ class Timing:
 
 def _left_running(event: Observation) -> bool:
     """Say whether what is within an event may go on while its parent does."""
-    by_itself = event.raised is not None and event.injected is None
+    # What took simulated seconds only ended before anybody gave it up.
+    by_itself = event.raised is not None and event.injected is None and not event.delayed
     return by_itself or event.role is Role.BRANCH
 
 

@@ -122,7 +122,9 @@ class Lesson:
         if event.role is Role.BRANCH:
             return self._branched(event, state, depth)
         fault = event.injected
-        if not event.unanswered or (fault is not None and befalls_answer(fault)):
+        # A call that was given up after simulated seconds was served to its end all the same.
+        served = not event.unanswered if fault is None else befalls_answer(fault)
+        if served or (fault is None and event.delayed):
             self._invoked.append((event, request_state(state, event)))
         answer = self._reading.answer(event)
         return outcome_of(answer, fault) if answer.certain else None
