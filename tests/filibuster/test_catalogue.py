@@ -20,6 +20,7 @@ from metaapps.filibuster.catalogue import (
     Catalogue,
     Entry,
     load_analysis,
+    parse_rule,
 )
 from metaapps.filibuster.catalogue.expression import ExpressionError, parse
 from metaapps.filibuster.observation import Observation, Role
@@ -498,3 +499,19 @@ def test_a_complaint_names_the_line(tmp_path: Path, text: str, place: str) -> No
     with pytest.raises(AnalysisError, match=re.escape(place)) as caught:
         load_analysis(file)
     assert "\n" not in str(caught.value)
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "analysis.md"
+
+
+@pytest.mark.parametrize(
+    "example", re.findall(r"```json\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+)
+def test_the_examples_in_the_documentation_are_catalogues(tmp_path: Path, example: str) -> None:
+    assert load_analysis(written(tmp_path, json.loads(example))).entries
+
+
+def test_what_the_documentation_says_in_words_are_faults() -> None:
+    (row,) = re.findall(r"^\| fault \|(.*)\|$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    for words in re.findall("`([^`]+)`", row):
+        parse_rule(f"a→b: {words}")
