@@ -21,6 +21,7 @@ from metaapps.filibuster.tree import Tree, build, ended
 
 _PORT: Final = re.compile(r"(?<=[\w.\]-]):\d{2,5}$")
 _URL_PORT: Final = re.compile(r"(?<=[\w.\]-]):\d{2,5}\b")
+_DEEPEST: Final = 1000
 _PLACE: Final = re.compile(r" \(([^()/\\]+\.py:\d+)\)$")
 
 
@@ -57,9 +58,10 @@ def canonical_line(content: Mapping[str, Any], execution: Execution | None) -> s
 
 
 def _plan(execution: Execution) -> list[dict[str, Any]]:
-    tree = build(execution.observations)
-    parents = {seen.index: seen for seen in tree.preorder}
-    return [_planned(planned, parents) for planned in execution.plan.faults]
+    if not execution.plan.faults:
+        return []
+    events = {seen.index: seen for seen in execution.observations}
+    return [_planned(planned, events) for planned in execution.plan.faults]
 
 
 def _unseen(plan: Plan) -> list[dict[str, Any]]:
@@ -71,7 +73,7 @@ def _planned(planned: PlannedFault, events: Mapping[bytes, Observation]) -> dict
     """Return a planned fault, with the frames from the test to its call if that was made."""
     path: list[str] = []
     at = events.get(planned.index)
-    while at is not None:
+    while at is not None and len(path) < _DEEPEST:
         path.insert(0, str(at.frame))
         at = events.get(at.parent)
     told: dict[str, Any] = {"fault": fault_content(planned.fault)}

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.observation import Execution, Failure, Observation
 from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.store.database import StoreError
 from metaapps.filibuster.wire import decode_observation, encode_observation
+
+_FAULT: Final = tuple(field.name for field in fields(Fault))
+_PLANNED: Final = tuple(field.name for field in fields(PlannedFault))
 
 
 def plan_key(plan: Plan) -> bytes:
@@ -28,7 +31,8 @@ def plan_key(plan: Plan) -> bytes:
 
 def fault_content(fault: Fault) -> dict[str, Any]:
     """Return a fault for JSON, without what it leaves open."""
-    content = {**asdict(fault), "kind": fault.kind.value}
+    content = {name: getattr(fault, name) for name in _FAULT}
+    content["kind"] = fault.kind.value
     if fault.body is not None:
         content["body"] = fault.body.hex()
     return {
@@ -38,7 +42,7 @@ def fault_content(fault: Fault) -> dict[str, Any]:
 
 def encode_plan(plan: Plan) -> str:
     """Return a plan as JSON, with its labels."""
-    return json.dumps([{**asdict(p), **_hex(p)} for p in plan.faults])
+    return json.dumps([_content(planned) for planned in plan.faults])
 
 
 def decode_plan(text: str) -> Plan:
@@ -46,8 +50,9 @@ def decode_plan(text: str) -> Plan:
     return Plan(tuple(_planned(content) for content in json.loads(text)))
 
 
-def _hex(planned: PlannedFault) -> dict[str, Any]:
-    return {"index": planned.index.hex(), "fault": fault_content(planned.fault)}
+def _content(planned: PlannedFault) -> dict[str, Any]:
+    content = {name: getattr(planned, name) for name in _PLANNED}
+    return {**content, "index": planned.index.hex(), "fault": fault_content(planned.fault)}
 
 
 def _planned(content: Mapping[str, Any]) -> PlannedFault:
