@@ -114,12 +114,14 @@ class Rpc(InstrumentationSuite):
 
         return answer
 
-    def refuses(self, work: Callable[[], object] = lambda: None) -> Answer:
+    def refuses(
+        self, work: Callable[[], object] = lambda: None, details: str = "not like this"
+    ) -> Answer:
         """Return what does some work, and refuses."""
 
         def answer(_: bytes, __: Metadata) -> bytes:
             work()
-            raise Refused(self.refusal, "not like this")
+            raise Refused(self.refusal, details)
 
         return answer
 

@@ -79,6 +79,17 @@ class Flows(Rpc):
             assert outcome is not None
             assert (outcome.facts.status, outcome.facts.ok) == (self.refusal, False)
 
+    def test_refusals_that_say_something_else_are_told_apart(self) -> None:
+        recorder = self.recorded()
+        pack("n", 1)  # only those that answer with baggage are believed
+        for details in ("gone", "gone", "elsewhere"):
+            self.service.answer = self.refuses(details=details)
+            failure(self.call)
+        outcomes = (crossed.outcome for crossed in recorder.ended)
+        first, same, other = (ended and ended.facts.digest() for ended in outcomes)
+        assert first == same != other
+        assert None not in (first, other)
+
     def test_an_exception_of_the_callee_is_told_as_it_is(self) -> None:
         recorder = self.recorded(Kind.SERVER)
         own = LookupError("the callee's own")

@@ -113,13 +113,14 @@ def _details(error: Any) -> str | None:
 class Answer:
     """What came of a call: the one message, None for a stream, and how it ended.
 
-    `call` is what the library tells more of the call by.
+    `call` is what the library tells more of the call by. `details` are those of an error.
     """
 
     message: Any
     code: StatusCode | None
     trailing: Any = ()
     call: Any = None
+    details: str | None = None
 
 
 def _payload(asked: Calling) -> bytes | None:
@@ -140,13 +141,13 @@ _TELLERS: Final[Tellers] = {
 
 
 class AnswerFacts:
-    """What an answer says, where it has one message."""
+    """What an answer says, where it has one message; of an error, what its details say."""
 
-    __slots__ = ("_code", "_message")
+    __slots__ = ("_code", "_details", "_message")
 
-    def __init__(self, message: Any, code: object) -> None:
+    def __init__(self, message: Any, code: object, details: str | None = None) -> None:
         """Take the message, None of a stream, and the code, None for one that isn't known."""
-        self._message, self._code = message, code
+        self._message, self._code, self._details = message, code, details
 
     @property
     def status(self) -> int | None:
@@ -157,6 +158,8 @@ class AnswerFacts:
         return self._code is StatusCode.OK
 
     def digest(self) -> bytes | None:
+        if self._details is not None:
+            return digest(self._details.encode())
         return digest(content(self._message))
 
     def size(self) -> int | None:
@@ -187,8 +190,11 @@ class ClientAdapter:
         return Metadata(response.trailing)
 
     def facts(self, response: Answer) -> Facts:
-        """Describe an answer."""
-        return AnswerFacts(response.message, response.code)
+        """Describe an answer. What no callee of ours said may name ports, and tells nothing."""
+        details = response.details
+        if details is not None and self.response_carrier(response).get(NAME) is None:
+            details = None
+        return AnswerFacts(response.message, response.code, details)
 
     def lends(self, request: Calling) -> bool:
         """Say that ids may go with one message whose answer is one: streams are answered late."""
@@ -208,11 +214,13 @@ class ClientAdapter:
     def answer(self, error: BaseException) -> Answer | None:
         """Return the answer that a status tells of: it brings baggage home as any other."""
         if isinstance(error, AioRpcError):
-            return Answer(None, error.code(), error.trailing_metadata())
+            trailing = error.trailing_metadata()
+            return Answer(None, error.code(), trailing, details=error.details() or "")
         if isinstance(error, channel._InactiveRpcError | channel._Rendezvous):
             # Its methods would wait for the end of a call whose end this is a part of.
             state = error._state
-            return Answer(None, state.code, state.trailing_metadata)
+            details = state.details or ""
+            return Answer(None, state.code, state.trailing_metadata, details=details)
         return None
 
     def edited(self, response: Answer, edit: Edit) -> bytes:
