@@ -217,9 +217,10 @@ def _observed(
 
 def _result(outcome: Outcome) -> dict[str, Any]:
     facts = outcome.facts
+    told: dict[str, Any] = {"status": facts.status, "digest": facts.digest()}
     if isinstance(outcome, Raised):
-        return {"raised": outcome.name, "status": facts.status, "ok": False}
-    return {"status": facts.status, "ok": facts.ok, "digest": facts.digest()}
+        return {**told, "raised": outcome.name, "ok": False}
+    return {**told, "ok": facts.ok}
 
 
 def _shown(call: Call) -> str:
