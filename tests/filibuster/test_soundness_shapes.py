@@ -26,6 +26,8 @@ def test_its_bug_is_found(name: str) -> None:
     for strength in (Strength.STRICT, Strength.DYNAMIC):
         events = made.searched(strength)
         strict = strength is Strength.STRICT
+        if made.network.application.reads_errors and not strict:
+            continue
         assert not made.missed(events, bodies=strict)
         assert not [*made.mispredicted(events, bodies=strict)]
 

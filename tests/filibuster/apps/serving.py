@@ -243,6 +243,8 @@ def _check(test: Test, got: bytes | _Failed, wanted: bytes | _Failed) -> None:
     elif test.check == "never trapped":
         said = got.body if isinstance(got, _Failed) else got
         assert said != b"trapped", f"{how} trapped"
+    elif test.check == "says why":
+        assert isinstance(got, bytes) or got.body, f"{how} without a word"
     elif test.check == "exact":
         assert isinstance(got, _Failed) or got == wanted, f"{got!r}"
     elif got != wanted:

@@ -1,6 +1,6 @@
 """Applications that are known to mislead reductions, each the smallest of its kind.
 
-All have one functional test, which fails when the top service answers 500, and two faults.
+All have two faults, and a functional test of one call, which fails by an answer of 500 in most.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 
 from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.catalogue import Catalogue, Entry
+from tests.filibuster.apps.post import STRICT
 from tests.filibuster.apps.program import (
     Application,
     Ask,
@@ -31,12 +32,12 @@ TWO_FAULTS: Final = Catalogue(
 
 
 def application(
-    *programs: Program, test: Test | None = None, catalogue: Catalogue = TWO_FAULTS
+    *programs: Program, check: str = "never 500", reads_errors: bool = False
 ) -> Application:
     """Return an application; the test calls the first of its programs."""
     services = {program.name: program for program in programs}
-    asked = test or Test((Ask(programs[0].name),))
-    return Application(services, asked, catalogue)
+    test = Test((Ask(programs[0].name),), check)
+    return Application(services, test, TWO_FAULTS, reads_errors)
 
 
 def asks(target: str, policy: str = "propagate", *fallbacks: str, retries: int = 0) -> Try:
@@ -83,6 +84,13 @@ SHAPES: Final[Mapping[str, Application]] = {
     "branches that fail together": application(
         _top(Fan((asks("a", "degrade"), asks("b", "degrade")), (asks("c", "degrade"),)), trap=2),
         *_LEAVES,
+    ),
+    "an exception that says why": application(
+        _top(Try(Ask("shop", library=STRICT), "relay")),
+        Program("shop", (asks("a"),)),
+        *_LEAVES,
+        check="says why",
+        reads_errors=True,
     ),
     "a long chain": application(
         _top(asks("s1", "crash")),
