@@ -76,7 +76,9 @@ def _fits(rule: Rule, seen: Observation, tree: Tree) -> bool:
     entry = Entry.of(rule)
     if not (entry.fits(seen) and entry.in_time(seen, tree)):
         return False
-    return rule.attempts is None or _attempt(seen, tree) <= rule.attempts
+    if rule.attempts is None:
+        return True
+    return seen.index not in tree.ambiguous and _attempt(seen, tree) <= rule.attempts
 
 
 def _attempt(call: Observation, tree: Tree) -> int:
@@ -115,7 +117,7 @@ def _why_not(rule: Rule, tree: Tree) -> str:
     if any(entry.fits(seen) for seen in named):
         if rule.after is not None:
             return f"fits no call that came after a successful {rule.after}"
-        return "fits no first attempt"
+        return "fits only calls that are made at once and can't be told apart: leave 'first' out"
     if named:
         libraries = _told({seen.library: None for seen in named})
         return f"fits no call: {worded(rule.fault)} is no fault of {libraries}"

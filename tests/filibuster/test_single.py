@@ -141,6 +141,20 @@ def test_a_rule_whose_calls_all_fail_by_another_one_is_refused() -> None:
         settled(application(), "*→depot: refused", "stock→*: timeout")
 
 
+def test_calls_that_cannot_be_told_apart_fail_together_or_not_at_all() -> None:
+    app = application()
+
+    def run(plan: Plan) -> Execution:
+        ran = app.run(plan)
+        seen = (replace(each, ambiguous=each.target == "press") for each in ran.observations)
+        return replace(ran, observations=tuple(seen))
+
+    *_, last = settle(run, [parse_rule("shop→press: status 503")])
+    assert labels(last) == ["shop → press POST /news: status 503"]
+    with pytest.raises(RuleError, match="can't be told apart"):
+        [*settle(run, [parse_rule("shop→press: status 503 first 1")])]
+
+
 def test_retries_without_end_are_given_up() -> None:
     app = application(10 * MOST_RUNS)
     with pytest.raises(RuleError, match="first 3"):
