@@ -87,7 +87,7 @@ SHAPES: Final[Mapping[str, Application]] = {
     ),
     "an exception that says why": application(
         _top(Try(Ask("shop", library=STRICT), "relay")),
-        Program("shop", (asks("a"),)),
+        Program("shop", (Try(Ask("a", library=STRICT)),)),
         *_LEAVES,
         check="says why",
         reads_errors=True,
