@@ -14,9 +14,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import crossings, forks, hop, measure, spans
+from benchmarks import crossings, forks, hop, measure, orders, spans
 
-PAIRS = {pair.name: pair for pair in (*crossings.PAIRS, *forks.PAIRS, *hop.PAIRS, *spans.PAIRS)}
+_MODULES = (crossings, forks, hop, orders, spans)
+PAIRS = {pair.name: pair for module in _MODULES for pair in module.PAIRS}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,9 +11,9 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
-from baggage.boundary import Call, Flow, Interest, Kind
+from baggage.boundary import PROCEED, Call, Flow, Interest, Kind
 from baggage.context import Branch, branch, current
 from baggage.values import Key, Value
 from metaapps.filibuster import flows, messages, reporting, settings
@@ -21,6 +21,7 @@ from metaapps.filibuster.coverage.arrival import Attribution, attribution
 from metaapps.filibuster.flows import NAME, passing, progress_of
 from metaapps.filibuster.foreign import asking
 from metaapps.filibuster.foreign import headers as foreign_headers
+from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.client import ForeignClient
 from metaapps.filibuster.index import DIGEST_SIZE
 from metaapps.filibuster.lineage import Progress
@@ -34,6 +35,17 @@ _log = logging.getLogger("metaapps.filibuster")
 # A message is a branch too: it begins where it is put, and ends when its consumer is done with it.
 _BRANCHING: Final = frozenset({Kind.SPAWN, Kind.PRODUCER})
 _BRANCHES: Final = frozenset({Kind.RUN, Kind.CONSUMER})
+
+
+_STANDING: Final = f"{NAME}.standing"
+
+
+class _Standing(NamedTuple):
+    """What holds for all that a branch does: whose orders, and the foreign call that it serves."""
+
+    app: Filibuster
+    orders: Orders | None
+    served: Served | None
 
 
 def create() -> Filibuster:
@@ -82,17 +94,24 @@ class Filibuster:
         running = branch()
         if running is None:
             return passing()
-        orders = self._orders(running)
         if not call.kind.departs:
-            return self._arrive(call, orders, running)
+            if self._is_only_passed_on(call, running):
+                return _serving(running)
+            return self._arrive(call, self._orders(running), running)
         progress = progress_of(running)
         if progress is None:
             return passing()
+        standing: _Standing | None = running.notes.get(_STANDING)
+        if standing is None or standing.app is not self:
+            known = self._believed(running.unpack(ORDERS))
+            standing = running.notes[_STANDING] = _Standing(self, known, asking.served_by(running))
+        orders = self._timely(standing.orders)
         if orders is None:
-            return self._ask(call, progress, running)
+            return self._ask(call, progress, standing.served)
         if call.kind in _BRANCHING:
             return self._branch(call, orders, progress, running)
-        return flows.calling(call, orders, progress, running, by_test=self._by_test)
+        served = standing.served
+        return flows.calling(call, orders, progress, running, served, by_test=self._by_test)
 
     def overflow(self, key: Key, values: Sequence[Value]) -> None:
         """Report observations that are too late for a response, or that nobody waits for."""
@@ -152,14 +171,24 @@ class Filibuster:
                 return asking.serving(call, came, self._server, running)
         return passing() if orders is None else flows.arriving(call, orders, running)
 
-    def _ask(self, call: Call, progress: Progress, running: Branch) -> Flow:
-        served = asking.served_by(running)
+    def _is_only_passed_on(self, call: Call, running: Branch) -> bool:
+        """Say whether orders that arrive need not be read, until something is done under them."""
+        return (
+            call.kind is Kind.SERVER
+            and bool(running.baggage.origin)
+            and self._coverage is None
+            and self._server is None
+        )
+
+    def _ask(self, call: Call, progress: Progress, served: Served | None) -> Flow:
         if self._server is None or served is None or call.kind in _BRANCHING:
             return passing()
         return asking.calling(call, served, progress, self._server)
 
     def _orders(self, running: Branch) -> Orders | None:
-        orders = self._believed(running.baggage.unpack(ORDERS))
+        return self._timely(self._believed(running.unpack(ORDERS)))
+
+    def _timely(self, orders: Orders | None) -> Orders | None:
         if orders is None or orders.expires >= time.time():
             return orders
         self._ignore("they expired: do the clocks of the explorer and of this machine agree?")
@@ -178,6 +207,14 @@ class Filibuster:
         if not self._distrusted:
             self._distrusted = True
             _log.warning("orders ignored: %s", reason)
+
+
+def _serving(running: Branch) -> Flow:
+    """Serve a call of an instrumented caller, who observes it."""
+    yield PROCEED
+    standing: _Standing | None = running.notes.get(_STANDING)
+    flows.served(None if standing is None else standing.orders, running)
+    return None
 
 
 def _encoded(values: Sequence[Value]) -> list[bytes]:

@@ -5,7 +5,9 @@ Who is believed, and who is asked at all, is `app`'s affair; messages are `messa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from baggage.boundary import (
@@ -22,6 +24,7 @@ from baggage.boundary import (
 from baggage.context import Branch
 from metaapps.filibuster import latency, reporting
 from metaapps.filibuster.foreign import asking
+from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.index import TEST, BranchFrame, stable_operation
 from metaapps.filibuster.lineage import Lineage, Progress, Step
 from metaapps.filibuster.observation import Observation, Role
@@ -29,6 +32,7 @@ from metaapps.filibuster.orders import LINEAGE, SEEN, Orders
 from metaapps.filibuster.wire import decode_lineage, encode_lineage, encode_observation
 
 NAME: Final = "filibuster"
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _MAX_ARGUMENTS: Final = 300
 
 
@@ -48,6 +52,8 @@ def progress_of(running: Branch) -> Progress | None:
         lineage = lineage_of(running)
         if lineage is None:
             return None
+        if not lineage.process:
+            lineage = lineage.arrived(running.service)
         progress = running.notes.setdefault(NAME, Progress(lineage))
     return progress.working
 
@@ -72,15 +78,21 @@ def tell(running: Branch, seen: Observation) -> None:
 
 
 def calling(
-    call: Call, orders: Orders, progress: Progress, running: Branch, *, by_test: bool
+    call: Call,
+    orders: Orders,
+    progress: Progress,
+    running: Branch,
+    served: Served | None,
+    *,
+    by_test: bool,
 ) -> Flow:
-    """Make a call, or let it fail if that is planned."""
+    """Make a call, or let it fail if that is planned; `served` is for foreign callees."""
     step = progress.call(call, by_test=by_test, by_payload=orders.by_payload)
     ambiguous = True
     try:
         proceed = Proceed(
             down={LINEAGE: encode_lineage(step.below)},
-            headers=asking.told_below(step, asking.served_by(running)),
+            headers=NO_HEADERS if served is None else asking.told_below(step, served),
         )
         planned = None if by_test else orders.at(step.index)
         reckoned = latency.reckoning(orders, planned, call, step.index, running)
@@ -102,19 +114,22 @@ def calling(
 def arriving(call: Call, orders: Orders, running: Branch) -> Flow:
     """Serve a call. One that comes straight from the functional test is observed here."""
     step = None if running.baggage.origin else reporting.arrive(orders, call)
-    lineage = lineage_of(running) if step is None else step.below
     outcome = yield (
-        PROCEED
-        if lineage is None
-        else Proceed(down={LINEAGE: encode_lineage(lineage.arrived(call.source))})
+        PROCEED if step is None else Proceed(down={LINEAGE: encode_lineage(step.below)})
     )
     if step is not None:
         seen = _observed(call, step, outcome, by_test=True)
         tell(running, replace(seen, source=TEST, target=call.source, site=UNKNOWN_SITE))
-    latency.answered(orders, running)
-    if lineage is not None and SERVED_AHEAD in running.notes:
-        tell(running, ended(lineage.index))
+    served(orders, running)
     return None
+
+
+def served(orders: Orders | None, running: Branch) -> None:
+    """Note that a call has been served, under orders if anything was done meanwhile."""
+    if orders is not None:
+        latency.answered(orders, running)
+    if SERVED_AHEAD in running.notes:
+        tell(running, ended(running.notes[SERVED_AHEAD]))
 
 
 SERVED_AHEAD: Final = f"{NAME}.ahead"
@@ -124,7 +139,7 @@ def ahead(call: Call, running: Branch) -> None:
     """Say that a call's answer leaves while it is still served: its end is to be waited for."""
     lineage = lineage_of(running)
     if call.kind is Kind.SERVER and lineage is not None and SERVED_AHEAD not in running.notes:
-        running.notes[SERVED_AHEAD] = True
+        running.notes[SERVED_AHEAD] = lineage.index
         serving = Observation(
             role=Role.SERVING,
             index=lineage.index,

@@ -8,11 +8,11 @@ the checkout path, line numbers or ports. Counting occurrences is up to the bran
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
 from baggage.boundary import CallSite
+from baggage.boundary.value import value
 
 DIGEST_SIZE: Final = 16
 ROOT: Final = bytes(DIGEST_SIZE)
@@ -28,7 +28,7 @@ _VOLATILE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallFrame:
     """One call: who calls from where, what it asks for, and which time this is in its branch.
 
@@ -67,7 +67,7 @@ def call_frame(
     return CallFrame(source, site.module, site.function, operation, occurrence, payload)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BranchFrame:
     """One branch of execution (a thread, a task), numbered from 1 in its parent's program order."""
 

@@ -49,9 +49,7 @@ _START: Final = Moment(ROOT)
 
 def is_reckoned(orders: Orders) -> bool:
     """Say whether delays are planned that are only reckoned with."""
-    if orders.real_latency:
-        return False
-    return any(planned.fault.kind is FaultKind.DELAY for planned in orders.plan.faults)
+    return orders.delays and not orders.real_latency
 
 
 def moments(values: Iterable[Value]) -> list[Moment]:

@@ -8,17 +8,18 @@ their origin. Clocks, like indices, only travel down.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Lock
-from typing import Final, TypeAlias
+from typing import Final
 
 from baggage.boundary import Call
+from baggage.boundary.value import value
 from metaapps.filibuster import index
-from metaapps.filibuster.index import BranchFrame, CallFrame, call_frame
+from metaapps.filibuster.index import BranchFrame, CallFrame
 from metaapps.filibuster.worker import Worker, racing, worker
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lineage:
     """What a callee or a forked branch is told: its index, and the clocks of whoever made it."""
 
@@ -35,7 +36,7 @@ class Lineage:
 ROOT: Final = Lineage(index.ROOT, index.TEST)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step:
     """One call or fork that a branch is about to make; `frame` is the last one of its index."""
 
@@ -46,6 +47,7 @@ class Step:
     clock: Mapping[str, int]
     origin: Mapping[str, int]
     below: Lineage
+    group: _Same | None = field(default=None, compare=False, repr=False)
 
     @property
     def occurrence(self) -> int:
@@ -75,6 +77,7 @@ class Progress:
         "_lock",
         "_message",
         "_open",
+        "_opener",
         "_position",
         "_works",
         "lineage",
@@ -86,8 +89,9 @@ class Progress:
         self._lock = Lock()
         self._position = 0
         self._branches = _Same()
-        self._calls: dict[CallFrame, _Same] = {}
-        self._open: dict[Worker, int] = {}
+        self._calls: dict[object, _Same] = {}
+        self._open = 0
+        self._opener: Worker | None = None
         self._crowded = False
         self._before = -1
         self._works: bool | None = None
@@ -114,41 +118,39 @@ class Progress:
         """Count one call: the clock ticks."""
         operation = index.stable_operation(call.operation)
         content = call.payload if by_payload else None
-        alike = call_frame(call.source, call.site, operation, 0, by_test=by_test, payload=content)
+        site = call.site
+        alike = (
+            (operation, content)
+            if by_test
+            else (call.source, site.module, site.function, operation, content)
+        )
         caller = worker()
         with self._lock:
-            occurrence = self._count(alike, caller)
-            lineage = self.lineage
+            group = self._calls.get(alike)
+            if group is None:
+                group = self._calls[alike] = _Same()
+            occurrence = group.count(caller)
+            if self._open and self._opener != caller:
+                self._crowded = True
+            self._open += 1
+            self._opener = caller
+            lineage, position = self.lineage, self._position
+            self._position = position + 1
             process = lineage.process
             clock = {**lineage.clock, process: lineage.clock.get(process, 0) + 1}
             self.lineage = Lineage(lineage.index, process, clock, lineage.origin)
-            position = self._position
-            self._position += 1
-        frame = CallFrame(
-            alike.source, alike.module, alike.function, operation, occurrence, content
+        frame = index.call_frame(
+            call.source, site, operation, occurrence, by_test=by_test, payload=content
         )
         name = index.child(lineage.index, frame)
         below = Lineage(name, "", clock)
-        return Step(name, lineage.index, position, frame, clock, lineage.origin, below)
+        return Step(name, lineage.index, position, frame, clock, lineage.origin, below, group)
 
     def called(self, step: Step) -> bool:
-        """Note, for the worker that began it, that a call is over; say if it's ambiguous."""
-        frame = step.frame
-        if isinstance(frame, BranchFrame):
-            return False
-        alike = CallFrame(
-            frame.source, frame.module, frame.function, frame.operation, 0, frame.payload
-        )
+        """Note that a call is over, whoever ends it; say if it's ambiguous."""
         with self._lock:
-            same = self._calls[alike]
-            caller = same.begun.pop(frame.occurrence, None)
-            if caller is not None:
-                left = self._open[caller] - 1
-                if left:
-                    self._open[caller] = left
-                else:
-                    del self._open[caller]
-            return same.ambiguous(self._crowded)
+            self._open -= 1
+            return step.group is not None and step.group.ambiguous(self._crowded)
 
     def fork(self) -> Step:
         """Count one branch that starts here."""
@@ -175,31 +177,17 @@ class Progress:
             self._position += 1
             return self._position - 1
 
-    def _count(self, alike: CallFrame, caller: Worker) -> int:
-        """Count a call that begins. The lock is held."""
-        same = self._calls.get(alike)
-        if same is None:
-            same = self._calls[alike] = _Same()
-        occurrence = same.count(caller)
-        same.begun[occurrence] = caller
-        running = self._open
-        running[caller] = running.get(caller, 0) + 1
-        if len(running) > 1:
-            self._crowded = True
-        return occurrence
-
 
 class _Same:
     """What is counted as one: how many there were, and whether it was always the same worker."""
 
-    __slots__ = ("_first", "_number", "_racing", "_several", "begun")
+    __slots__ = ("_first", "_number", "_racing", "_several")
 
     def __init__(self) -> None:
         self._first: Worker | None = None
         self._number = 0
         self._several = False
         self._racing = False
-        self.begun: _Begun = {}
 
     def count(self, by: Worker) -> int:
         first = self._first
@@ -213,6 +201,3 @@ class _Same:
 
     def ambiguous(self, crowded: bool) -> bool:
         return self._several and (crowded or self._racing)
-
-
-_Begun: TypeAlias = dict[int, Worker]

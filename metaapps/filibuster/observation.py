@@ -6,12 +6,13 @@ Plain values, without their encoding (`wire`) and without conclusions (`reduce`,
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
 from baggage.boundary import UNKNOWN_SITE, CallSite, Fault
+from baggage.boundary.value import value
 from metaapps.filibuster.index import BranchFrame, Frame, call_frame
 from metaapps.filibuster.plan import Plan
 
@@ -43,7 +44,7 @@ EVENTS: Final = frozenset({Role.CALL, Role.BRANCH, Role.ASK})
 """The roles of what happened in an execution; the others tell how far one has heard of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Observation:
     """One call, branch or question, seen where it was made.
 
@@ -63,6 +64,7 @@ class Observation:
     Of an ASK: `target` is the service that was asked about ("" for any), `ok` the answer.
     """
 
+    _: KW_ONLY
     role: Role
     index: bytes
     parent: bytes

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
+from baggage.boundary import FaultKind
 from baggage.values import Direction, Key
 from metaapps.filibuster.index import PREFIX_SIZE
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
@@ -40,12 +41,16 @@ class Orders:
     by_payload: bool = False
     real_latency: bool = False
     key: bytes = field(default=b"", compare=False, repr=False)
+    delays: bool = field(init=False, compare=False, repr=False)
+    """Whether anything is planned to take longer."""
     _planned: Mapping[bytes, PlannedFault] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make what is asked at every call quick to find."""
         planned = {each.index[:PREFIX_SIZE]: each for each in self.plan.faults}
+        delays = any(each.fault.kind is FaultKind.DELAY for each in self.plan.faults)
         object.__setattr__(self, "_planned", planned)
+        object.__setattr__(self, "delays", delays)
 
     def at(self, index: bytes) -> PlannedFault | None:
         """Return what is planned for a call or a message, None if it shall go through."""

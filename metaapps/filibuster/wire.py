@@ -120,8 +120,11 @@ def _flat(
     clock: Mapping[str, int], origin: Mapping[str, int]
 ) -> tuple[Sequence[str], list[int], list[int]]:
     """Return the processes that two clocks know, and what each of the clocks says of them."""
-    processes = list(clock) if clock.keys() >= origin.keys() else list({**clock, **origin})
-    return processes, [clock.get(p, 0) for p in processes], [origin.get(p, 0) for p in processes]
+    if not origin:
+        return list(clock), list(clock.values()), []
+    if not clock.keys() >= origin.keys():
+        clock = {**dict.fromkeys(origin, 0), **clock}
+    return list(clock), list(clock.values()), [origin.get(process, 0) for process in clock]
 
 
 def _clocks(message: Any) -> tuple[Mapping[str, int], Mapping[str, int]]:
@@ -132,19 +135,25 @@ def _clocks(message: Any) -> tuple[Mapping[str, int], Mapping[str, int]]:
 
 def encode_observation(seen: Observation) -> bytes:
     """Return an observation as bytes."""
+    # Field by field: it is done at every call, and takes half the time that a constructor does.
+    message: Any = pb.Observation()
     site = seen.site
-    processes, clock, origin = _flat(seen.clock, seen.origin)
-    message = pb.Observation(
-        role=seen.role.value,
-        module=site.module,
-        function=site.function,
-        line=site.line,
-        processes=processes,
-        clock=clock,
-        origin=origin,
-        injected=None if seen.injected is None else _from_fault(seen.injected),
-        **dict(zip(_PLAIN, _plain(seen), strict=True)),
-    )
+    message.role = seen.role.value
+    message.index, message.parent, message.position = seen.index, seen.parent, seen.position
+    message.source, message.target, message.library = seen.source, seen.target, seen.library
+    message.method, message.operation = seen.method, seen.operation
+    message.arguments, message.occurrence, message.ok = seen.arguments, seen.occurrence, seen.ok
+    message.module, message.function, message.line = site.module, site.function, site.line
+    for name, value in zip(_RARE, _rare(seen), strict=True):
+        if value is not None and value is not False:
+            setattr(message, name, value)
+    if seen.clock or seen.origin:
+        processes, clock, origin = _flat(seen.clock, seen.origin)
+        message.processes.extend(processes)
+        message.clock.extend(clock)
+        message.origin.extend(origin)
+    if seen.injected is not None:
+        message.injected.CopyFrom(_from_fault(seen.injected))
     blob: bytes = message.SerializeToString()
     return blob
 
@@ -171,7 +180,18 @@ _PLAIN: Final = (
     "by_payload",
     "ambiguous",
 )
-_plain: Final = attrgetter(*_PLAIN)
+_RARE: Final = (
+    "payload",
+    "timeout",
+    "raised",
+    "status",
+    "digest",
+    "delayed",
+    "by_test",
+    "by_payload",
+    "ambiguous",
+)
+_rare: Final = attrgetter(*_RARE)
 _FAULT: Final = ("status", "name", "body", "seconds", "edit", "late")
 _OPTIONAL: Final = frozenset({"payload", "timeout", "raised", "status", "digest", *_FAULT[:-1]})
 
