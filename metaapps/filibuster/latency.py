@@ -14,7 +14,7 @@ from struct import Struct
 from typing import Final
 
 from baggage.boundary import Call, Fault, FaultKind, Inject, Outcome, Proceed
-from baggage.context import Branch
+from baggage.context import Branch, branch
 from baggage.values import Direction, Key, Value
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Observation, Role
@@ -122,7 +122,7 @@ class Reckoning:
         if micros:
             begun = self._begun
             after = replace(begun, micros=begun.micros + micros)
-            self._running.pack(TOOK, after.encoded())
+            self._here.pack(TOOK, after.encoded())
         injected = self._delay if self._other is None else seen.injected
         return replace(seen, injected=injected, delayed=micros / 1_000_000)
 
@@ -131,7 +131,12 @@ class Reckoning:
 
     def _took(self) -> int:
         own = 0 if self._delay is None else _micros(self._delay.seconds or 0.0)
-        return own + took(_known(self._running), self._index)
+        return own + took(_known(self._here), self._index)
+
+    @property
+    def _here(self) -> Branch:
+        """The branch that knows the answer: a call's own, until somebody takes the answer there."""
+        return branch() or self._running
 
 
 def reckoning(

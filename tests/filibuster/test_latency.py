@@ -49,6 +49,17 @@ def test_what_calls_take_one_after_the_other_adds_up_to_the_caller_above(lab: La
     assert took["front GET /serve/twice 1"] == 2.0
 
 
+@pytest.mark.parametrize("client", ["grpc", "grpc_aio"])
+def test_a_deadline_passes_while_a_service_waits_for_another_one(lab: Lab, client: str) -> None:
+    path = f"/call/through/{client}"
+    said, took = outcomes(lab, "mid→back: delay 999ms", path=path)
+    assert isinstance(said, dict)
+    assert (len(said["answer"]), took["front /faults.Lab/Twice 1"]) == (2, 1.998)
+    said, took = outcomes(lab, "mid→back: delay 1s", path=path)
+    assert isinstance(said, dict)
+    assert (said["status"], took["front /faults.Lab/Twice 1"]) == ("DEADLINE_EXCEEDED", 2.0)
+
+
 def test_of_calls_at_the_same_time_the_longest_counts_and_later_ones_add_to_it(lab: Lab) -> None:
     together = ("mid→back GET /serve/left: delay 1.2s", "mid→back GET /serve/right: delay 900ms")
     said, took = outcomes(lab, *together, path="/call/together")

@@ -79,16 +79,16 @@ def by_urllib3(url: str, timeout: float) -> str:
     return answer.data.decode()
 
 
-def by_grpc(target: str, timeout: float) -> str:
+def by_grpc(target: str, timeout: float, method: str = "Item") -> str:
     with grpc.insecure_channel(target) as channel:
-        asking: Any = channel.unary_unary("/faults.Back/Item")
+        asking: Any = channel.unary_unary(f"/faults.Lab/{method}")
         answer: bytes = asking(b"", timeout=timeout)
         return answer.decode()
 
 
-async def by_grpc_aio(target: str, within: float) -> str:
+async def by_grpc_aio(target: str, within: float, method: str = "Item") -> str:
     async with grpc.aio.insecure_channel(target) as channel:
-        asking: Any = channel.unary_unary("/faults.Back/Item")
+        asking: Any = channel.unary_unary(f"/faults.Lab/{method}")
         answer: bytes = await asking(b"", timeout=within)
         return answer.decode()
 
@@ -157,6 +157,15 @@ def through() -> ResponseReturnValue:
     return jsonify(outcome(lambda: ask("requests", "twice", 2.0, "mid")))
 
 
+@app.get("/call/through/<client>")
+def through_grpc(client: str) -> ResponseReturnValue:
+    """Ask the one in the middle by gRPC, who asks the last one twice."""
+    target = request.args[f"mid-{client}"]
+    if client == "grpc":
+        return jsonify(outcome(lambda: by_grpc(target, 2.0, "Twice")))
+    return jsonify(outcome(lambda: asyncio.run(by_grpc_aio(target, 2.0, "Twice"))))
+
+
 @app.get("/call/together")
 def together() -> ResponseReturnValue:
     """Ask the one in the middle, who asks the last one for two things at once, and then for one."""
@@ -173,6 +182,29 @@ def aside() -> ResponseReturnValue:
 def queued() -> ResponseReturnValue:
     for job in ("first", "second"):
         jobs.put((job, os.environ["BACK_URL"]))
+    return jsonify("put")
+
+
+@app.get("/call/queue/asyncio")
+def queued_in_loop() -> ResponseReturnValue:
+    """Let a task work on what another one puts, and wait until it has."""
+    url = os.environ["BACK_URL"]
+
+    async def work(tasks: asyncio.Queue[str]) -> None:
+        while True:
+            await by_aiohttp(f"{url}/serve/{await tasks.get()}", TIMEOUT)
+            tasks.task_done()
+
+    async def put() -> None:
+        tasks: asyncio.Queue[str] = asyncio.Queue()
+        worker = asyncio.create_task(work(tasks))
+        for job in ("first", "second"):
+            await tasks.put(job)
+        await tasks.join()
+        worker.cancel()
+        await asyncio.wait([worker])
+
+    asyncio.run(put())
     return jsonify("put")
 
 
@@ -227,16 +259,31 @@ def item(asked: bytes, context: object) -> bytes:
     return json.dumps(ITEM).encode()
 
 
-async def item_async(asked: bytes, context: object) -> bytes:
+def twice(asked: bytes, context: object) -> bytes:
+    url = f"{os.environ['BACK_URL']}/serve/item"
+    return json.dumps([by_requests(url, TIMEOUT) for _ in range(2)]).encode()
+
+
+async def item_in_loop(asked: bytes, context: object) -> bytes:
     return item(asked, context)
+
+
+async def twice_in_loop(asked: bytes, context: object) -> bytes:
+    url = f"{os.environ['BACK_URL']}/serve/item"
+    return json.dumps([await by_aiohttp(url, TIMEOUT) for _ in range(2)]).encode()
+
+
+def served_by(item: Any, twice: Any) -> Any:
+    methods = {"Item": item, "Twice": twice}
+    behaviours: Any = {
+        name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()
+    }
+    return (grpc.method_handlers_generic_handler("faults.Lab", behaviours),)
 
 
 def blocking() -> int:
     server = grpc.server(ThreadPoolExecutor(8))
-    handler: Any = grpc.unary_unary_rpc_method_handler(item)
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler("faults.Back", {"Item": handler}),)
-    )
+    server.add_generic_rpc_handlers(served_by(item, twice))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     running.append(server)
@@ -248,10 +295,7 @@ def in_loop() -> int:
 
     async def serving() -> None:
         server = grpc.aio.server()
-        handler: Any = grpc.unary_unary_rpc_method_handler(item_async)
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler("faults.Back", {"Item": handler}),)
-        )
+        server.add_generic_rpc_handlers(served_by(item_in_loop, twice_in_loop))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         started.put(port)
@@ -262,7 +306,7 @@ def in_loop() -> int:
 
 
 running: list[object] = []
-ports = {"grpc": blocking(), "grpc_aio": in_loop()} if NAME == "back" else {}
+ports = {} if NAME == "front" else {"grpc": blocking(), "grpc_aio": in_loop()}
 threading.Thread(target=work, daemon=True).start()
 
 if __name__ == "__main__":

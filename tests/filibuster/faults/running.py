@@ -64,11 +64,15 @@ class Lab:
     query: str = field(init=False)
 
     def __post_init__(self) -> None:
-        ports = self.log()["ports"]
-        self.query = "&".join(f"back-{name}=127.0.0.1:{port}" for name, port in ports.items())
+        ports = {
+            f"{service}-{library}": port
+            for service in ("mid", "back")
+            for library, port in self.log(service)["ports"].items()
+        }
+        self.query = "&".join(f"{name}=127.0.0.1:{port}" for name, port in ports.items())
 
-    def log(self) -> Any:
-        with urlopen(f"{self.environment['BACK_URL']}/log") as answer:
+    def log(self, service: str = "back") -> Any:
+        with urlopen(f"{self.environment[f'{service.upper()}_URL']}/log") as answer:
             return json.load(answer)
 
     def under(self, *rules: str, path: str, real_latency: bool = False) -> Came:
@@ -83,7 +87,7 @@ class Lab:
         standing = Standing(self.environment, self.environment["FILIBUSTER_KEY"])
         with Coordinator(standing.key.encode()) as coordinator:
             terms = Terms(20.0, real_latency=real_latency)
-            runner = Runner(asking, standing, coordinator, terms)  # type: ignore[arg-type]
+            runner = Runner(asking, standing, coordinator, terms)
 
             def run(plan: Plan) -> Execution:
                 self.log()
