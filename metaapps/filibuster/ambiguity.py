@@ -17,18 +17,17 @@ from metaapps.filibuster.observation import Observation, Role
 
 def ambiguous_groups(events: Iterable[Observation]) -> Iterator[Sequence[Observation]]:
     """Yield what can't be told apart, each group in the order of `events`."""
-    alike: dict[tuple[bytes, object], list[Observation]] = defaultdict(list)
+    named = [event for event in events if event.role is not Role.ASK]
+    # Most executions have none: then nothing is compared.
+    marked = {(event.parent, _kind(event)) for event in named if event.ambiguous}
+    within = {parent for parent, _ in marked}
+    alike: dict[tuple[bytes, object], list[Observation]] = {kind: [] for kind in marked}
     begin_alike: dict[bytes, list[Observation]] = defaultdict(list)
-    marked: set[tuple[bytes, object]] = set()
-    for event in events:
-        if event.role is Role.ASK:
-            continue
+    for event in named:
         begin_alike[event.index[:PREFIX_SIZE]].append(event)
-        kind = event.parent, _kind(event)
-        alike[kind].append(event)
-        if event.ambiguous:
-            marked.add(kind)
-    yield from (group for kind, group in alike.items() if kind in marked)
+        if event.parent in within and (kind := (event.parent, _kind(event))) in marked:
+            alike[kind].append(event)
+    yield from sorted(alike.values(), key=lambda group: named.index(group[0]))
     yield from (group for group in begin_alike.values() if len(group) > 1)
 
 
