@@ -56,7 +56,7 @@ class Observation:
     came back: `raised` is the full name of an exception, or else `status`, `ok` and `digest` (of
     what the application read; None where that can't be known) tell the answer. `injected` is the
     fault that was really enacted. `by_test` marks the functional test's own calls. `delayed` are
-    the simulated seconds that it took, beside the real ones; of an END, those that the branch took.
+    the simulated seconds that it took, beside the real ones.
 
     `by_payload` says that `payload` is a part of the index. `ambiguous` calls and branches can't be
     told from others that were made at the same time, within one branch: their index says nothing.
