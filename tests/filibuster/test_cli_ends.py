@@ -67,7 +67,8 @@ def test_an_interrupted_run_cleans_up(own: Shell, number: signal.Signals) -> Non
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == (
-        "filibuster: interrupted: 1 counterexamples so far, in .filibuster/counterexamples\n"
+        "filibuster: interrupted: 1 counterexample so far, in .filibuster/counterexamples; "
+        "--resume goes on from here\n"
     )
     wait_until(lambda: not processes(own.directory))
     assert whole(own.directory) == 1

@@ -73,7 +73,7 @@ def elsewhere(shell: Shell, *names: str) -> Shell:
 
 
 def resumed(ended: Ended) -> int:
-    found = re.search(r"^resumed: (\d+) executions from the store", ended.out, re.MULTILINE)
+    found = re.search(r"^resumed: (\d+) executions? from the store", ended.out, re.MULTILINE)
     assert found, ended.out + ended.err
     return int(found[1])
 
@@ -272,6 +272,27 @@ def test_a_newer_store_is_one_line_and_stays(
     assert "written by a newer filibuster (store version 9)" in ended.stderr
 
 
+# Bounds
+
+
+@pytest.mark.parametrize("bound", ["--max-faults 0", "--max-executions 1", "--max-time 0"])
+def test_a_run_whose_bounds_leave_room_for_no_fault_fails(bound: str, once: Shell) -> None:
+    ended = once.filibuster(*ONE_CALL, *bound.split())
+    assert ended.code == 2
+    assert ended.err.startswith("filibuster: no fault was tried: ")
+    assert ended.totals.ran == 1
+
+
+def test_of_many_executions_the_first_are_shown_with_their_calls(lab: Shell) -> None:
+    lab.write("test_many.py", TWICE.replace("/many/2", "/many/3"))
+    command = ("run", "--functional-test", "test_many.py", "--max-executions", "34")
+    short, full = lab.filibuster(*command), lab.filibuster(*command, "--verbose")
+    assert [judged.plan for judged in short.judged] == [judged.plan for judged in full.judged]
+    assert len(short.indices) == 30 * 4
+    assert len(full.indices) == 34 * 4
+    assert "from here on one line each; --verbose shows all calls" in short.out
+
+
 # What doesn't go together
 
 CONTRADICTIONS = [
@@ -282,6 +303,8 @@ CONTRADICTIONS = [
     (["--only-initial-execution", "--fail-fast"], "leave --fail-fast out"),
     (["--disable-dynamic-reduction", "--reduction", "paper"], "leave one of them out"),
     (["--reduction", "paper", "--order", "random"], "paper"),
+    (["--counterexample-file", "x.json", "--resume"], "leave --resume out"),
+    (["--coverage", "--resume"], "leave --resume out"),
     (["--seed", "3"], "--seed is for --order random"),
     (["--serial", "--workers", "3"], "leave --workers 3 out"),
     (["--reset", "true", "--workers", "3"], "leave --workers 3 out"),

@@ -15,9 +15,10 @@ import click
 from metaapps.filibuster.cli.analyze import analyze, schema
 from metaapps.filibuster.cli.coverage import covered
 from metaapps.filibuster.cli.export import export, runs
-from metaapps.filibuster.cli.options import Options
-from metaapps.filibuster.cli.outcome import ExitCode, guarded
+from metaapps.filibuster.cli.options import Options, check_options
+from metaapps.filibuster.cli.outcome import ExitCode, JobError, guarded
 from metaapps.filibuster.cli.replay import replay
+from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.cli.run import run
 from metaapps.filibuster.cli.searching import search_options
 from metaapps.filibuster.cli.serve import foreign_options, serve
@@ -83,10 +84,16 @@ def run_command(coverage: bool, **options: Any) -> None:
     """
     work = replay if options["counterexample_file"] else run
     if coverage:
-        if options["resume"]:
-            raise click.UsageError("--coverage: what ran before the run was cut off isn't in it")
         work = partial(covered, work)
-    _exit(guarded(lambda report: work(Options(**options), report)))
+
+    def checked(report: Report) -> ExitCode:
+        wanted = Options(**options)
+        check_options(wanted)
+        if coverage and wanted.resume:
+            raise JobError("--coverage knows nothing of what ran before: leave --resume out")
+        return work(wanted, report)
+
+    _exit(guarded(checked))
 
 
 @main.command(

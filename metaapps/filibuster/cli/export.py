@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from metaapps.filibuster.cli.history import STORE
 from metaapps.filibuster.cli.outcome import ExitCode, JobError, complain, guarded
-from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.cli.report import Report, counted
 from metaapps.filibuster.store import Store, StoredRun
 
 _NOTHING: Final = (
@@ -35,7 +35,8 @@ def runs() -> None:
         for one in stored:
             begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started))
             report.line(
-                f"[bold]{one.id}[/]  {begun}  {escape(one.test)}  {one.executions} executions, "
+                f"[bold]{one.id}[/]  {begun}  {escape(one.test)}  "
+                f"{counted(one.executions, 'execution')}, "
                 f"{one.failed} failed  [dim]{_state(one)}[/]"
             )
         return ExitCode.PASSED

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from metaapps.filibuster.cli.options import Options
-from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.cli.report import Report, counted
 from metaapps.filibuster.cli.standing import STATE
 from metaapps.filibuster.store import FILE, Fingerprint, Record, Store
 
@@ -34,7 +34,9 @@ def open_record(options: Options, spec: str, report: Report) -> Iterator[Record]
     with Store.open(STORE) as store:
         record = store.resume(fingerprint) if options.resume else None
         if record is not None:
-            report.line(f"resumed: {len(record)} executions from the store (run {record.run})")
+            report.line(
+                f"resumed: {counted(len(record), 'execution')} from the store (run {record.run})"
+            )
         elif options.resume:
             report.line("nothing to resume: no run of this test was cut off here")
         yield record or store.begin(fingerprint)

@@ -6,16 +6,21 @@ with and without them.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Final
 
 from metaapps.filibuster.cli.picture import faults_of, labels_of
-from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.cli.report import Report, counted
 from metaapps.filibuster.cli.session import Session
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import FAULT_FREE, Plan
 from metaapps.filibuster.store import Record
+
+_SHARE: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +31,21 @@ class KnownFailures:
     session: Session
     report: Report
 
-    def still_failing(self) -> Iterator[Execution]:
+    def still_failing(self, max_time: float | None) -> Iterator[Execution]:
         """Run each, say what became of it, and yield those that fail still.
 
-        Nothing is run where the test fails without any fault.
+        Nothing is run where the test fails without any fault, nor once a quarter of the seconds is
+        over that the search may take: what is left out has its turn there.
         """
         plans = [known.plan for known in self.record.known_failures()]
         if not plans or not self.session.run(FAULT_FREE).passed:
             return
+        until = math.inf if max_time is None else time.monotonic() + max_time * _SHARE
         for place, plan in enumerate(plans):
+            if time.monotonic() > until:
+                left = counted(len(plans) - place, "known failure")
+                self.report.line(f"{left} not run ahead of the others: there is no time for it")
+                return
             self.session.look_ahead(islice(plans, place, None))
             execution = self.session.run(plan)
             became = _became(execution)

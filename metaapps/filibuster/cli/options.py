@@ -101,6 +101,10 @@ def _contradictions(options: Options) -> Iterator[tuple[bool, str]]:
         f"--fault tries its faults alone, and searches for no others: leave {told} out",
     )
     yield (
+        options.counterexample_file is not None and bool(options.fault or chosen),
+        f"--counterexample-file is replayed and nothing else: leave {told or '--fault'} out",
+    )
+    yield (
         options.only_initial_execution and bool(chosen),
         f"--only-initial-execution searches for nothing: leave {told} out",
     )

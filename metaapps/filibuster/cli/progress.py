@@ -14,7 +14,7 @@ from typing import Final
 from rich.markup import escape
 
 from metaapps.filibuster.cli.picture import faults_of, labels_of, verdict_of
-from metaapps.filibuster.cli.report import LiveLine, Report
+from metaapps.filibuster.cli.report import LiveLine, Report, counted
 from metaapps.filibuster.explore import Done, Event, Fate, Pruned, Ran, StopReason
 from metaapps.filibuster.finding import Finding, FindingKind
 
@@ -77,7 +77,7 @@ class Progress:
             f"{_BECAUSE[done.stopped_because]}; {seconds:.2f} s, {each:.0f} ms each"
         )
         if ran_ahead:
-            self._report.line(f"{ran_ahead} executions ran ahead, and were not needed")
+            self._report.line(f"{counted(ran_ahead, 'execution')} ran ahead for nothing")
         for line in (*_bounded(done), *_varying(done), *self._warned()):
             self._report.line(line)
 
@@ -166,4 +166,4 @@ def _numbered(numbers: tuple[int, ...]) -> str:
     shown = ", ".join(map(str, numbers[:_MOST_NUMBERS]))
     more = len(numbers) - _MOST_NUMBERS
     told = f"{shown} and {more} more" if more > 0 else shown
-    return f"executions {told} show"
+    return f"executions {told} show" if len(numbers) > 1 else f"execution {told} shows"

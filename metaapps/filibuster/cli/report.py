@@ -62,6 +62,11 @@ def make_console(*, stderr: bool = False) -> Console:
     )
 
 
+def counted(number: int, what: str) -> str:
+    """Return how many there are of something, as in "3 executions"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 class LiveLine:
     """The last line of a terminal, which changes while others scroll by; of a pipe, nothing."""
 

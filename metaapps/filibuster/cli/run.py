@@ -16,14 +16,13 @@ from metaapps.filibuster.cli.history import open_record
 from metaapps.filibuster.cli.known import KnownFailures
 from metaapps.filibuster.cli.options import (
     Options,
-    check_options,
     wanted_catalogue,
     wanted_search,
     wanted_test,
 )
 from metaapps.filibuster.cli.outcome import ExitCode, JobError
 from metaapps.filibuster.cli.progress import Progress
-from metaapps.filibuster.cli.report import MOST_FAILURES, Found, Report
+from metaapps.filibuster.cli.report import MOST_FAILURES, Found, Report, counted
 from metaapps.filibuster.cli.session import STATE, Session, open_session
 from metaapps.filibuster.cli.single import run_single, wanted_rules
 from metaapps.filibuster.explore import Done, Event, Ran, Search, StopReason
@@ -33,6 +32,7 @@ from metaapps.filibuster.plan import FAULT_FREE
 from metaapps.filibuster.store import Record
 
 FIRST: Final = Path("counterexample.json")
+_THERE: Final = STATE / "counterexamples"
 
 _NO_CALLS: Final = (
     "no service was seen to call another: instrument the services, and switch injection on in them "
@@ -59,7 +59,6 @@ _SERIOUS: Final = {
 def run(options: Options, report: Report) -> ExitCode:
     """Explore, or run once without any fault, or under those that are written by hand."""
     spec = wanted_test(options.functional_test)
-    check_options(options)
     if options.only_initial_execution:
         return _initial(spec, options, report)
     if options.fault:
@@ -107,7 +106,7 @@ class _Counterexamples:
         name = counterexample.file_name(execution.plan)
         if name in self.known:
             return
-        path = STATE / "counterexamples" / name
+        path = _THERE / name
         for target in (path,) if self.known else (path, FIRST):
             try:
                 counterexample.save(target, execution, self.spec)
@@ -123,10 +122,9 @@ class _Counterexamples:
         self.report.failures(self.first, len(self.known), _replay_line(options))
 
     def so_far(self) -> str:
-        """Say how many there are."""
-        if not self.known:
-            return "no counterexample so far"
-        return f"{len(self.known)} counterexamples so far, in {STATE / 'counterexamples'}"
+        """Say how many there are, and what to do."""
+        there = f"{counted(len(self.known), 'counterexample')} so far, in {_THERE}"
+        return f"{there if self.known else 'no counterexample so far'}; --resume goes on from here"
 
 
 class _Exploration:
@@ -144,7 +142,7 @@ class _Exploration:
 
     def explore(self, search: Search, catalogue: Catalogue) -> ExitCode:
         try:
-            if self._known_failures() and self._options.fail_fast:
+            if self._known_failures(search) and self._options.fail_fast:
                 self._record.stop(_KNOWN_FAILED)
                 self._report.line(f"\n[bold]stopped[/] because {_KNOWN_FAILED}")
                 return self._conclude()
@@ -158,11 +156,14 @@ class _Exploration:
             return self._conclude()
         if done.stopped_because in _ADVICE:
             raise JobError(_ADVICE[done.stopped_because])
+        if done.ran + done.pruned == 1 and not self._kept.known:
+            raise JobError(_NOTHING_TRIED)
         return self._conclude()
 
-    def _known_failures(self) -> bool:
+    def _known_failures(self, search: Search) -> bool:
         """Run what failed before; say whether any of it fails still."""
-        for execution in KnownFailures(self._record, self._session, self._report).still_failing():
+        known = KnownFailures(self._record, self._session, self._report)
+        for execution in known.still_failing(search.limits.max_time):
             self._kept.save(execution)
             if self._options.fail_fast:
                 break
@@ -200,6 +201,9 @@ class _Exploration:
         return ExitCode.PASSED
 
 
+_NOTHING_TRIED: Final = (
+    "no fault was tried: --max-faults, --max-executions or --max-time leave room for none"
+)
 _KNOWN_FAILED: Final = "a known failure still fails"
 
 
