@@ -283,12 +283,8 @@ class Boundary:
         wanted = self._apps and (
             self.interested(adapter.kind, library) or self.interested(Kind.RUN, library)
         )
-        return make(
-            self,
-            adapter,
-            request,
-            self._describe(adapter, request, self._service(running)) if wanted else None,
-        )
+        call = self._describe(adapter, request, self._service(running)) if wanted else None
+        return make(self, adapter, request, call)
 
     def failed(self, error: Exception) -> None:
         """Log what went wrong, as `isolated` does, which costs more; raise it in strict mode."""

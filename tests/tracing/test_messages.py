@@ -8,7 +8,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from baggage.boundary import Boundary, Kind, Policy, finish
-from baggage.instrumentation._queueing import QueueAdapter
+from baggage.instrumentation._queue_adapter import QueueAdapter
 from baggage.testing import Parcel, ParcelAdapter
 from metaapps.tracing.app import Tracing
 from metaapps.tracing.cli import main
