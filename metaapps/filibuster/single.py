@@ -12,7 +12,7 @@ from typing import Final
 
 from metaapps.filibuster.catalogue import Entry, Rule, RuleError, callee, is_message
 from metaapps.filibuster.catalogue.wording import worded
-from metaapps.filibuster.explore import planned_fault
+from metaapps.filibuster.explore import Fate, completeness, planned_fault
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.tree import Tree, build
@@ -25,7 +25,8 @@ def settle(run: Callable[[Plan], Execution], rules: Sequence[Rule]) -> Iterator[
     """Run until no call is reached any more that a rule fits; yield each execution.
 
     The first one is without faults, and the only one if it fails. The last one is that in which all
-    rules act at all calls that they fit: what is planned there is what they make of its calls.
+    rules act at all calls that they fit: what is planned there is what they make of its calls, and
+    of those of which nothing is heard any more, such as those of a service that never answers.
     Raises RuleError if that isn't reached in `MOST_RUNS`, or if a rule fits no call there.
     """
     plan = FAULT_FREE
@@ -35,9 +36,11 @@ def settle(run: Callable[[Plan], Execution], rules: Sequence[Rule]) -> Iterator[
         if not plan.faults and not execution.passed:
             return
         tree = build(execution.observations)
-        wanted = Plan(tuple(planned_by(rules, tree)))
+        lost = tuple(lost_by(execution, tree))
+        wanted = Plan((*planned_by(rules, tree), *lost))
         if wanted.key == plan.key:
-            _check(rules, tree)
+            if not lost:
+                _check(rules, tree)
             return
         plan = wanted
     raise RuleError(
@@ -55,9 +58,19 @@ def planned_by(rules: Sequence[Rule], tree: Tree) -> Iterator[PlannedFault]:
                 break
 
 
-def unhit(execution: Execution) -> tuple[PlannedFault, ...]:
-    """Return the planned faults that did not happen."""
-    return tuple(each for each in execution.plan.faults if each.index not in execution.fired)
+def unhit(execution: Execution, tree: Tree) -> tuple[PlannedFault, ...]:
+    """Return the planned faults that are known not to have happened."""
+    known = {*execution.fired, *(each.index for each in lost_by(execution, tree))}
+    return tuple(each for each in execution.plan.faults if each.index not in known)
+
+
+def lost_by(execution: Execution, tree: Tree) -> Iterator[PlannedFault]:
+    """Yield the planned faults of whose calls nothing was heard, though they may be made."""
+    fates = completeness(execution.plan, execution, tree)
+    seen = {each.index for each in execution.observations}
+    for planned, fate in zip(execution.plan.faults, fates, strict=True):
+        if fate is Fate.LOST and planned.index not in seen:
+            yield planned
 
 
 def name_of(seen: Observation) -> str:

@@ -15,7 +15,7 @@ from metaapps.filibuster.catalogue import RuleError, parse_rule
 from metaapps.filibuster.cli.outcome import ExitCode, JobError
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.cli.single import run_single, wanted_rules
-from metaapps.filibuster.observation import Execution
+from metaapps.filibuster.observation import Execution, Failure
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.single import MOST_RUNS, settle
 from tests.filibuster.synthetic import Application, Broken, Reply, Scope
@@ -192,6 +192,25 @@ def test_a_fault_that_could_not_be_enacted_never_passes() -> None:
 
     with pytest.raises(JobError, match="not injected: stock → depot GET /apples/left: reset"):
         reported(deaf, ["stock→depot: reset"])
+
+
+def test_what_a_fault_leaves_nobody_to_tell_of_stays_planned_and_the_test_fails_under_it() -> None:
+    """A service that is asked for a lost message waits for ever: what it did isn't heard of."""
+    app = application()
+
+    def run(plan: Plan) -> Execution:
+        ran = app.run(plan)
+        if not plan.faults:
+            return ran
+        (asked,) = (each for each in ran.observations if each.by_test)
+        asked = replace(asked, raised="requests.exceptions.ReadTimeout", ok=False)
+        return replace(ran, observations=(asked,), failure=Failure("read timeout"))
+
+    code, out, saved = reported(run, ["stock→depot: refused"])
+    assert (code, app.runs) == (ExitCode.COUNTEREXAMPLE, 2)
+    (execution,) = saved
+    assert labels(execution) == ["stock → depot GET /apples/left: refused"]
+    assert "lost: whether stock → depot GET /apples/left: refused happened isn't known" in out
 
 
 def test_a_test_that_fails_by_itself_is_to_pass_first() -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.markup import escape
 
 from metaapps.filibuster.catalogue import Rule, RuleError, parse_rule
 from metaapps.filibuster.cli.outcome import ExitCode, JobError
 from metaapps.filibuster.cli.report import Report
-from metaapps.filibuster.finding import FindingKind
+from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import Plan
-from metaapps.filibuster.single import settle, unhit
-from metaapps.filibuster.tree import build
+from metaapps.filibuster.single import lost_by, settle, unhit
+from metaapps.filibuster.tree import Tree, build
 
 
 def wanted_rules(texts: Sequence[str]) -> tuple[Rule, ...]:
@@ -65,17 +65,24 @@ def _progress(executions: Sequence[Execution], report: Report) -> None:
 
 def _refuse_what_was_not_tried(execution: Execution, report: Report) -> None:
     """Raise a JobError for faults that did not happen, and for a test that passes half-tested."""
-    missing = unhit(execution)
+    tree = build(execution.observations)
+    missing = unhit(execution, tree)
     if missing:
         labels = ", ".join(planned.label for planned in missing)
         raise JobError(
             f"not injected: {labels}: the library knows no such fault there, or the call failed by "
             "itself (the service's log says which), or the application's calls vary"
         )
-    findings = build(execution.observations).findings
+    findings = (*tree.findings, *_unknown(execution, tree))
     for finding in findings:
         report.line(f"  [yellow]{finding.kind.value}[/]: {escape(finding.text)}")
     # A fault befalls all of those that can't be told apart, or none: `first N` fits none of them.
     lost = [finding for finding in findings if finding.kind is not FindingKind.AMBIGUOUS]
     if lost and execution.passed:
         raise JobError("not all was tried: calls got lost or could not be told apart (see above)")
+
+
+def _unknown(execution: Execution, tree: Tree) -> Iterator[Finding]:
+    for planned in lost_by(execution, tree):
+        text = f"whether {planned.label} happened isn't known: nothing tells of its call any more"
+        yield Finding(FindingKind.LOST, planned.index, text)
