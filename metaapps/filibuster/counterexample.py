@@ -43,7 +43,8 @@ class Counterexample:
 
 def file_name(plan: Plan) -> str:
     """Return a name for people that no other plan's file has."""
-    told = "+".join(f"{planned.target}-{_told(planned)}" for planned in plan.faults)
+    parts = ((planned.target, _told(planned)) for planned in plan.faults)
+    told = "+".join("-".join(filter(None, each)) for each in parts)  # a message has no target
     digest = blake2b(digest_size=4)
     for planned in sorted(plan.faults, key=lambda planned: planned.index):
         fault = planned.fault

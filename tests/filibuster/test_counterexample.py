@@ -70,6 +70,8 @@ def test_a_name_fits_any_file_system(plan: Plan) -> None:
 def test_a_name_says_what_fails() -> None:
     status = PlannedFault(b"2" * DIGEST_SIZE, Fault(FaultKind.STATUS, 503), "baz")
     assert file_name(Plan((REFUSED, status))).startswith("bar-refused+baz-status-503-")
+    dropped = PlannedFault(b"3" * DIGEST_SIZE, Fault(FaultKind.DROP), "", "foo → Queue #5: drop")
+    assert file_name(Plan((dropped,))).startswith("drop-")
 
 
 def test_the_file_says_in_words_which_call_failed_and_how(tmp_path: Path) -> None:
