@@ -29,6 +29,7 @@ from baggage.boundary import (
     Call,
     CallSite,
     CannotEnact,
+    Departure,
     Endpoint,
     Facts,
     Fault,
@@ -38,7 +39,7 @@ from baggage.boundary import (
 from baggage.boundary.crossing import adrive
 from baggage.boundary.site import call_site
 from baggage.context import suppressed
-from baggage.instrumentation._aiohttp.bodies import arrive, at_hand, is_redirect
+from baggage.instrumentation._aiohttp.bodies import arrive, at_hand, is_redirect, read
 from baggage.instrumentation._aiohttp.faults import enact
 from baggage.instrumentation._aiohttp.headers import Headers, digest, joined
 from baggage.instrumentation._patching import Function, Switch, replace
@@ -86,9 +87,8 @@ def _attempting(boundary: Boundary, limits: ClientTimeout) -> Middleware:
         departure = boundary.depart(_ADAPTER, attempt)
         if departure is None:
             return await handler(request)
-        whole = departure.call is not None
         response: ClientResponse = await adrive(
-            departure, lambda: attempt.through(handler, whole=whole), attempt.wait
+            departure, lambda: attempt.through(handler, departure), attempt.wait
         )
         return response
 
@@ -133,14 +133,17 @@ class Attempt:
         with self._timer():
             await asyncio.sleep(seconds)
 
-    async def through(self, handler: Handler, *, whole: bool) -> ClientResponse:
-        """Send, and have a `whole` short body come."""
+    async def through(self, handler: Handler, departure: Departure) -> ClientResponse:
+        """Send, and have a short body come where somebody asks, or any that is to be edited."""
         try:
             with self._timer():
                 response = await handler(self.request)
         finally:
             self._take_back()
-        if whole:
+        if any(fault.edit is not None for fault in departure.late):
+            with self._timer():
+                await read(response)
+        elif departure.call is not None:
             await arrive(response)
         if self._owed:
             await self._pay(response)
@@ -233,7 +236,7 @@ class _Adapter:
     def edited(self, response: ClientResponse, edit: Edit) -> bytes:
         body = at_hand(response)
         if body is None:
-            raise CannotEnact("a body that streams, or is encoded or long, is not edited")
+            raise CannotEnact("a body that streams is not edited")
         return edit.of(body)
 
     def enact(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -51,6 +55,23 @@ async def upload(session: aiohttp.ClientSession, url: str) -> bytes:
 
     async with session.put(url, data=parts()) as response:
         return await response.read()
+
+
+@contextmanager
+def breaking_off() -> Iterator[str]:
+    """Yield the address of a server that sends a part of a body, and then nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"a"')
+                while connection.recv(65536):
+                    pass
+
+        pool.submit(serve)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
 
 async def shake_hands(session: aiohttp.ClientSession, url: str) -> None:
@@ -389,6 +410,49 @@ class TestAfterTheAnswer(Faults):
         self.then(Fault(FaultKind.BODY, body=b"changed"))
         with answering(lambda _: Reply(body=b"x" * length)) as url:
             assert self.ask(use, url) == [b"changed"] * 3
+
+    @pytest.mark.parametrize("length", [4, 70_000, 1 << 22])
+    @pytest.mark.parametrize("encoded", [False, True])
+    @pytest.mark.parametrize("edit", ["null long", "null none"])
+    def test_an_edited_body_is_read_in_each_way(
+        self, length: int, encoded: bool, edit: str
+    ) -> None:
+        body = json.dumps({"long": "x" * length}).encode()
+        seen = b'{"long":null}' if edit == "null long" else body
+
+        async def use(session: aiohttp.ClientSession, url: str) -> list[bytes]:
+            async with session.post(url) as first, session.post(url) as second:
+                chunks = [chunk async for chunk in second.content.iter_chunked(4096)]
+                return [await first.read(), (await first.text()).encode(), b"".join(chunks)]
+
+        injecting = self.inject(Fault(FaultKind.BODY, edit=edit))
+        reply = Reply(body=body)
+        if encoded:
+            reply = Reply(headers={"Content-Encoding": "gzip"}, body=gzip.compress(body))
+        with answering(lambda _: reply) as url:
+            assert self.ask(use, url) == [seen] * 3
+        assert [outcome.injected is not None for outcome in injecting.saw] == [seen != body] * 2
+
+    def test_a_body_that_is_to_be_edited_and_breaks_off_is_told_to_who_reads_it(self) -> None:
+        async def use(session: aiohttp.ClientSession, url: str) -> object:
+            async with session.get(url) as response:
+                try:
+                    return await response.read()
+                except aiohttp.ClientError as error:
+                    return chain(error)
+
+        broken = b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nbroken"
+        with answering(lambda _: broken) as url:
+            real = self.ask(use, url)
+            injecting = self.inject(Fault(FaultKind.BODY, edit="null a"))
+            assert self.ask(use, url) == real
+        assert injecting.saw[0].injected is None
+
+    def test_a_limit_of_time_holds_for_a_body_that_is_to_be_edited(self) -> None:
+        self.inject(Fault(FaultKind.BODY, edit="null a"))
+        with breaking_off() as url:
+            error = failure(lambda: self.ask(get, url, timeout=aiohttp.ClientTimeout(total=0.1)))
+        assert type(error) is TimeoutError
 
     def test_a_body_cannot_be_changed_where_none_came(self) -> None:
         injecting = self.inject(Fault(FaultKind.BODY, body=b"changed"))

@@ -2,6 +2,7 @@
 
 The application reads a body after the call, when and as it likes. What is known of a body at the
 end of the call is told of short ones alone, whose length is stated: these are waited for, not read.
+One that is to be edited is read before.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import asyncio
 from contextlib import nullcontext
 from typing import Final
 
+from aiohttp.client_exceptions import ClientError
 from aiohttp.client_reqrep import ClientResponse
 
 from baggage.instrumentation._aiohttp.headers import WHOLE
+from baggage.instrumentation._aiohttp.nowhere import refill
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _SWITCHING: Final = 101
+_LARGEST: Final = 1 << 24
 # A server may state a length, and yet wait for the application before it sends the body.
 _PATIENCE: Final = 1.0
 
@@ -56,6 +60,22 @@ async def arrive(response: ClientResponse) -> None:
     except BaseException:
         response.close()
         raise
+
+
+async def read(response: ClientResponse) -> None:
+    """Read a body of a stated length, which is to be edited; whoever reads it finds all of it."""
+    length = response.content_length
+    if length is None or length > _LARGEST or response.status == _SWITCHING:
+        return
+    try:
+        body = await response.read()
+    except ClientError as error:  # which whoever reads the body is told
+        error.__traceback__ = None
+    except BaseException:
+        response.close()
+        raise
+    else:
+        refill(response, body)
 
 
 def _is_short(response: ClientResponse) -> bool:

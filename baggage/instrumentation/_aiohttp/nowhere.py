@@ -82,15 +82,20 @@ def _at_once(
 def with_body(response: ClientResponse, body: bytes) -> ClientResponse:
     """Put a body in the place of the one that came, which is given up."""
     response.close()
+    refill(response, body)
+    response._body = None
+    response._released = False
+    return response
+
+
+def refill(response: ClientResponse, body: bytes) -> None:
+    """Let a body be read of a response, by whoever reads its stream."""
     content = StreamReader(
         ResponseHandler(loop=response._loop), limit=max(len(body), WHOLE), loop=response._loop
     )
     content.feed_data(body)
     content.feed_eof()
     response.content = content
-    response._body = None
-    response._released = False
-    return response
 
 
 class _Nowhere(asyncio.Transport):
