@@ -1,7 +1,8 @@
 """How `home` values of forked branches get home when nobody joins them.
 
-A branch that ended before its parent's scope did leaves them with the parent; one that goes on
-after that hands them to their owners when it ends (`Boundary.overflow`).
+A branch that ended before its parent's scope did leaves them with the parent; of one that goes on
+after that the parent takes what there is, and it hands the others to their owners when it ends
+(`Boundary.overflow`).
 """
 
 from __future__ import annotations
@@ -19,9 +20,18 @@ NOTHING: Final[Mapping[str, tuple[Value, ...]]] = MappingProxyType({})
 
 def collect(parent: Branch) -> None:
     """Gather what forked branches of a scope bring home; those that still run are let go."""
+    for child in parent.underway():
+        _collect_so_far(child, parent)
     for child in parent.release():
         collect(child)
         bring_home(child.take_home(), parent)
+
+
+def _collect_so_far(child: Branch, parent: Branch) -> None:
+    """Take what a branch has by now that still runs: perhaps it never ends."""
+    bring_home(child.take_home(), parent)
+    for each in child.underway():
+        _collect_so_far(each, parent)
 
 
 def take_home(leaving: Branch) -> Mapping[str, tuple[Value, ...]]:

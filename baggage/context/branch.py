@@ -246,6 +246,11 @@ class Branch:
             else:
                 self._unlend(child)
 
+    def underway(self) -> Sequence[Branch]:
+        """Return the forked branches that nobody joined and that have not ended."""
+        family = self._family
+        return () if family is None else family.running()
+
     def release(self) -> Sequence[Branch]:
         """Let go of all forked branches that nobody joined; return those that have ended."""
         family = self._family

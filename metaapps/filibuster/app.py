@@ -11,14 +11,14 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from baggage.boundary import PROCEED, Call, Flow, Interest, Kind
 from baggage.context import Branch, branch, current
 from baggage.values import Key, Value
 from metaapps.filibuster import flows, messages, reporting, settings
 from metaapps.filibuster.coverage.arrival import Attribution, attribution
-from metaapps.filibuster.flows import NAME, passing, progress_of
+from metaapps.filibuster.flows import NAME, STANDING, Standing, passing, progress_of
 from metaapps.filibuster.foreign import asking
 from metaapps.filibuster.foreign import headers as foreign_headers
 from metaapps.filibuster.foreign.asking import Served
@@ -35,17 +35,6 @@ _log = logging.getLogger("metaapps.filibuster")
 # A message is a branch too: it begins where it is put, and ends when its consumer is done with it.
 _BRANCHING: Final = frozenset({Kind.SPAWN, Kind.PRODUCER})
 _BRANCHES: Final = frozenset({Kind.RUN, Kind.CONSUMER})
-
-
-_STANDING: Final = f"{NAME}.standing"
-
-
-class _Standing(NamedTuple):
-    """What holds for all that a branch does: whose orders, and the foreign call that it serves."""
-
-    app: Filibuster
-    orders: Orders | None
-    served: Served | None
 
 
 def create() -> Filibuster:
@@ -101,10 +90,12 @@ class Filibuster:
         progress = progress_of(running)
         if progress is None:
             return passing()
-        standing: _Standing | None = running.notes.get(_STANDING)
+        standing: Standing | None = running.notes.get(STANDING)
         if standing is None or standing.app is not self:
             known = self._believed(running.unpack(ORDERS))
-            standing = running.notes[_STANDING] = _Standing(self, known, asking.served_by(running))
+            standing = running.notes[STANDING] = Standing(
+                self, known, asking.served_by(running), self._report
+            )
         orders = self._timely(standing.orders)
         if orders is None:
             return self._ask(call, progress, standing.served)
@@ -212,7 +203,7 @@ class Filibuster:
 def _serving(running: Branch) -> Flow:
     """Serve a call of an instrumented caller, who observes it."""
     yield PROCEED
-    standing: _Standing | None = running.notes.get(_STANDING)
+    standing: Standing | None = running.notes.get(STANDING)
     flows.served(None if standing is None else standing.orders, running)
     return None
 

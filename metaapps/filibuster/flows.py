@@ -5,10 +5,10 @@ Who is believed, and who is asked at all, is `app`'s affair; messages are `messa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from baggage.boundary import (
     PROCEED,
@@ -32,6 +32,8 @@ from metaapps.filibuster.orders import LINEAGE, SEEN, Orders
 from metaapps.filibuster.wire import decode_lineage, encode_lineage, encode_observation
 
 NAME: Final = "filibuster"
+STANDING: Final = f"{NAME}.standing"
+"""The note of a branch that has its `Standing`."""
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _MAX_ARGUMENTS: Final = 300
 
@@ -72,9 +74,26 @@ def lineage_of(running: Branch) -> Lineage | None:
     return decode_lineage(values[0]) if values and isinstance(values[0], bytes) else None
 
 
+class Standing(NamedTuple):
+    """What holds for all that a branch does: whose orders, and the foreign call that it serves.
+
+    `report` tells the coordinator what can't go home; `app` is whose this is.
+    """
+
+    app: object
+    orders: Orders | None
+    served: Served | None
+    report: Callable[[Orders, Sequence[bytes]], None]
+
+
 def tell(running: Branch, seen: Observation) -> None:
-    """Let an observation go home with what a branch answers."""
-    running.pack(SEEN, encode_observation(seen))
+    """Let an observation go home with what a branch answers, at once if it has been answered."""
+    blob = encode_observation(seen)
+    standing: Standing | None = running.notes.get(STANDING) if running.over else None
+    if standing is None or standing.orders is None:
+        running.pack(SEEN, blob)
+    else:
+        standing.report(standing.orders, [blob])
 
 
 def calling(

@@ -140,9 +140,11 @@ class Pusher:
         # A connection that was kept may have been closed meanwhile: twice is heard once.
         for fresh in (False, True):
             try:
-                self._post(first, body, fresh=fresh)
+                if fresh:
+                    self._hang_up(first.coordinator)
+                self._post(first, body)
             except (OSError, HTTPException) as error:
-                self._connections.pop(first.coordinator, None)
+                self._hang_up(first.coordinator)
                 reason = str(error)
                 if isinstance(error, TimeoutError):
                     break
@@ -153,16 +155,21 @@ class Pusher:
         self._unreached[first.coordinator] = time.monotonic() + _PAUSE
         self._lose(len(told), reason, first.coordinator)
 
-    def _post(self, parcel: Parcel, body: bytes, *, fresh: bool) -> None:
-        connection = None if fresh else self._connections.get(parcel.coordinator)
+    def _post(self, parcel: Parcel, body: bytes) -> None:
+        connection = self._connections.get(parcel.coordinator)
         if connection is None:
             if len(self._connections) >= _COORDINATORS:
-                self._connections.pop(next(iter(self._connections))).close()
+                self._hang_up(next(iter(self._connections)))
             connection = HTTPConnection(parcel.coordinator, timeout=_TIMEOUT)
             self._connections[parcel.coordinator] = connection
         status, _ = post(connection, parcel.key, OBSERVATIONS, body)
         if status not in (200, 404):  # 404: nobody wants to hear of this execution any more
             raise HTTPException(f"answered {status}")
+
+    def _hang_up(self, coordinator: str) -> None:
+        connection = self._connections.pop(coordinator, None)
+        if connection is not None:
+            connection.close()
 
     def _lose(self, count: int, reason: str, coordinator: str = "") -> None:
         self.lost += count

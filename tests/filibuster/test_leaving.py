@@ -1,0 +1,52 @@
+"""What a request leaves running is a part of its execution: found, failed, and waited for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.filibuster.conftest import Deployed
+from tests.filibuster.shell import Ended, Shell
+
+ASKS = """
+import os, requests
+
+def test_{path}():
+    with requests.get(os.environ["DESK_URL"] + "/{path}", timeout=10, stream=True) as response:
+        assert response.ok
+        next(response.iter_content(5))
+"""
+
+
+@pytest.fixture
+def desk(shell: Shell, deployed: Deployed) -> Shell:
+    return Shell(shell.directory, deployed(Path(__file__).parent / "leaving" / "services.toml"))
+
+
+def explored(desk: Shell, path: str, *options: str) -> Ended:
+    desk.write(f"test_{path}.py", ASKS.format(path=path))
+    return desk.filibuster("--functional-test", f"test_{path}.py", *options)
+
+
+@pytest.mark.parametrize("path", ["thread", "task", "background", "queue", "stream"])
+@pytest.mark.parametrize("workers", ["1", "4"])
+def test_a_call_that_is_made_after_the_answer_is_found_and_failed(
+    desk: Shell, path: str, workers: str
+) -> None:
+    ended = explored(desk, path, "--workers", workers)
+    assert (ended.code, ended.err) == (0, ""), ended.out
+    assert ended.totals.ran >= 5
+    calls = [line for line in ended.calls if line.startswith("desk → audit")]
+    # In the first execution it is seen, and in each of the others it fails.
+    assert len(calls) == ended.totals.ran
+    assert sum("injected" in line for line in calls) == ended.totals.ran - 1
+    assert "not hit" not in ended.out
+    assert "warnings" not in ended.out, ended.out
+
+
+def test_what_never_ends_is_named_with_the_place_that_started_it(desk: Shell) -> None:
+    ended = explored(desk, "endless", "--max-executions", "2")
+    assert "a branch that desk started at desk.endless:" in ended.out
+    assert "did not end in time" in ended.out
+    assert [line for line in ended.calls if line.startswith("desk → audit")]
