@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
 
-from baggage.boundary import Fault, FaultKind, Inject, Kind, Policy, Proceed
+from baggage.boundary import PROCEED, Directive, Fault, FaultKind, Inject, Kind, Policy, Proceed
 from baggage.boundary.homing import collect
 from baggage.context import branch, pack, suppressed, unpack
 from baggage.testing._queue import QueueBase
@@ -146,6 +147,30 @@ class QueueFlows(QueueBase):
         assert self.worker.do(lambda: self.get(queue)) == 1
         assert isinstance(failure(lambda: self.get(queue)), self.empty)
         assert scripted.saw[0].injected is None
+
+    def test_what_is_taken_and_done_is_what_faults_leave_of_what_was_put(self) -> None:
+        asked: list[FaultKind | None] = []
+
+        def first(_: object) -> Directive:
+            kind = asked.pop(0)
+            return PROCEED if kind is None else Inject(Fault(kind))
+
+        self.scripted(Kind.PRODUCER, first)
+        times = {None: 1, FaultKind.DROP: 0, FaultKind.DUPLICATE: 2}
+        for kinds in product(times, repeat=3):
+            queue = self.queue()
+            asked[:] = kinds
+            with self.request("acme"):
+                for number, _ in enumerate(kinds):
+                    self.put(queue, number)
+            left = [number for number, kind in enumerate(kinds) for _ in range(times[kind])]
+            taken = [self.worker.do(lambda queue=queue: self.get(queue)) for _ in left]  # type: ignore[misc]
+            assert taken == left
+            assert isinstance(failure(lambda queue=queue: self.get(queue)), self.empty)  # type: ignore[misc]
+            for _ in left:
+                self.done(queue)
+            with pytest.raises(ValueError):  # noqa: PT011 - any library's words
+                self.done(queue)
 
     @pytest.mark.parametrize("kind", [FaultKind.DROP, FaultKind.DUPLICATE])
     def test_a_message_that_came_is_neither_dropped_nor_duplicated(self, kind: FaultKind) -> None:
