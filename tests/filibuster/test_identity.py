@@ -51,10 +51,19 @@ BOTH = ("loops_in_threads", "threads_of_loops")
 FAMILIES = {name: family for family in (THREADS, TASKS, BOTH) for name in family}
 
 
+PATCHED = """
+from gevent import monkey
+monkey.patch_all()
+import runpy
+runpy.run_module("tests.filibuster.identity", run_name="__main__")
+"""
+
+
 @cache
-def told(number: int, names: tuple[str, ...]) -> Mapping[str, Any]:
+def told(number: int, names: tuple[str, ...], *, patched: bool = False) -> Mapping[str, Any]:
     """Run programs in a process of their own; return what is told of each run."""
-    words = [sys.executable, "-m", "tests.filibuster.identity", str(RUNS), str(number), *names]
+    start = ["-c", PATCHED] if patched else ["-m", "tests.filibuster.identity"]
+    words = [sys.executable, *start, str(RUNS), str(number), *names]
     done = subprocess.run(
         words, cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False
     )
@@ -79,6 +88,15 @@ def test_whatever_order_calls_happen_in_they_are_told_apart_by_where_they_come_f
     name: str,
 ) -> None:
     assert_exact(told(12, FAMILIES[name])[name], 12)
+
+
+GREENLETS = ("greenlets", "greenlet_pool", "threads", "pool")
+
+
+@pytest.mark.parametrize("name", GREENLETS)
+def test_greenlets_are_told_apart_too(name: str) -> None:
+    pytest.importorskip("gevent")
+    assert_exact(told(12, GREENLETS, patched=True)[name], 12)
 
 
 BARS = ("threads", "pool", "gathered", "async_rpcs", "loops_in_threads")

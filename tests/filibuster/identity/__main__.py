@@ -11,6 +11,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 import baggage
 from baggage.boundary import collect
@@ -76,7 +77,9 @@ def main(runs: str, number: str, *names: str) -> None:
     from tests.filibuster.identity import programs
     from tests.filibuster.identity.serving import grpc_server, http_server
 
-    with Coordinator(KEY) as coordinator, http_server() as url, grpc_server() as address:
+    with ExitStack() as stack:
+        coordinator, url = stack.enter_context(Coordinator(KEY)), stack.enter_context(http_server())
+        address = stack.enter_context(grpc_server()) if any("rpc" in name for name in names) else ""
         programs.reach(url, address)
         told = {
             name: [run(name, int(number), coordinator) for _ in range(int(runs))] for name in names

@@ -186,6 +186,20 @@ def undivided(number: int) -> None:
     done.wait()
 
 
+def greenlets(number: int) -> None:
+    import gevent
+
+    started = [gevent.spawn(fetch, each) for each in range(number)]
+    gevent.joinall(list(reversed(started)))
+
+
+def greenlet_pool(number: int) -> None:
+    from gevent.pool import Pool
+
+    for _ in Pool(4).imap_unordered(fetch, range(number)):
+        pass
+
+
 # Tasks
 
 
