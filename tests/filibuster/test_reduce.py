@@ -286,7 +286,7 @@ def test_contradictions_are_reported_once_and_unknown_from_then_on() -> None:
     for _ in range(2):
         lessons.learn(replace(free, observations=other))
     assert len(lessons.findings) == 1
-    assert "b → c GET /c: answered 200" in str(lessons.findings[0])
+    assert "b → c GET /c answered differently in executions 1 and 2" in str(lessons.findings[0])
     lessons.run()
     assert lessons.predict(FAULT_FREE) is None
     assert len(lessons.findings) == 1

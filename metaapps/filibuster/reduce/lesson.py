@@ -166,7 +166,7 @@ class Lesson:
         if isinstance(step, Answer):
             return (
                 f"{name} answered differently in executions {first} and {second} after the same"
-                f" requests: {name}: {before.step}, then {step}"
+                f" requests: {before.step}, then {step}"
             )
         return (
             f"{name}: {step} in execution {second}, but {before.step} in execution {first},"
