@@ -23,6 +23,7 @@ from baggage.boundary.outcome import (
     FaultKind,
     Outcome,
     Raised,
+    Receipt,
     Returned,
 )
 
@@ -166,9 +167,13 @@ class Crossing:
     def enact(self, fault: Fault, befallen: Outcome | None = None) -> Outcome | None:
         """Return what the library does under a fault, None (logged) if the adapter can't say.
 
-        `befallen` is the outcome that it happens to, None for a callee that is not contacted.
+        `befallen` is the outcome that it happens to, None for a callee that is not contacted. Who
+        answered, and what the answer said of baggage, is told all the same.
         """
         answered = befallen.value if isinstance(befallen, Returned) else None
+        target, receipt = self.target, Receipt.UNKNOWN
+        if befallen is not None:
+            target, receipt = befallen.target or target, befallen.receipt
         try:
             enacted = befalling.edited(fault, self._adapter, answered)
             response = self._adapter.enact(enacted, self._request, answered)
@@ -178,8 +183,8 @@ class Crossing:
         except BaseException as error:
             if not isinstance(error, Exception) and not _is_cancellation(error):
                 raise
-            return Raised(error, self.target, fault, self._facts_of(error))
-        return Returned(response, self._facts(response), self.target, fault)
+            return Raised(error, target, fault, self._facts_of(error), receipt)
+        return Returned(response, self._facts(response), target, fault, receipt)
 
     def end(self, outcome: Outcome) -> Outcome:
         """Send the outcome to the flows; return what the application shall see."""

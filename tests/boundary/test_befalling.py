@@ -26,8 +26,10 @@ from baggage.boundary import (
     Policy,
     Proceed,
     Raised,
+    Receipt,
     Returned,
     read_header,
+    write_header,
 )
 from baggage.boundary.directive import LONGEST_DELAY, MetaAppError, check
 from baggage.boundary.pending import Pending, launch
@@ -168,6 +170,21 @@ def test_what_a_lost_answer_brought_is_not_lost() -> None:
     with attached(EMPTY):
         failure(lambda: made(told, Scripted(Inject(LOST)), send=lambda: brought))
         assert unpack("n") == (1,)
+
+
+@WAYS
+@pytest.mark.parametrize("fault", [LOST, GONE])
+def test_who_gave_the_answer_that_got_lost_is_told(way: Way, fault: Fault) -> None:
+    scripted = Scripted(Inject(fault))
+    boundary = Boundary(Policy(service="here", strict=True, receipts=True), (scripted,))
+
+    def send() -> Parcel:
+        return Parcel({"baggage": write_header(EMPTY, origin="there")})
+
+    with attached(EMPTY.pack("n", 1)):
+        outcome_of(lambda: way(boundary, send, CLIENT))
+    assert scripted.saw[0].target == "there"
+    assert scripted.saw[0].receipt is not Receipt.UNKNOWN
 
 
 @WAYS
