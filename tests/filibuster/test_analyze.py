@@ -137,6 +137,33 @@ def test_what_is_written_is_what_the_reader_takes(tmp_path: Path, corpus: dict[s
     assert codes == [14, 4, 3, 8, 2]
 
 
+RPC = """
+import grpc
+
+def count(item, context):
+    if not item:
+        context.abort(grpc.StatusCode.NOT_FOUND, "nothing")
+    return b"3"
+
+class Depot:
+    def fill(self, items, context):
+        context.set_code(grpc.StatusCode.RESOURCE_EXHAUSTED)
+        yield b""
+
+methods = {
+    "Count": grpc.unary_unary_rpc_method_handler(count),
+    "Fill": grpc.stream_stream_rpc_method_handler(Depot().fill),
+}
+handler = grpc.method_handlers_generic_handler("pkg.Stock", methods)
+"""
+
+
+def test_handlers_of_rpcs_need_no_generated_code(tmp_path: Path) -> None:
+    (found,) = analyze(services(tmp_path, stock=RPC))
+    assert found.answers.serves_grpc
+    assert answered(found) == {"NOT_FOUND", "RESOURCE_EXHAUSTED"}
+
+
 def test_clients_have_the_exceptions_of_the_libraries_that_are_imported(tmp_path: Path) -> None:
     plain = services(tmp_path / "a", one=FLASK + "def f(): return ''\n")
     assert set(document(analyze(plain))) == {"http"}

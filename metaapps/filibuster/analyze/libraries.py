@@ -89,6 +89,12 @@ NEVER_FOUND: Final = frozenset(
 )
 
 CONTEXT: Final = Library("grpc.ServicerContext")
+RPC_HANDLERS: Final = frozenset(
+    f"{request}_{response}_rpc_method_handler"
+    for request in ("unary", "stream")
+    for response in ("unary", "stream")
+)
+"""Functions of gRPC that make a handler of a behavior, without generated code."""
 
 _ABORTING: Final = frozenset(
     {"flask", "quart", "werkzeug", "bottle", "flask_restful", "flask_restx", "flask_smorest"}

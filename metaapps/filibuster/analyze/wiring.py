@@ -50,15 +50,32 @@ def wire(frame: Frame, callee: Library, arguments: Arguments, site: Site) -> Val
         for values in (*arguments.positional, *(each for _, each in arguments.keywords)):
             program.join(decorator, _CAUGHT, values)
         return frozenset({decorator})
-    if not functions or not _wires(callee):
+    if not functions:
+        return None
+    if name in libraries.RPC_HANDLERS and callee.root == "grpc":
+        return _handle_rpcs(program, functions)
+    if not _wires(callee):
         return None
     if name in libraries.DEPENDENCIES:
         return _depend(program, callee, functions)
+    return _view(program, callee, functions)
+
+
+def _view(program: Program, callee: Library, functions: list[Function | Method]) -> Values:
+    """Follow what makes views of functions, as a route's decorator does, or hooks."""
     for function in functions:
         serve(program, function, Endpoint(plain(function), callee.root))
-        if name in libraries.AFTER:
+        if callee.name in libraries.AFTER:
             _give(program, function, 0, Object(Library("flask.Response"), plain(function).site))
     return frozenset(functions)
+
+
+def _handle_rpcs(program: Program, functions: list[Function | Method]) -> Values:
+    """Follow gRPC's own handlers, which call a behavior with the request and the context."""
+    for function in functions:
+        serve(program, function, Endpoint(plain(function), "grpc"))
+        _give(program, function, 1, Object(libraries.CONTEXT, plain(function).site))
+    return ANYTHING
 
 
 def _depend(program: Program, callee: Library, functions: list[Function | Method]) -> Values:
