@@ -8,11 +8,12 @@ import pytest
 
 from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.catalogue import DEFAULT, Catalogue, Trial
-from metaapps.filibuster.explore import Event, Fate, planned_fault, search_for
+from metaapps.filibuster.explore import Event, Fate, Limits, planned_fault, search_for
 from metaapps.filibuster.observation import Observation
 from metaapps.filibuster.plan import FAULT_FREE, Plan
 from metaapps.filibuster.reduce import Strength, reducer
 from metaapps.filibuster.tree import Tree, build
+from tests.filibuster.random_app import random_application
 from tests.filibuster.searching import (
     DOWN,
     DOWN_FAULT,
@@ -224,3 +225,17 @@ def test_prediction_and_runs_agree_about_attempts(attempts: int) -> None:
     real = retrying(attempts)
     for event in pruned(events):
         assert event.execution.fired == real.run(event.plan).fired
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_strict_predictions_are_exact_to_the_bodies_of_errors(part: int) -> None:
+    some = 0
+    for seed in range(part * 50, part * 50 + 12):
+        application = random_application(seed)
+        search = search_for(reduction="strict", limits=Limits(max_executions=40))
+        for event in pruned(search.explore(application.run, SHORT)):
+            real = application.run(event.plan)
+            assert frozenset(event.execution.observations) == frozenset(real.observations), seed
+            assert event.execution.failure == real.failure, seed
+            some += 1
+    assert some > 0
