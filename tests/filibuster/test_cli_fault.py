@@ -54,6 +54,10 @@ def test_latency_is_simulated_unless_it_shall_be_real(faults: Shell) -> None:
     assert "200 injected after 1 simulated s" in ended.out
     assert "requests.exceptions.ReadTimeout after 2 simulated s" in ended.out
     assert "simulated 2 s" in ended.out
+    ended = run(faults, "retry/requests", "front→back: delay 5s")
+    assert ended.code == 1, ended.err
+    # The test itself waits for ten seconds.
+    assert "requests.exceptions.ReadTimeout after 10 simulated s" in ended.out
     ended = run(faults, "through", "mid→back: delay 10ms", more=("--latency", "real"))
     assert (ended.code, "simulated" in ended.out) == (0, False), ended.err
 

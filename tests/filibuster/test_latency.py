@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from random import Random
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.latency import Moment, is_late, moments, simulated, took
 from metaapps.filibuster.observation import Observation, Role
-from metaapps.filibuster.tree import build
+from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.tree import Tree, build
+from tests.filibuster.apps import Network, generated
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.faults.running import ITEM, SERVICES, Lab
+
+TINY = 1e-9
+"""Seconds: sums of decimal fractions differ by less."""
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +143,33 @@ def test_an_execution_takes_its_calls_and_the_longest_of_its_branches() -> None:
         ]
     )
     assert simulated(tree) == 4.5
+
+
+def bounds(tree: Tree, index: bytes) -> tuple[float, float]:
+    """Return the least and the most seconds that what is within an index can have taken.
+
+    The most is for one thing after the other, the least for branches that nobody waited for.
+    """
+    calls = sum(each.delayed for each in tree.within(index) if each.role is Role.CALL)
+    branches = [each.index for each in tree.within(index) if each.role is Role.BRANCH]
+    return calls, calls + sum(bounds(tree, branch)[1] for branch in branches)
+
+
+@example(seed=4041, order=Random(1))
+@given(seed=st.integers(0, 100_000), order=st.randoms(use_true_random=False))
+def test_every_call_takes_what_is_within_it_and_ends_at_its_timeout(
+    seed: int, order: Random
+) -> None:
+    network = Network(generated(seed), budget=1 << 16)
+    calls = [c for c in build(network.run().observations).calls if not c.by_test]
+    chosen = order.sample(calls, min(len(calls), 4))
+    delays = {c.index: order.choice([0.1, 0.5, 1.0, 2.5]) for c in chosen}
+    faults = (PlannedFault(i, Fault(FaultKind.DELAY, seconds=s)) for i, s in delays.items())
+    ran = network.run(Plan(tuple(faults)))
+    tree = build(ran.observations)
+    assert ran.fired == delays.keys() & tree.paths.keys()
+    for call in tree.calls:
+        least, most = (delays.get(call.index, 0.0) + each for each in bounds(tree, call.index))
+        limit = math.inf if call.timeout is None else call.timeout
+        assert min(limit, least) - TINY <= call.delayed <= min(limit, most) + TINY
+        assert (call.raised is not None and "TooLate" in call.raised) == (call.delayed >= limit)
