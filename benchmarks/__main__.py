@@ -2,9 +2,11 @@
 
     python -m benchmarks [pair …] [--blocks 60]
     python -m benchmarks core [option of pyperf …]
+    python -m benchmarks exploration [part …]
 
 A pair is a `Pair` in `PAIRS` of one of the modules here; to add one takes a function that makes the
-calls, and a line that says what instruments them. What the core costs by itself is in `core`.
+calls, and a line that says what instruments them. What the core costs by itself is in `core`, what
+exploring faults costs in `exploration`.
 Without arguments: the core, and then all pairs.
 """
 
@@ -22,6 +24,11 @@ PAIRS = {pair.name: pair for module in _MODULES for pair in module.PAIRS}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["exploration"]:
+        from benchmarks import exploration  # here: as with the core, below
+
+        exploration.main(given[1:])
+        return
     if given[:1] in ([], ["core"]):
         from benchmarks import core  # here: a process that measures the bare library has no baggage
 
