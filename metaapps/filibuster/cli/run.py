@@ -26,7 +26,7 @@ from metaapps.filibuster.cli.report import MOST_FAILURES, Found, Report, counted
 from metaapps.filibuster.cli.session import STATE, Session, open_session
 from metaapps.filibuster.cli.single import run_single, wanted_rules
 from metaapps.filibuster.explore import Done, Event, Ran, Search, StopReason
-from metaapps.filibuster.finding import Finding, FindingKind
+from metaapps.filibuster.finding import FindingKind
 from metaapps.filibuster.observation import Execution, Role
 from metaapps.filibuster.plan import FAULT_FREE
 from metaapps.filibuster.store import Record
@@ -138,7 +138,7 @@ class _Exploration:
         self._session = session
         self._record = record
         self._kept = _Counterexamples(spec, report)
-        self._findings: list[Finding] = []
+        self._amiss: dict[str, None] = {}
 
     def explore(self, search: Search, catalogue: Catalogue) -> ExitCode:
         try:
@@ -186,7 +186,8 @@ class _Exploration:
         progress.show(event)
         if not isinstance(event, Ran):
             return
-        self._findings.extend(f for f in event.findings if f.kind in _SERIOUS)
+        serious = (_SERIOUS.get(finding.kind) for finding in event.findings)
+        self._amiss.update((reason, None) for reason in serious if reason is not None)
         if not event.execution.passed and event.execution.plan.faults:
             self._kept.save(event.execution)
 
@@ -195,9 +196,8 @@ class _Exploration:
         if self._kept.known:
             self._kept.show(self._options)
             return ExitCode.COUNTEREXAMPLE
-        if self._findings:
-            reasons = dict.fromkeys(_SERIOUS[finding.kind] for finding in self._findings)
-            raise JobError(f"not all was tested: {'; '.join(reasons)} (see above)")
+        if self._amiss:
+            raise JobError(f"not all was tested: {'; '.join(self._amiss)} (see above)")
         return ExitCode.PASSED
 
 
