@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from metaapps.filibuster import settings
 from metaapps.filibuster.cli import testcase
 from metaapps.filibuster.cli.functional import FunctionalTest, FunctionalTestError, Verdict
 from metaapps.filibuster.cli.pythonfile import PythonFile
@@ -31,8 +32,15 @@ class RemoteTest:
         self._elsewhere = elsewhere
 
     def run(self, baggage: str, environment: Mapping[str, str], timeout: float) -> Verdict:
-        """Run once, as FunctionalTest.run does, with what its worker's environment adds."""
-        task = testcase.Task(self._test, baggage, dict(environment), str(Path.cwd()), timeout)
+        """Run once, as FunctionalTest.run does; what its worker's environment says comes first."""
+        task = testcase.Task(
+            self._test,
+            baggage,
+            dict(environment),
+            str(Path.cwd()),
+            timeout,
+            settings.parent_environment(),
+        )
         return self._elsewhere.run(work, task)
 
     def close(self) -> None:

@@ -144,7 +144,7 @@ class Runner:
                 judged = self._tried(plan)
                 if judged is not None:
                     return judged
-        raise FunctionalTestError(f"a worker died {_TRIES_ALONE} times with nothing else to do")
+        raise FunctionalTestError(f"a worker died {_TRIES_ALONE} times in a row over one execution")
 
     def _unsuspected(self, plan: Plan) -> Judged | None:
         """Run a plan beside others, None if a service ended meanwhile."""
@@ -153,7 +153,7 @@ class Runner:
         judged = self._tried(plan)
         if judged is None:
             return None
-        if not judged.death and _is_amiss(judged.execution):
+        if not judged.death and self._standing.watched and _is_amiss(judged.execution):
             # Perhaps a service that ended for another execution is what was missing here.
             time.sleep(_DEATH_IS_KNOWN_WITHIN)
             return None if self._standing.death() else judged

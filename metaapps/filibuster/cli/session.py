@@ -31,6 +31,7 @@ from metaapps.filibuster.settings import parent_environment
 from metaapps.filibuster.store import Record
 from metaapps.filibuster.workers import Pool, WorkersError, worker_count
 from metaapps.filibuster.workers.executors import THREADS, Elsewhere, executor
+from metaapps.filibuster.workers.interference import Difference, Sample, compare
 
 __all__ = ["STATE", "Session", "open_session"]
 
@@ -42,16 +43,21 @@ _COVERAGE: Final = (
     "coverage.py can't tell executions apart that run at once: leave --workers or --coverage out"
 )
 
+_CHECKED: Final = 5
+
 
 class Session:
     """Runs the plans of one search. For one thread; what it runs ahead is seen to by others."""
 
-    def __init__(self, runner: Runner, standing: Standing, pool: Pool[Judged] | None) -> None:
-        """Without a pool nothing runs ahead."""
+    def __init__(
+        self, runner: Runner, standing: Standing, pool: Pool[Judged] | None, check: int = 0
+    ) -> None:
+        """Without a pool nothing runs ahead. `check` executions can be looked at again."""
         self._runner = runner
         self._standing = standing
         self._pool = pool
         self._dead = ""
+        self._sample = Sample(check)
 
     @property
     def ran_ahead(self) -> int:
@@ -71,12 +77,33 @@ class Session:
             )
         judged = self._runner.execute(plan) if self._pool is None else self._pool.run(plan)
         self._dead = judged.death
+        if not judged.death:
+            self._sample.add(judged.execution)
         return judged.execution
 
     def look_ahead(self, plans: Iterator[Plan]) -> None:
         """Take note of the plans that will likely be run next; reads none if nobody would."""
         if self._pool is not None:
             self._pool.look_ahead(plans)
+
+    def check_interference(self) -> Iterator[Difference]:
+        """Run some executions again, alone, and yield those that come out otherwise.
+
+        Which ones is the same in every run. To be called when the search is over.
+        """
+        if self._pool is not None:
+            self._pool.rest()
+        for execution in self._sample:
+            if self._dead:
+                return
+            found = compare(execution, self._alone)
+            if found is not None:
+                yield found
+
+    def _alone(self, plan: Plan) -> Execution:
+        judged = self._runner.execute_alone(plan)
+        self._dead = judged.death
+        return judged.execution
 
 
 @contextmanager
@@ -116,7 +143,10 @@ def open_session(
             stack.callback(pool.close)
             # What still runs now is of no use to anybody.
             stack.callback(test.close)
-        yield Session(runner, running, pool)
+        check = options.check_interference
+        if check is None:
+            check = _CHECKED if workers > 1 else 0
+        yield Session(runner, running, pool, check)
 
 
 def _test(spec: str, options: Options, workers: int) -> FunctionalTest | RemoteTest:

@@ -27,7 +27,12 @@ STATE: Final = Path(".filibuster")
 
 
 class Standing:
-    """Services that nobody here starts or watches. Safe in any thread."""
+    """Services that nobody here starts or watches. Safe in any thread.
+
+    Where they are `watched`, `death` tells of them.
+    """
+
+    watched = False
 
     def __init__(self, environment: Mapping[str, str], key: str) -> None:
         """`environment` says where the services are, `key` is the run's key."""
@@ -48,7 +53,9 @@ class Standing:
 
 
 class Started(Standing):
-    """Services that this run starts, and ends as a context manager on the way out."""
+    """Services that this run starts, and ends by `stop`."""
+
+    watched = True
 
     def __init__(self, deployment: Deployment, key: str, logs: Path, report: Report) -> None:
         """Start them. Raises ServicesError where they can't be."""

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import TextIOWrapper
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -41,13 +41,17 @@ Test = PythonFile | Command
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One run: the test, the `baggage` header to carry, and where it runs."""
+    """One run: the test, the `baggage` header to carry, and where it runs.
+
+    Of what is `inherited`, it gets what its process's own environment doesn't say.
+    """
 
     test: Test
     baggage: str
     environment: Mapping[str, str]
     directory: str
     timeout: float
+    inherited: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ def _adopt(task: Task) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
-    settings.adopt({**task.environment, "BAGGAGE": task.baggage})
+    own = settings.parent_environment()
+    settings.adopt({**task.inherited, **own, **task.environment, "BAGGAGE": task.baggage})
     os.chdir(task.directory)
 
 

@@ -66,6 +66,11 @@ class Pool(Generic[T]):
         del self._begun[plan.key]
         return done
 
+    def rest(self) -> None:
+        """Begin nothing that was not asked for by `run`."""
+        self._upcoming = []
+        self._forget(frozenset())
+
     def close(self) -> None:
         """Begin nothing more, and wait for what runs."""
         self._threads.shutdown(cancel_futures=True)

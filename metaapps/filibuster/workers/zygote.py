@@ -119,6 +119,10 @@ class _Zygote:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
+        # Whoever waits for the end of a connection must not wait for this process.
+        self._taken.close()
+        for others in self._busy.values():
+            os.close(others)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
@@ -128,8 +132,7 @@ class _Zygote:
             return None
         connection, output = descriptors
         socket.send_fds(self._taking, [str(os.getpid()).encode()], [connection])
-        for own in (self._taken, self._taking):
-            own.close()
+        self._taking.close()
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
