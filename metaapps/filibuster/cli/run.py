@@ -13,6 +13,7 @@ from metaapps.filibuster import counterexample
 from metaapps.filibuster.catalogue import Catalogue
 from metaapps.filibuster.cli.functional import FunctionalTestError
 from metaapps.filibuster.cli.history import open_record
+from metaapps.filibuster.cli.interference import show_interference
 from metaapps.filibuster.cli.known import KnownFailures
 from metaapps.filibuster.cli.options import (
     Options,
@@ -179,6 +180,7 @@ class _Exploration:
             else:
                 raise AssertionError("the last event is Done")
         progress.done(event, self._session.ran_ahead)
+        show_interference(self._session, self._report)
         return event
 
     def _take(self, event: Event, progress: Progress) -> None:
