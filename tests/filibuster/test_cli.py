@@ -117,7 +117,7 @@ def test_the_most_executions_are_a_limit(once: Shell) -> None:
 SERVICES = ["services", "services start", "services stop", "services status"]
 
 
-@pytest.mark.parametrize("command", ["", "run", "replay", "runs", "export", *SERVICES])
+@pytest.mark.parametrize("command", ["", "run", "replay", "runs", "export", "page", *SERVICES])
 def test_every_command_helps_with_an_example(command: str) -> None:
     for option in ("--help", "-h"):
         ended = CliRunner().invoke(main, [*command.split(), option])

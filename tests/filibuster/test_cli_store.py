@@ -228,7 +228,19 @@ def test_a_part_is_said_to_be_one(twice: Shell) -> None:
     assert 3 <= len(ended.out.splitlines()) < 9
 
 
-@pytest.mark.parametrize("command", ["export", "runs"])
+def test_a_page_shows_each_execution_and_nothing_else_of_a_callee(twice: Shell) -> None:
+    twice.write("test_twice.py", TWICE + "    assert '<b>' not in text, '<script>'\n")
+    assert twice.filibuster(*TWICE_IN_SHORT).code == 1
+    ended = twice.filibuster("page", "-o", "run.html")
+    assert (ended.code, ended.out) == (0, "run 1 is in run.html\n")
+    page = (twice.directory / "run.html").read_text()
+    assert page.count("<details ") == 9
+    assert page.count('<details class="failed">') == 4
+    assert page.count("✗") == 4 + 8
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize("command", ["export", "runs", "page"])
 def test_where_nothing_is_stored_is_one_line(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from metaapps.filibuster.cli.coverage import covered
 from metaapps.filibuster.cli.export import export, runs
 from metaapps.filibuster.cli.options import Options, check_options
 from metaapps.filibuster.cli.outcome import ExitCode, JobError, guarded
+from metaapps.filibuster.cli.page import page
 from metaapps.filibuster.cli.replay import replay
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.cli.run import run
@@ -113,6 +114,7 @@ def replay_command(**options: Any) -> None:
 
 main.add_command(analyze)
 main.add_command(export)
+main.add_command(page)
 main.add_command(runs)
 main.add_command(schema)
 main.add_command(serve)

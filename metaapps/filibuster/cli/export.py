@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,7 @@ def runs() -> None:
     """List the runs that are stored in .filibuster/ of the working directory."""
 
     def work(report: Report) -> ExitCode:
-        with _opened() as store:
+        with opened() as store:
             stored = tuple(store.runs())
         if not stored:
             raise JobError(_NOTHING)
@@ -37,7 +37,7 @@ def runs() -> None:
             report.line(
                 f"[bold]{one.id}[/]  {begun}  {escape(one.test)}  "
                 f"{counted(one.executions, 'execution')}, "
-                f"{one.failed} failed  [dim]{_state(one)}[/]"
+                f"{one.failed} failed  [dim]{state(one)}[/]"
             )
         return ExitCode.PASSED
 
@@ -62,27 +62,30 @@ def export(run: int | None, output: Path | None) -> None:
     """
 
     def work(report: Report) -> ExitCode:
-        with _opened() as store:
-            stored = _wanted(store, run)
+        with opened() as store:
+            stored = wanted(store, run)
             if output is None:
-                _write(store, stored, report.raw)
+                for line in store.exported(stored.id):
+                    report.raw(line)
             else:
-                _save(store, stored, output)
+                saved(output, (f"{line}\n" for line in store.exported(stored.id)))
                 report.line(f"run {stored.id} is in {escape(str(output))}")
         if stored.stopped_because is None:
-            complain(f"run {stored.id} {_state(stored)}: this is a part of it")
+            complain(f"run {stored.id} {state(stored)}: this is a part of it")
         return ExitCode.PASSED
 
     sys.exit(guarded(work).value)
 
 
-def _opened() -> AbstractContextManager[Store]:
+def opened() -> AbstractContextManager[Store]:
+    """Return the store of the working directory; a JobError if there is none."""
     if not STORE.exists():
         raise JobError(_NOTHING)
     return Store.open(STORE)
 
 
-def _state(stored: StoredRun) -> str:
+def state(stored: StoredRun) -> str:
+    """Say how a run ended, if it did."""
     if stored.running:
         return "is running"
     if stored.stopped_because is None:
@@ -90,7 +93,8 @@ def _state(stored: StoredRun) -> str:
     return f"stopped because: {stored.stopped_because}"
 
 
-def _wanted(store: Store, run: int | None) -> StoredRun:
+def wanted(store: Store, run: int | None) -> StoredRun:
+    """Return the run of a number, or the last one; a JobError if it isn't stored."""
     stored = tuple(store.runs())
     if not stored:
         raise JobError(_NOTHING)
@@ -102,18 +106,15 @@ def _wanted(store: Store, run: int | None) -> StoredRun:
     raise JobError(f"run {run} is not stored here: `filibuster runs` lists those that are")
 
 
-def _write(store: Store, stored: StoredRun, write: Callable[[str], object]) -> None:
-    for line in store.exported(stored.id):
-        write(line)
-
-
-def _save(store: Store, stored: StoredRun, output: Path) -> None:
-    """Write a file at once: whoever reads it sees all of it or none."""
+def saved(output: Path, parts: Iterable[str]) -> None:
+    """Write a file at once: whoever reads it sees all of it or none. Raises JobError."""
     draft = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="ascii", newline="\n") as file:
-            _write(store, stored, lambda line: file.write(line + "\n"))
+        with draft.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(parts)
         draft.replace(output)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise JobError(f"can't write {output}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)

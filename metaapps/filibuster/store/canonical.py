@@ -19,6 +19,8 @@ from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.store.encoding import fault_content
 from metaapps.filibuster.tree import Tree, build, ended
 
+LABELS: Final = "labels"
+"""What a pruned plan is called for people; it is no part of the canonical text."""
 _PORT: Final = re.compile(r"(?<=[\w.\]-]):\d{2,5}$")
 _URL_PORT: Final = re.compile(r"(?<=[\w.\]-]):\d{2,5}\b")
 _DEEPEST: Final = 1000
@@ -44,12 +46,13 @@ def event_content(event: Event) -> dict[str, Any]:
         return {"event": "ran", **told}
     if not event.predicted:
         told = {"plan": _unseen(event.plan)}
+    told[LABELS] = [planned.label for planned in event.plan.faults]
     return {"event": "pruned", "predicted by": list(event.predicted_by), **told}
 
 
 def canonical_line(content: Mapping[str, Any], execution: Execution | None) -> str:
     """Return an event as a line without its end; with the calls of its execution if it ran."""
-    told = dict(content)
+    told = {name: value for name, value in content.items() if name != LABELS}
     if told["event"] == "ran" and execution is not None:
         tree = build(execution.observations)
         told["calls"] = list(_within(tree, ROOT))
@@ -104,15 +107,14 @@ def _within(tree: Tree, parent: bytes) -> Iterator[dict[str, Any]]:
 def _event(event: Observation) -> dict[str, Any]:
     if event.role is Role.ASK:
         return {"asked about": event.target, "answer": event.ok}
-    if event.role is not Role.CALL:
-        return {event.role.value: str(event.frame)}
-    told: dict[str, Any] = {
-        "call": str(event.frame),
-        "to": _PORT.sub("", event.target),
-        "by": f"{event.library}.{event.method}",
-        "outcome": ended(event),
-        "ok": event.ok,
-    }
+    told: dict[str, Any] = {event.role.value: str(event.frame)}
+    if event.role is Role.CALL:
+        told |= {
+            "to": _PORT.sub("", event.target),
+            "by": f"{event.library}.{event.method}",
+            "outcome": ended(event),
+            "ok": event.ok,
+        }
     if event.injected is not None:
         told["injected"] = fault_content(event.injected)
     return told

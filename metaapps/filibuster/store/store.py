@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from metaapps.filibuster.explore import StopReason
+from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.store.canonical import canonical_line
 from metaapps.filibuster.store.database import Database, StoreError
 from metaapps.filibuster.store.encoding import decode_execution, decode_plan
@@ -111,10 +112,14 @@ class Store:
 
     def exported(self, run: int) -> Iterator[str]:
         """Yield what a run committed, line by line; see `canonical`."""
+        return (canonical_line(*each) for each in self.committed(run))
+
+    def committed(self, run: int) -> Iterator[tuple[Mapping[str, Any], Execution | None]]:
+        """Yield what a run committed: an event's content, and its execution if it ran."""
         place = -1
         while found := self._database.execute(_NEXT_EVENT, (run, place)):
             ((place, content, *execution),) = found
-            yield canonical_line(json.loads(content), _decoded(*execution))
+            yield json.loads(content), _decoded(*execution)
 
     def _is_running(self, run: int) -> bool:
         free = self._database.hold(run)
