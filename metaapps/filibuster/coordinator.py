@@ -162,9 +162,12 @@ class Coordinator(Serving):
     `late` is how many observations came for executions that it no longer hears of.
     """
 
-    def __init__(self, key: bytes, host: str = HOST) -> None:
-        """Listen on a free port of an interface; hear those who have the key."""
-        self._key, self._host = key, host
+    def __init__(self, key: bytes, host: str = HOST, reached_at: str = "") -> None:
+        """Listen on a free port of an interface; hear those who have the key.
+
+        Services elsewhere reach it at the host `reached_at`, where that is not the same.
+        """
+        self._key, self._host = key, reached_at or host
         self._lock = Lock()
         self._inboxes: dict[str, Inbox] = {}
         self._late = 0
@@ -174,7 +177,7 @@ class Coordinator(Serving):
 
     @property
     def address(self) -> str:
-        """Where it listens, as "host:port"."""
+        """Where services reach it, as "host:port"."""
         return f"{self._host}:{self._server.server_port}"
 
     @property

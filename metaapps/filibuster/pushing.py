@@ -54,7 +54,7 @@ class Pusher:
     def __init__(self) -> None:
         """Start with nothing to do."""
         self.lost = 0
-        self._known = False
+        self._follows_forks = False
         self._renew()
 
     def push(self, orders: Orders, observations: Iterable[bytes], name: bytes = b"") -> None:
@@ -85,15 +85,16 @@ class Pusher:
         """Begin anew: in a forked child there is no thread, and what waits is the parent's."""
         self._lock = Lock()
         self._running = False
+        # multiprocessing forgets what is registered for the end, in its children.
+        self._flushes = False
         self._waiting: SimpleQueue[Parcel | Event] = SimpleQueue()
         self._connections: dict[str, HTTPConnection] = {}
         self._unreached: dict[str, float] = {}
 
     def _start(self) -> None:
         with self._lock, suppressed():
-            if not self._known:
-                self._know_of_ends()
             if not self._running:
+                self._know_of_ends()
                 thread = Thread(target=self._run, name="filibuster-reports", daemon=True)
                 thread.start()
                 self._running = True
@@ -101,10 +102,12 @@ class Pusher:
     def _know_of_ends(self) -> None:
         """See to what happens when the process forks, and when it ends."""
         renew, flush = WeakMethod(self._renew), WeakMethod(self._at_exit)
-        if hasattr(os, "register_at_fork"):
+        if not self._follows_forks and hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=lambda: _call(renew))
-        atexit.register(lambda: _call(flush))
-        self._known = True
+            self._follows_forks = True
+        if not self._flushes:
+            atexit.register(lambda: _call(flush))
+            self._flushes = True
 
     def _at_exit(self) -> None:
         self.flush(_AT_EXIT)

@@ -182,6 +182,21 @@ def test_the_test_s_calls_are_named_by_what_they_ask_alone() -> None:
     assert seen_in(one)[0].index == seen_in(other)[0].index
 
 
+def test_calls_that_differ_in_content_have_names_of_their_own_where_that_is_ordered() -> None:
+    calls = [replace(CALL, payload=content) for content in (b"one", b"other", b"one", None)]
+    occurrences = {}
+    for by_payload in (False, True):
+        branch = carrying()
+        orders = encode_orders(Orders("e", expires=LATER, by_payload=by_payload), KEY)
+        branch.update(lambda carried, blob=orders: carried.with_down({ORDERS: blob}))  # type: ignore[misc]
+        for call in calls:
+            cross(Filibuster((KEY,)), branch, call)
+        seen = seen_in(branch)
+        assert [child(one.parent, one.frame) for one in seen] == [one.index for one in seen]
+        occurrences[by_payload] = [one.occurrence for one in seen]
+    assert occurrences == {False: [1, 2, 3, 4], True: [1, 1, 2, 1]}
+
+
 def test_a_callee_s_calls_name_the_clock_of_the_call_that_they_serve() -> None:
     app = Filibuster((KEY,))
     branch = carrying()

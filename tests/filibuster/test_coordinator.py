@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Thread
+from threading import Thread, Timer
 
 import pytest
 
@@ -66,6 +66,15 @@ def ask(coordinator: Coordinator, path: str, body: bytes = b"", **headers: str) 
 def test_it_listens_on_the_loopback_interface_alone(coordinator: Coordinator) -> None:
     assert coordinator.address.startswith(f"{HOST}:")
     assert HOST == "127.0.0.1"
+
+
+def test_it_can_listen_for_services_elsewhere() -> None:
+    with Coordinator(KEY, "0.0.0.0", reached_at="localhost") as wide:
+        assert wide.address.startswith("localhost:")
+        inbox = wide.open("e")
+        orders = Orders("e", coordinator=wide.address, key=KEY)
+        reporting.report(orders, [encode_observation(call(1))])
+        assert len(inbox.settle(0)) == 1
 
 
 def test_what_is_reported_is_heard_once(coordinator: Coordinator, orders: Orders) -> None:
@@ -159,6 +168,33 @@ def test_a_fault_counts_as_injected_once_it_was_hit(
     assert reporting.was_injected(orders, "bar", recorded=True)
     assert not reporting.was_injected(orders, "foo", recorded=True)
     assert inbox.settle(0) == (hit,)
+
+
+def test_who_asks_waits_for_the_calls_from_outside_that_are_under_way(
+    coordinator: Coordinator, orders: Orders
+) -> None:
+    coordinator.open("e")
+    step = reporting.arrive(orders, ARRIVAL)
+    assert step is not None
+    hit = call(1, injected=Fault(FaultKind.REFUSED))
+    ended = replace(call(0, by_test=True), index=step.index)
+    told = [encode_observation(one) for one in (hit, ended)]
+    later = Timer(0.05, lambda: reporting.report(orders, told))
+    later.start()
+    assert reporting.was_injected(orders, "bar", recorded=False)
+    later.join()
+
+
+def test_what_is_under_way_is_waited_for_by_its_name(
+    coordinator: Coordinator, orders: Orders
+) -> None:
+    inbox = coordinator.open("e")
+    hit = encode_observation(call(1, injected=Fault(FaultKind.REFUSED)))
+    later = Timer(0.05, lambda: reporting.report(orders, [hit], b"a parcel"))
+    later.start()
+    assert reporting.was_injected(orders, "", recorded=True, parcels=[b"a parcel"])
+    later.join()
+    assert inbox.lost == 0
 
 
 def test_a_question_from_outside_is_part_of_the_execution(

@@ -90,6 +90,11 @@ def test_whatever_order_calls_happen_in_they_are_told_apart_by_where_they_come_f
     assert_exact(told(12, FAMILIES[name])[name], 12)
 
 
+def test_attempts_that_a_library_makes_by_itself_are_told_apart() -> None:
+    for run in told(3, ("attempts",))["attempts"]:
+        assert (run["number"], run["names"], run["findings"]) == (9, 9, [])
+
+
 GREENLETS = ("greenlets", "greenlet_pool", "threads", "pool")
 
 

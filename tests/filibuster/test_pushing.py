@@ -180,10 +180,19 @@ if sys.argv[2] == "fork":
         os._exit(0)
     assert os.wait()[1] == 0
     pusher.push(orders_to(sys.argv[1]), told(3))
+if sys.argv[2] == "multiprocessing":
+    import multiprocessing
+    def work():
+        pusher.push(orders_to(sys.argv[1]), told(2))
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join()
 """
 
 
-@pytest.mark.parametrize(("how", "numbers"), [("exit", [1]), ("fork", [1, 2, 3])])
+@pytest.mark.parametrize(
+    ("how", "numbers"), [("exit", [1]), ("fork", [1, 2, 3]), ("multiprocessing", [1, 2])]
+)
 def test_what_is_left_at_the_end_is_sent_and_forked_children_send_theirs(
     coordinator: Coordinator, how: str, numbers: list[int]
 ) -> None:

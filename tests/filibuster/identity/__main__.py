@@ -61,6 +61,7 @@ def told(inbox: Inbox, branch: Branch) -> Mapping[str, object]:
     return {
         "calls": {_content(one): one.index.hex() for one in calls},
         "number": len(calls),
+        "names": len({one.index for one in calls}),
         "ambiguous": len(tree.ambiguous),
         "open": [str(one.site) for one in open_branches(seen)],
         "findings": [f"{finding.kind.value} {finding.text}" for finding in tree.findings],

@@ -19,6 +19,8 @@ from typing import Any
 import aiohttp
 import grpc
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 _reached: dict[str, str] = {}
 
@@ -148,6 +150,15 @@ def retries(number: int) -> None:
     """One after the other, each a call like the one before."""
     for each in range(number):
         fetch(each)
+
+
+def attempts(number: int) -> None:
+    """A library tries again by itself."""
+    session = requests.Session()
+    again = Retry(total=2, status_forcelist=[503], allowed_methods=None, raise_on_status=False)
+    session.mount("http://", HTTPAdapter(max_retries=again))
+    for _ in range(number):
+        assert session.post(_reached["url"] + "/failing", data="x", timeout=30).status_code == 503
 
 
 def rpc_futures(number: int) -> None:

@@ -25,7 +25,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(random.uniform(0, LONGEST))
-        self.send_response(200)
+        self.send_response(503 if self.path.endswith("/failing") else 200)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
