@@ -78,19 +78,25 @@ async def quote(session: aiohttp.ClientSession, carrier: str) -> Any:
         return None
 
 
-async def send(session: aiohttp.ClientSession, text: str) -> None:
-    async with session.post(f"{os.environ['MAIL_URL']}/letters", data=text) as answer:
-        answer.raise_for_status()
-
-
 async def work(app: web.Application) -> None:
     while True:
         text, sent = await app[LETTERS].get()
-        try:
-            await send(app[SESSION], text)
+        failure = await send(app[SESSION], text)
+        if sent.done():  # a letter that came twice
+            continue
+        if failure is None:
             sent.set_result(None)
-        except Exception as error:  # noqa: BLE001 - whoever waits shall know, whatever it is
-            sent.set_exception(error)
+        else:
+            sent.set_exception(failure)
+
+
+async def send(session: aiohttp.ClientSession, text: str) -> Exception | None:
+    try:
+        async with session.post(f"{os.environ['MAIL_URL']}/letters", data=text) as answer:
+            answer.raise_for_status()
+    except Exception as error:  # noqa: BLE001 - whoever waits shall know, whatever it is
+        return error
+    return None
 
 
 async def run(app: web.Application) -> AsyncIterator[None]:
