@@ -116,6 +116,13 @@ def test_only_what_was_not_made_is_excused_where_that_is_explained() -> None:
     assert [*unfired(optional, [Fate.UNREACHABLE])] == []
 
 
+def test_an_answer_in_which_there_is_nothing_to_edit_is_no_finding() -> None:
+    edit = Fault(FaultKind.BODY, edit="null price")
+    plan = Plan((planned_fault(BAZ, edit),))
+    assert [*unfired(plan, [Fate.REFUSED])] == []
+    assert [*unfired(plan, [Fate.UNREACHABLE])] != []
+
+
 def test_every_execution_comes_with_the_fates_of_its_faults() -> None:
     events = list(explore(lambda plan: answered(plan, enacting=True), DOWN, NoReduction()))
     assert [event.fates for event in ran(events)] == [

@@ -75,18 +75,21 @@ def unfired(
     """Yield what to say of the faults that did not happen.
 
     Nothing of further attempts that were not made, nor of calls that were not made where that is
-    `explained`: it was not known beforehand which of two faults comes first.
+    `explained`: it was not known beforehand which of two faults comes first. Nor of an answer in
+    which there was nothing to edit.
     """
     for planned, fate in zip(plan.faults, fates, strict=True):
-        if fate is Fate.FIRED or (fate is Fate.UNREACHABLE and _excused(planned, explained)):
+        if fate is Fate.FIRED or _excused(planned, fate, explained):
             continue
         kind, text = _SAID[fate]
         name = planned.label or planned.index.hex()
         yield Finding(kind, planned.index, f"{name} was planned and did not happen: {text}")
 
 
-def _excused(planned: PlannedFault, explained: Collection[bytes]) -> bool:
-    return planned.optional or planned.index in explained
+def _excused(planned: PlannedFault, fate: Fate, explained: Collection[bytes]) -> bool:
+    if fate is Fate.REFUSED:
+        return planned.fault.edit is not None
+    return fate is Fate.UNREACHABLE and (planned.optional or planned.index in explained)
 
 
 _SAID: Final = {
