@@ -17,6 +17,7 @@ from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.single import settle, unhit
+from metaapps.filibuster.tree import build
 
 SERVICES = Path(__file__).parent / "services.toml"
 ITEM = {"user": {"name": "Ann", "age": 7}, "tags": ["a", "b"]}
@@ -78,7 +79,7 @@ class Lab:
     def under(self, *rules: str, path: str, real_latency: bool = False) -> Came:
         """Return what comes of a request under faults by hand, all of which were hit."""
         *_, last = self.runs(*rules, path=path, real_latency=real_latency)
-        assert not unhit(last.execution), last
+        assert not unhit(last.execution, build(last.execution.observations)), last
         return last
 
     def runs(self, *rules: str, path: str, real_latency: bool = False) -> Iterator[Came]:
