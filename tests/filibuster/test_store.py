@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from baggage.boundary import CallSite, Fault, FaultKind
 from metaapps.filibuster.catalogue import DEFAULT
 from metaapps.filibuster.explore import Done, Event, Limits, Pruned, Ran, StopReason, explore
+from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Failure, Observation, Role
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.reduce import Predictor
@@ -327,8 +328,13 @@ def failures(record: Record) -> list[Plan]:
     return [known.plan for known in record.known_failures()]
 
 
-def ran(execution: Execution) -> Ran:
-    return Ran(2, execution, (), 0)
+def ran(execution: Execution, *, hit: bool = True) -> Ran:
+    calls = tuple(
+        Observation(role=Role.CALL, index=p.index, parent=ROOT, position=0, injected=p.fault)
+        for p in execution.plan.faults
+        if hit
+    )
+    return Ran(2, replace(execution, observations=calls), (), 0)
 
 
 def test_what_failed_is_known_to_later_runs_of_the_same_scope(tmp_path: Path) -> None:
@@ -338,6 +344,7 @@ def test_what_failed_is_known_to_later_runs_of_the_same_scope(tmp_path: Path) ->
         first.commit(ran(executed(1, 2, failed=True)))
         first.commit(ran(executed(3, failed=True)))
         first.commit(ran(executed(4)))
+        first.commit(ran(executed(5, failed=True), hit=False))
         assert failures(first) == []
         edited = replace(scoped, contents={"the functional test": "2"})
         assert failures(store.begin(edited)) == [executed(3).plan, executed(1, 2).plan]

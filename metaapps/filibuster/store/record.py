@@ -100,7 +100,7 @@ class Record:
         plan = None
         if isinstance(event, Ran):
             plan = plan_key(event.execution.plan)
-            if not event.execution.passed and event.execution.plan.faults:
+            if _is_found(event.execution):
                 self.note_failure(event.execution.plan)
         elif isinstance(event, Pruned):
             plan = plan_key(event.plan)
@@ -139,3 +139,11 @@ class Record:
         self._database.execute(
             "DELETE FROM failures WHERE scope = ? AND plan = ?", (self._scope, plan_key(plan))
         )
+
+
+def _is_found(execution: Execution) -> bool:
+    """Say whether a failure is one of the plan's faults: all of them were enacted."""
+    faults = execution.plan.faults
+    fired = execution.fired
+    hit = all(planned.optional or planned.index in fired for planned in faults)
+    return bool(faults) and hit and not execution.passed
