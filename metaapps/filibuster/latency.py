@@ -15,7 +15,7 @@ from typing import Final
 
 from baggage.boundary import Call, Fault, FaultKind, Inject, Outcome, Proceed
 from baggage.context import Branch, branch
-from baggage.values import Direction, Key, Value
+from baggage.values import Baggage, Direction, Key, Value
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import Orders
@@ -86,7 +86,8 @@ def below(orders: Orders, running: Branch) -> Mapping[Key, Value]:
 def answered(orders: Orders, running: Branch) -> None:
     """Note that the call that a branch works for is answered now, whoever else works for it."""
     if is_reckoned(orders):
-        running.pack(TOOK, replace(now(running), final=True).encoded())
+        at = now(running)
+        _replace(running, at.frame, replace(at, final=True))
 
 
 class Reckoning:
@@ -116,13 +117,12 @@ class Reckoning:
 
         That a caller waited in vain is no fault that was planned for its call.
         """
-        micros = self._took()
+        micros, here = self._took(), self._here
         if self._timeout is not None and is_late(micros, self._timeout):
             micros = _micros(self._timeout)
-        if micros:
-            begun = self._begun
-            after = replace(begun, micros=begun.micros + micros)
-            self._here.pack(TOOK, after.encoded())
+        begun = self._begun
+        after = replace(begun, micros=begun.micros + micros) if micros else None
+        _replace(here, self._index, after)
         injected = self._delay if self._other is None else seen.injected
         return replace(seen, injected=injected, delayed=micros / 1_000_000)
 
@@ -159,6 +159,23 @@ def simulated(tree: Tree, within: bytes = ROOT) -> float:
 
 def _known(running: Branch) -> list[Moment]:
     return moments(running.unpack(TOOK))
+
+
+def _replace(running: Branch, frame: bytes, new: Moment | None) -> None:
+    """Note a moment instead of those of a frame, which are of no use any more; None notes none.
+
+    Other frames are let be: somebody else may wait for what is known of them.
+    """
+    gone = [moment.encoded() for moment in _known(running) if moment.frame == frame]
+    if not gone and new is None:
+        return
+
+    def replaced(carried: Baggage) -> Baggage:
+        for moment in gone:
+            carried = carried.remove(TOOK, moment)
+        return carried if new is None else carried.pack(TOOK, new.encoded())
+
+    running.update(replaced)
 
 
 def _micros(seconds: float) -> int:

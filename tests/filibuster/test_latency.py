@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baggage.boundary import Fault, FaultKind
+from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.latency import Moment, is_late, moments, simulated, took
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.tree import Tree, build
-from tests.filibuster.apps import Network, generated
+from tests.filibuster.apps import Network, coordinated, generated
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.faults.running import ITEM, SERVICES, Lab
 
@@ -145,6 +147,12 @@ def test_an_execution_takes_its_calls_and_the_longest_of_its_branches() -> None:
     assert simulated(tree) == 4.5
 
 
+@pytest.fixture(scope="module")
+def coordinator() -> Iterator[Coordinator]:
+    with coordinated() as running:
+        yield running
+
+
 def bounds(tree: Tree, index: bytes) -> tuple[float, float]:
     """Return the least and the most seconds that what is within an index can have taken.
 
@@ -158,9 +166,9 @@ def bounds(tree: Tree, index: bytes) -> tuple[float, float]:
 @example(seed=4041, order=Random(1))
 @given(seed=st.integers(0, 100_000), order=st.randoms(use_true_random=False))
 def test_every_call_takes_what_is_within_it_and_ends_at_its_timeout(
-    seed: int, order: Random
+    coordinator: Coordinator, seed: int, order: Random
 ) -> None:
-    network = Network(generated(seed), budget=1 << 16)
+    network = Network(generated(seed), coordinator)
     calls = [c for c in build(network.run().observations).calls if not c.by_test]
     chosen = order.sample(calls, min(len(calls), 4))
     delays = {c.index: order.choice([0.1, 0.5, 1.0, 2.5]) for c in chosen}
