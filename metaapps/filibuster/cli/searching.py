@@ -43,9 +43,17 @@ _OPTIONS: Final = (
     ),
     click.option("--fail-fast", is_flag=True, help="Stop at the first failure."),
     click.option("--max-faults", type=click.IntRange(min=0), help="At most so many at once."),
-    click.option("--max-executions", type=click.IntRange(min=1), help="Run at most so many."),
-    click.option("--max-time", type=click.FloatRange(min=0), help="Stop after so many seconds."),
-    click.option("--exhaustive", is_flag=True, help="Lift the default bounds."),
+    click.option(
+        "--max-executions",
+        type=click.IntRange(min=1),
+        help="Run at most so many; 1,000 by default.",
+    ),
+    click.option(
+        "--max-time",
+        type=click.FloatRange(min=0),
+        help="Stop after so many seconds; 600 by default.",
+    ),
+    click.option("--exhaustive", is_flag=True, help="Lift the bounds that hold by default."),
     click.option(
         "--order",
         type=click.Choice(["canonical", "random"]),
