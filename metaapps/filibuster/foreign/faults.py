@@ -58,9 +58,14 @@ def told(
 ) -> Told | None:
     """Return what a foreign client is told about a fault, None if it has no word for that.
 
-    `metadata` is told besides about an exception (`sleep`, `abort`, `cause`).
+    `metadata` is told besides about an exception (`sleep`, `abort`, `cause`). A late one is raised
+    after the call, which requests' clients alone are known to do.
     """
+    if fault.late and (library != "requests" or fault.kind is FaultKind.STATUS):
+        return None
     about = {key: _plain(value) for key, value in metadata.items()}
+    if fault.late:
+        about["abort"] = False
     name = fault.name if fault.kind is FaultKind.RAISE else _SPELLINGS.get((library, fault.kind))
     status = fault.status if fault.kind is FaultKind.STATUS else None
     if status is not None and status >= _LOWEST_HTTP:
