@@ -114,6 +114,13 @@ def test_the_counterexample_passes_once_the_bug_is_fixed(buggy: Shell, fixed: Sh
     assert judged == ("Replay", REFUSED, "passed")
 
 
+def test_the_fault_that_shows_the_bug_can_be_tried_by_hand(buggy: Shell, fixed: Shell) -> None:
+    by_hand = ("run", "--functional-test", AWARE, "--fault", "foo→bar: refused")
+    found, passed = buggy.filibuster(*by_hand), fixed.filibuster(*by_hand)
+    assert (found.code, found.failed) == (1, [REFUSED])
+    assert (passed.code, passed.failed) == (0, [])
+
+
 def tutorial_in(directory: Path) -> Shell:
     ignored = shutil.ignore_patterns("__pycache__", ".filibuster", "counterexample.json")
     shutil.copytree(TUTORIAL, directory, ignore=ignored)
