@@ -21,9 +21,12 @@ from metaapps.filibuster.catalogue import (
 )
 from metaapps.filibuster.catalogue.calls import matches
 from metaapps.filibuster.catalogue.wording import NEVER_LATE
+from metaapps.filibuster.explore import Ran, explore
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.reduce import NoReduction
 from metaapps.filibuster.tree import build
+from tests.filibuster.synthetic import Application, Reply, Scope
 
 
 @pytest.mark.parametrize(
@@ -293,3 +296,23 @@ def test_only_what_is_certain_to_have_ended_counts_as_before() -> None:
     assert tried(LATER, seen("0.1", "a→c"), branch, in_branch) == ["timeout"]
     other = seen("1", "a→", role=Role.BRANCH, method="")
     assert tried(LATER, seen("1.0", "a→c"), other, seen("0", "a→b")) == ["timeout"]
+
+
+def test_a_search_tries_a_fault_with_a_condition_only_where_it_holds() -> None:
+    def shop(scope: Scope, operation: str, payload: bytes) -> Reply:
+        scope.call("stock", "POST /reserve")
+        return scope.call("bank", "POST /pay")
+
+    def test(scope: Scope) -> None:
+        scope.call("shop", "POST /order")
+
+    rules = ("shop→stock: status 503", "shop→bank: timeout after shop→stock")
+    catalogue = Catalogue(tuple(Entry.of(parse_rule(rule)) for rule in rules))
+    app = Application({"shop": shop, "stock": lambda *_: Reply(), "bank": lambda *_: Reply()}, test)
+    plans = {
+        tuple(planned.label for planned in event.execution.plan.faults)
+        for event in explore(app.run, catalogue, NoReduction())
+        if isinstance(event, Ran)
+    }
+    down = "shop → stock POST /reserve: status 503"
+    assert plans == {(), (down,), ("shop → bank POST /pay: timeout",)}
