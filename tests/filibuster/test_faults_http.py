@@ -91,6 +91,16 @@ def test_when_the_first_attempts_fail_the_next_one_succeeds(
     assert came.said[fail:] == [{"answer": ITEM}] * (fail < 3)
 
 
+@pytest.mark.parametrize("fault", ["refused", "timeout", "status 503", "timeout late"])
+def test_attempts_that_a_library_makes_by_itself_are_attempts_too(lab: Lab, fault: str) -> None:
+    came = lab.under(f"front→back: {fault} first 3", path="/call/session")
+    assert came.said == {"answer": ITEM}
+    assert len(came.calls) == 4
+    assert came.served == ["item"] * (4 if "late" in fault else 1)
+    came = lab.under(f"front→back: {fault} first 4", path="/call/session")
+    assert came.said["raised"] in ("ConnectionError", "RetryError")
+
+
 def test_a_fault_for_all_attempts_befalls_those_too_that_are_made_because_of_it(lab: Lab) -> None:
     came = lab.under("front→back: refused", path="/call/retry/requests")
     assert [attempt["raised"] for attempt in came.said] == ["ConnectionError"] * 3

@@ -143,6 +143,19 @@ def retry(client: str) -> ResponseReturnValue:
     return jsonify(seen)
 
 
+@app.get("/call/session")
+def session() -> ResponseReturnValue:
+    """Leave it to the library to try three times more."""
+    retry = urllib3.Retry(3, status_forcelist=[503], backoff_factor=0)
+
+    def by_session() -> str:
+        with requests.Session() as session:
+            session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
+            return session.get(f"{os.environ['BACK_URL']}/serve/item", timeout=TIMEOUT).text
+
+    return jsonify(outcome(by_session))
+
+
 @app.get("/call/pay")
 def pay() -> ResponseReturnValue:
     """Reserve, pay and, where that fails after a reservation, cancel it."""
