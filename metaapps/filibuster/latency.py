@@ -110,6 +110,8 @@ class Reckoning:
         told = replace(proceed, down={**proceed.down, BEGUN: Moment(self._index).encoded()})
         if self._other is not None:
             return Inject(self._other, otherwise=told)
+        if is_late(self._own, self._timeout):  # A library may try again then, by itself.
+            return Inject(TOO_LATE, otherwise=told)
         return Inject(TOO_LATE, otherwise=told, when=self._is_late)
 
     def told(self, seen: Observation) -> Observation:
@@ -130,8 +132,12 @@ class Reckoning:
         return is_late(self._took(), self._timeout)
 
     def _took(self) -> int:
-        own = 0 if self._delay is None else _micros(self._delay.seconds or 0.0)
-        return own + took(_known(self._here), self._index)
+        return self._own + took(_known(self._here), self._index)
+
+    @property
+    def _own(self) -> int:
+        """The microseconds of the call's own delay."""
+        return 0 if self._delay is None else _micros(self._delay.seconds or 0.0)
 
     @property
     def _here(self) -> Branch:

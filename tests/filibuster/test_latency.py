@@ -47,6 +47,12 @@ def test_a_caller_gives_up_at_its_timeout_and_not_before(lab: Lab, client: str) 
     assert at.execution.seconds + below.execution.seconds < 9.999
 
 
+def test_a_library_tries_again_by_itself_when_its_own_time_is_over(lab: Lab) -> None:
+    came = lab.under("front→back: delay 5s first 3", path="/call/session")
+    assert (came.said, came.served) == ({"answer": ITEM}, ["item"] * 4)
+    assert [call.delayed for call in came.calls] == [5.0, 5.0, 5.0, 0.0]
+
+
 def test_what_calls_take_one_after_the_other_adds_up_to_the_caller_above(lab: Lab) -> None:
     said, took = outcomes(lab, "mid→back: delay 900ms", path="/call/through")
     assert said == {"answer": [{"answer": ITEM}] * 2}
