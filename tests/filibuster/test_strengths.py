@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from baggage.boundary import Fault, FaultKind
-from metaapps.filibuster.catalogue import DEFAULT, Catalogue, Trial
+from metaapps.filibuster.catalogue import DEFAULT, Catalogue, Entry, Trial
 from metaapps.filibuster.explore import Event, Fate, Limits, planned_fault, search_for
-from metaapps.filibuster.observation import Observation
+from metaapps.filibuster.observation import Execution, Observation
 from metaapps.filibuster.plan import FAULT_FREE, Plan
 from metaapps.filibuster.reduce import Strength, reducer
 from metaapps.filibuster.tree import Tree, build
@@ -18,6 +19,7 @@ from tests.filibuster.searching import (
     DOWN,
     DOWN_FAULT,
     REFUSED_FAULT,
+    REQUESTS,
     SHORT,
     answering,
     done,
@@ -239,3 +241,37 @@ def test_strict_predictions_are_exact_to_the_bodies_of_errors(part: int) -> None
             assert event.execution.failure == real.failure, seed
             some += 1
     assert some > 0
+
+
+def test_an_answer_in_which_there_was_nothing_to_edit_is_not_tried_again() -> None:
+    """That x has no price shows once, whatever happens to y and z beside it."""
+
+    def a(scope: Scope, operation: str, payload: bytes) -> Reply:
+        fine = [scope.call(name, f"GET /{name}").ok for name in "yzx"]
+        return Reply(200, repr(fine).encode())
+
+    services = {"a": a, **dict.fromkeys("xyz", answering())}
+    application = Application(services, never_500("a"))
+    edit = Entry(REQUESTS, Fault(FaultKind.BODY, edit="null price"))
+
+    def run(plan: Plan) -> Execution:
+        done_to = Plan(tuple(each for each in plan.faults if each.fault.edit is None))
+        return replace(application.run(done_to), plan=plan)
+
+    catalogue = Catalogue((edit, *DOWN.entries))
+    events = list(search_for().explore(run, catalogue))
+    everything = list(search_for(reduction="none").explore(run, catalogue))
+    assert plans(events) == plans(everything)
+    assert Fate.REFUSED in {fate for event in ran(events) for fate in event.fates}
+    assert not [finding for event in ran(events) for finding in event.findings]
+    edited = [event.plan for event in pruned(events) if refused(event.plan)]
+    assert edited
+    for event in pruned(events):
+        assert event.execution.observations
+        assert event.execution.fired == run(event.plan).fired
+    tried = [event.execution.plan for event in ran(events) if refused(event.execution.plan)]
+    assert (len(tried), len(edited)) == (3, 4)
+
+
+def refused(plan: Plan) -> bool:
+    return any(each.fault.edit is not None for each in plan.faults)

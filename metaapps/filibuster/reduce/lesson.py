@@ -7,6 +7,7 @@ within an execution that has pieces of unknown place.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -63,11 +64,14 @@ class Lesson:
         self._knowledge = knowledge
         self._number = number
         self._tree = tree
+        self._edits: Mapping[bytes, Fault] = {}
         self._invoked: deque[tuple[Observation, State]] = deque()
         self._hits = tuple((o.target, tree.paths[o.index]) for o in tree.preorder if o.injected)
 
     def learn(self, execution: Execution) -> None:
         """Learn what the execution's faults looked like, then all its invocations."""
+        edits = (each for each in execution.plan.faults if each.fault.edit is not None)
+        self._edits = {each.index: each.fault for each in edits}
         for call in self._tree.calls:
             if call.injected is not None and looks_alike(call.injected):
                 self._learn_fault(call, call.injected)
@@ -96,6 +100,11 @@ class Lesson:
         if answer.certain:
             kept = answer_state(last.state, call, call.injected, slow=last.slow)
             self._note(kept, answer, call.index)
+        edit = self._edits.get(call.index)
+        if edit is not None and call.injected is None and answer.certain:
+            # There was nothing to edit in this answer, and won't be.
+            kept = answer_state(last.state, call, edit, slow=last.slow)
+            self._note(kept, replace(answer, spared=True), call.index)
 
     def _fold(self, index: bytes, trail: Trail, depth: int = 0) -> Trail | None:
         """Learn one invocation's events; return its last state, None if that isn't certain."""

@@ -26,6 +26,7 @@ class Answer:
 
     `delayed` are simulated seconds that it took. `certain` is False where it can't be told from
     others, since nobody knows what the caller read: such an answer equals nothing, not even itself.
+    `spared` is one that a fault was planned for, which could not be enacted.
     """
 
     raised: str | None = None
@@ -34,6 +35,7 @@ class Answer:
     digest: bytes | None = None
     delayed: float = 0.0
     certain: bool = True
+    spared: bool = False
 
     def encoded(self) -> bytes:
         """Return bytes that tell this answer from any other."""

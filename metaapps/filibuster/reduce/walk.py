@@ -196,12 +196,15 @@ class Walk:
         fault = None if planned is None else planned.fault
         foreseen = _Foreseen(event, index, parent, position, fault=fault)
         self._foreseen.append(foreseen)
+        answer = None
+        if event.role is not Role.BRANCH:
+            answer = foreseen.outcome = self._answer(event, index, state, fault)
+            if answer.spared:
+                planned = fault = foreseen.fault = None
         if planned is not None:
             self._hits.add(event.target or planned.target)
-        if event.role is Role.BRANCH:
+        if answer is None:
             return self._follow(index, branch_state(state, event, fault))[0]
-        answer = self._answer(event, index, state, fault)
-        foreseen.outcome = answer
         return outcome_of(answer, fault)
 
     def _answer(self, call: Observation, index: bytes, state: State, fault: Fault | None) -> Answer:
