@@ -77,6 +77,17 @@ def test_a_deadline_passes_while_a_service_waits_for_another_one(lab: Lab, clien
     assert (said["status"], took["front /faults.Lab/Twice 1"]) == ("DEADLINE_EXCEEDED", 2.0)
 
 
+@pytest.mark.parametrize("server", ["aiohttp", "starlette"])
+def test_a_service_in_an_event_loop_tells_what_it_took_too(lab: Lab, server: str) -> None:
+    path = f"/call/through/{server}"
+    said, took = outcomes(lab, "mid→back: delay 999ms", path=path)
+    assert isinstance(said, dict)
+    assert (len(said["answer"]), took["front GET / 1"]) == (2, 1.998)
+    said, took = outcomes(lab, "mid→back: delay 1s", path=path)
+    assert said == {"raised": "ReadTimeout", "status": None}
+    assert took["front GET / 1"] == 2.0
+
+
 def test_of_calls_at_the_same_time_the_longest_counts_and_later_ones_add_to_it(lab: Lab) -> None:
     together = ("mid→back GET /serve/left: delay 1.2s", "mid→back GET /serve/right: delay 900ms")
     said, took = outcomes(lab, *together, path="/call/together")

@@ -17,14 +17,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import aiohttp
+import aiohttp.web
 import grpc
 import grpc.aio
 import httpx
 import requests
 import urllib3
+import uvicorn
 import waitress
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 import baggage
 
@@ -171,9 +176,11 @@ def through() -> ResponseReturnValue:
 
 
 @app.get("/call/through/<client>")
-def through_grpc(client: str) -> ResponseReturnValue:
-    """Ask the one in the middle by gRPC, who asks the last one twice."""
+def through_another(client: str) -> ResponseReturnValue:
+    """Ask the one in the middle by gRPC, or what it serves by aiohttp or Starlette."""
     target = request.args[f"mid-{client}"]
+    if not client.startswith("grpc"):
+        return jsonify(outcome(lambda: by_requests(f"http://{target}/", 2.0)))
     if client == "grpc":
         return jsonify(outcome(lambda: by_grpc(target, 2.0, "Twice")))
     return jsonify(outcome(lambda: asyncio.run(by_grpc_aio(target, 2.0, "Twice"))))
@@ -294,6 +301,37 @@ def served_by(item: Any, twice: Any) -> Any:
     return (grpc.method_handlers_generic_handler("faults.Lab", behaviours),)
 
 
+async def by_loop() -> list[str]:
+    url = f"{os.environ['BACK_URL']}/serve/item"
+    return [await by_aiohttp(url, TIMEOUT) for _ in range(2)]
+
+
+def in_aiohttp() -> int:
+    async def answer(_: aiohttp.web.Request) -> aiohttp.web.Response:
+        return aiohttp.web.json_response(await by_loop())
+
+    async def serving() -> int:
+        web = aiohttp.web.Application()
+        web.router.add_get("/", answer)
+        runner = aiohttp.web.AppRunner(web)
+        await runner.setup()
+        await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+        return int(runner.addresses[0][1])
+
+    return asyncio.run_coroutine_threadsafe(serving(), loop).result()
+
+
+def in_starlette() -> int:
+    async def answer(_: Any) -> JSONResponse:
+        return JSONResponse(await by_loop())
+
+    web = Starlette(routes=[Route("/", answer)])
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(web, log_level="warning"))
+    asyncio.run_coroutine_threadsafe(server.serve([listening]), loop)
+    return int(listening.getsockname()[1])
+
+
 def blocking() -> int:
     server = grpc.server(ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers(served_by(item, twice))
@@ -304,22 +342,23 @@ def blocking() -> int:
 
 
 def in_loop() -> int:
-    started: queue.SimpleQueue[int] = queue.SimpleQueue()
-
-    async def serving() -> None:
+    async def serving() -> int:
         server = grpc.aio.server()
         server.add_generic_rpc_handlers(served_by(item_in_loop, twice_in_loop))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        started.put(port)
-        await server.wait_for_termination()
+        running.append(server)
+        return int(port)
 
-    threading.Thread(target=lambda: asyncio.run(serving()), daemon=True).start()
-    return started.get()
+    return asyncio.run_coroutine_threadsafe(serving(), loop).result()
 
 
 running: list[object] = []
+loop = asyncio.new_event_loop()
+threading.Thread(target=loop.run_forever, daemon=True).start()
 ports = {} if NAME == "front" else {"grpc": blocking(), "grpc_aio": in_loop()}
+if NAME == "mid":
+    ports.update(aiohttp=in_aiohttp(), starlette=in_starlette())
 threading.Thread(target=work, daemon=True).start()
 
 if __name__ == "__main__":
