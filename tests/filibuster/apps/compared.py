@@ -19,7 +19,7 @@ from metaapps.filibuster.explore import (
     Ran,
     StopReason,
     explore,
-    planned_fault,
+    planned_trial,
     search_for,
 )
 from metaapps.filibuster.finding import Finding
@@ -159,7 +159,7 @@ def _one_more(execution: Execution, catalogue: Catalogue) -> Iterator[Plan]:
     for call in tree.calls:
         if not call.by_test and call.injected is None:
             for trial in catalogue.trials_for(call, tree):
-                yield execution.plan.with_fault(planned_fault(call, trial.fault))
+                yield execution.plan.with_fault(*planned_trial(call, trial))
 
 
 def _all_fired(execution: Execution) -> bool:

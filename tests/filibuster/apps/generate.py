@@ -36,6 +36,16 @@ _ENTRIES: Final = (
     Entry(_ANY, Fault(FaultKind.STATUS, status=500)),
     Entry(_ANY, Fault(FaultKind.STATUS, status=404)),
 )
+_BEFALLING: Final = (
+    Entry(_ANY, Fault(FaultKind.TIMEOUT, late=True), "timeout"),
+    Entry(_ANY, Fault(FaultKind.RESET, late=True)),
+    Entry(_ANY, Fault(FaultKind.STATUS, status=502, late=True)),
+    Entry(_ANY, Fault(FaultKind.DELAY, seconds=2.0)),
+    Entry(_ANY, Fault(FaultKind.DELAY, seconds=0.6)),
+    Entry(_ANY, Fault(FaultKind.BODY, edit="truncate 2")),
+    Entry(_ANY, Fault(FaultKind.BODY, body=b"other")),
+)
+"""Under these a call is made, and something befalls what comes of it."""
 _POLICIES: Final = ("propagate", "translate", "degrade", "omit", "crash", "by kind", "elsewhere")
 _READING: Final = ("by body", "relay")
 
@@ -60,8 +70,11 @@ class _Style:
         )
 
 
-def generated(seed: int) -> Application:
-    """Return the application of a seed: 2 to 6 services, up to 5 calls deep."""
+def generated(seed: int, *, befalling: bool = False) -> Application:
+    """Return the application of a seed: 2 to 6 services, up to 5 calls deep.
+
+    `befalling`: among its faults are some that befall answers, too.
+    """
     random = Random(seed)
     reads = random.random() < 0.25
     names = [f"s{number}" for number in range(random.randint(2, 6))]
@@ -76,13 +89,16 @@ def generated(seed: int) -> Application:
         programs[name] = _program(style, name, below, awaits=number < awaiting)
     top = [name for name in names if layer[name] == 0]
     test = _test(style, top, reads=reads)
-    return Application(programs, test, _catalogue(random), reads)
+    return Application(programs, test, _catalogue(random, befalling=befalling), reads)
 
 
-def _catalogue(random: Random) -> Catalogue:
+def _catalogue(random: Random, *, befalling: bool) -> Catalogue:
     count = random.choice([1, 2, 2, 2, 3])
-    chosen = set(random.sample(_ENTRIES, count))
-    return Catalogue(tuple(entry for entry in _ENTRIES if entry in chosen))
+    chosen = set(random.sample(_ENTRIES, 1 if befalling else count))
+    if befalling:
+        chosen.update(random.sample(_BEFALLING, random.choice([1, 1, 2])))
+    every = (*_ENTRIES, *_BEFALLING)
+    return Catalogue(tuple(entry for entry in every if entry in chosen))
 
 
 def _program(style: _Style, name: str, below: Sequence[str], *, awaits: bool) -> Program:

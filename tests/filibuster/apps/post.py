@@ -21,10 +21,10 @@ from baggage.boundary import (
     FaultKind,
     Kind,
 )
+from baggage.boundary.edit import Edit
 
 PLAIN: Final = "post"
 STRICT: Final = "post.strict"
-_EDITED: Final = b"edited"
 
 
 class Headers(dict[str, str]):
@@ -145,6 +145,9 @@ class PostAdapter:
     def facts(self, response: Reply) -> Facts:
         return _Facts(response)
 
+    def edited(self, response: Reply, edit: Edit) -> bytes:
+        return edit.of(response.body)
+
     def answer(self, error: BaseException) -> Reply | None:
         return error.reply if isinstance(error, Unwell) else None
 
@@ -155,10 +158,9 @@ class PostAdapter:
             raise _RAISED[fault.kind](fault.kind.value)
         if fault.kind is FaultKind.STATUS and fault.status is not None:
             return checked(self.library, Reply(fault.status, fault.body or b""))
-        if fault.kind is FaultKind.BODY:
-            body = _EDITED if fault.body is None else fault.body
+        if fault.kind is FaultKind.BODY and fault.body is not None:
             status = 200 if response is None else response.status
-            return checked(self.library, Reply(status, body))
+            return checked(self.library, Reply(status, fault.body))
         raise CannotEnact(f"{self.library} knows no fault {fault}")
 
 
