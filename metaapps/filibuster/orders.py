@@ -20,6 +20,8 @@ from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 ORDERS: Final = Key("filibuster.orders", direction=Direction.DOWN, priority=0)
 LINEAGE: Final = Key("filibuster.lineage", direction=Direction.DOWN, priority=0)
 FOREIGN: Final = Key("filibuster.foreign", direction=Direction.DOWN, priority=0)
+WIDEST: Final = 3072
+"""So many bytes of a header orders may take where they start out: lineages grow on the way."""
 SEEN: Final = Key("filibuster.seen", direction=Direction.HOME, priority=50)
 
 

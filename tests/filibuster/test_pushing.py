@@ -22,11 +22,13 @@ from baggage.values import EMPTY
 from metaapps.filibuster.app import Filibuster
 from metaapps.filibuster.assertions import was_fault_injected, was_fault_injected_on
 from metaapps.filibuster.coordinator import Coordinator
+from metaapps.filibuster.explore.completeness import unseen
+from metaapps.filibuster.finding import FindingKind
 from metaapps.filibuster.index import DIGEST_SIZE, ROOT
 from metaapps.filibuster.lineage import Lineage
-from metaapps.filibuster.observation import Observation, Role, open_branches
+from metaapps.filibuster.observation import Execution, Observation, Role, open_branches
 from metaapps.filibuster.orders import LINEAGE, ORDERS, SEEN, Orders
-from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.pushing import Pusher
 from metaapps.filibuster.wire import (
     MAX_REPORT,
@@ -282,6 +284,18 @@ def test_what_was_announced_and_never_came_is_waited_for_in_bounds_and_counted()
         inbox.put(home)
         assert inbox.settle(0.05) == ()
         assert inbox.lost == 200
+
+
+def test_what_did_not_come_in_time_is_said() -> None:
+    serving = replace(seen(1), role=Role.SERVING, source="foo", operation="GET /stream")
+    findings = [*unseen(Execution(FAULT_FREE, unfinished=(serving,), lost=3))]
+    assert [(finding.kind, finding.text) for finding in findings] == [
+        (FindingKind.UNSEEN, "what foo answers to GET /stream did not end in time"),
+        (
+            FindingKind.LOST,
+            "3 observations were said to be under way, and did not come in time",
+        ),
+    ]
 
 
 def test_a_stream_is_known_to_be_served_until_its_end(coordinator: Coordinator) -> None:

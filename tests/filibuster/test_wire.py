@@ -13,7 +13,7 @@ from baggage.values import EMPTY
 from metaapps.filibuster.index import DIGEST_SIZE, PREFIX_SIZE, child
 from metaapps.filibuster.lineage import Lineage
 from metaapps.filibuster.observation import Observation, Role
-from metaapps.filibuster.orders import LINEAGE, ORDERS, Orders
+from metaapps.filibuster.orders import LINEAGE, ORDERS, WIDEST, Orders
 from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.wire import (
     Report,
@@ -28,7 +28,7 @@ from metaapps.filibuster.wire import (
 )
 
 KEY = b"a key"
-BUDGET = 4096
+BUDGET = WIDEST
 
 INDICES = st.binary(min_size=DIGEST_SIZE, max_size=DIGEST_SIZE)
 NAMES = st.text(max_size=8)

@@ -24,7 +24,7 @@ from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import EVENTS, Execution, Failure, Observation, open_branches
-from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, Orders
+from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, WIDEST, Orders
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.store import Record
 from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
@@ -227,7 +227,7 @@ class Runner:
         carried = EMPTY.with_down({ORDERS: signed, LINEAGE: encode_lineage(ROOT)})
         if self._foreign is not None:
             carried = carried.with_down({FOREIGN: Served(execution).encoded()})
-        header = write_header(carried)
+        header = write_header(carried, budget=WIDEST)
         if not read_header(header).unpack(ORDERS):
             raise FunctionalTestError(
                 f"a plan of {len(plan.faults)} faults doesn't fit into a request's headers"

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from metaapps.filibuster.finding import Finding, FindingKind
+from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.tree import Tree, describe
@@ -111,7 +112,12 @@ def unseen(execution: Execution) -> Iterator[Finding]:
         who = f"a branch that {started.source} started at {started.site}"
         if started.role is Role.CALL:
             who = f"what was asked for by {describe(started)}"
+        elif started.role is Role.SERVING:
+            who = f"what {started.source} answers to {started.operation}"
         yield Finding(FindingKind.UNSEEN, started.index, f"{who} did not end in time")
+    if execution.lost:
+        text = f"{execution.lost} observations were said to be under way, and did not come in time"
+        yield Finding(FindingKind.LOST, ROOT, text)
     within = {one.parent for one in execution.observations}
     for call in execution.observations:
         if is_unseen(call, within):
