@@ -68,6 +68,7 @@ def test_latency_is_simulated_unless_it_shall_be_real(faults: Shell) -> None:
         ("front→bakc: refused", "did you mean 'front→back'? There are: front→back GET /serve/item"),
         ("front→back: refusd", "did you mean 'refused'?"),
         ("front→back: NOT_FOUND", "NOT_FOUND is no fault of requests"),
+        ("front→back: edit drop nothing", "not injected: front → back GET /serve/item: body drop"),
         ("front→back: raise os.Nonsense", "not injected: front → back GET /serve/item: raise"),
     ],
 )
