@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from metaapps.filibuster import counterexample
 from metaapps.filibuster.catalogue import Catalogue
-from metaapps.filibuster.cli.functional import FunctionalTestError
+from metaapps.filibuster.cli.functional import FunctionalTestError, named_test
 from metaapps.filibuster.cli.history import open_record
 from metaapps.filibuster.cli.interference import show_interference
 from metaapps.filibuster.cli.known import KnownFailures
@@ -64,6 +64,7 @@ def run(options: Options, report: Report) -> ExitCode:
         return _initial(spec, options, report)
     if options.fault:
         return _single(spec, options, report)
+    named_test(spec)  # what is no test leaves no trace in the store
     catalogue, search = wanted_catalogue(options), wanted_search(options)
     with ExitStack() as stack:
         record = stack.enter_context(open_record(options, spec, report))
