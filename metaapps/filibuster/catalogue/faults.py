@@ -216,4 +216,8 @@ DEFAULT: Final = Catalogue(
         *(Entry(_GRPC, Fault(FaultKind.STATUS, status=GRPC_CODES.index(code))) for code in _CODES),
     )
 )
-"""What is tried where no file says otherwise: `HTTP_ENTRIES`, and gRPC's usual errors."""
+"""What is tried where no file says otherwise: `HTTP_ENTRIES`, and gRPC's usual errors.
+
+Nothing befalls messages: a queue in a process loses none and hands none over twice, and what a
+broker may do depends on which it is.
+"""
