@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 
 from baggage.boundary import Call, CallSite, Kind
+from metaapps.filibuster.catalogue import DEFAULT
+from metaapps.filibuster.explore import Limits, Ran, explore
+from metaapps.filibuster.finding import FindingKind
+from metaapps.filibuster.index import ROOT as ROOT_INDEX
+from metaapps.filibuster.index import CallFrame, child
 from metaapps.filibuster.lineage import ROOT, Progress
+from metaapps.filibuster.observation import Execution, Observation, Role
+from metaapps.filibuster.plan import Plan
+from metaapps.filibuster.reduce import NoReduction
 from metaapps.filibuster.worker import Worker, racing
 
 RUNS = 5
@@ -121,6 +129,50 @@ def test_where_nobody_can_tell_nobody_guesses() -> None:
         assert "identity.programs.fetch" in finding
 
 
+def test_nothing_is_planned_for_calls_that_nobody_can_tell_apart() -> None:
+    def observed(position: int, operation: str, *, ambiguous: bool = False) -> Observation:
+        frame = CallFrame("foo", "app", "foo", operation, position + 1)
+        return Observation(
+            role=Role.CALL,
+            index=child(TOP.index, frame),
+            parent=TOP.index,
+            position=position,
+            source="foo",
+            target="bar",
+            library="requests",
+            operation=operation,
+            site=CallSite("app", "foo"),
+            occurrence=position + 1,
+            ambiguous=ambiguous,
+            digest=b"x",
+        )
+
+    first, second = observed(0, "GET /x", ambiguous=True), observed(1, "GET /x", ambiguous=True)
+    planned: set[bytes] = set()
+
+    def run(plan: Plan) -> Execution:
+        planned.update(fault.index for fault in plan.faults)
+        return Execution(plan, (TOP, first, second, observed(2, "GET /y")))
+
+    ran = next(iter(explore(run, DEFAULT, NoReduction())))
+    assert isinstance(ran, Ran)
+    assert [finding.kind for finding in ran.findings] == [FindingKind.AMBIGUOUS]
+    list(explore(run, DEFAULT, NoReduction(), Limits(max_executions=10)))
+    assert planned == {observed(2, "GET /y").index}
+
+
+TOP = Observation(
+    role=Role.CALL,
+    index=child(ROOT_INDEX, CallFrame("test", "", "", "GET /", 1)),
+    parent=ROOT_INDEX,
+    position=0,
+    source="test",
+    target="foo",
+    by_test=True,
+    operation="GET /",
+    occurrence=1,
+    digest=b"x",
+)
 CALL = Call(
     kind=Kind.CLIENT,
     library="requests",
