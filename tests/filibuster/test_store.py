@@ -225,12 +225,12 @@ def test_the_canonical_text_tells_of_every_event_and_of_no_time(tmp_path: Path) 
 def test_the_last_run_of_the_same_test_goes_on(tmp_path: Path) -> None:
     other = replace(SEARCH, test="other.py")
     with Store.open(tmp_path / FILE) as store:
-        records = [store.begin(search) for search in (SEARCH, SEARCH, other, SEARCH)]
-        for record in records[:3]:
-            record.keep(executed())
+        for search in (SEARCH, SEARCH, other):
+            store.begin(search).keep(executed())
+        store.begin(SEARCH)
         resumed = store.resume(SEARCH)
         assert resumed is not None
-        assert resumed.run == records[1].run
+        assert resumed.run == 2
         assert store.resume(replace(SEARCH, test="third.py")) is None
 
 
@@ -368,10 +368,28 @@ def test_old_runs_make_way_and_their_failures_stay(tmp_path: Path) -> None:
         first = store.begin(SEARCH)
         first.keep(executed(1, failed=True))
         first.commit(ran(executed(1, failed=True)))
-        later = [store.begin(SEARCH) for _ in range(stores.MOST_RUNS)]
+        later: list[Record] = []
+        for _ in range(stores.MOST_RUNS):
+            later.append(store.begin(SEARCH))
+            later[-1].keep(executed())
         assert [run.id for run in store.runs()] == list(range(stores.MOST_RUNS + 1, 1, -1))
         assert len(first) == 0
         assert failures(later[-1]) == [executed(1).plan]
+
+
+def test_runs_without_executions_make_way_unless_they_go_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDING.replace(".keep(Execution(FAULT_FREE))", "")]
+    with Store.open(tmp_path / FILE) as store:
+        store.begin(SEARCH)
+    with subprocess.Popen(
+        [*command, str(tmp_path / FILE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with Store.open(tmp_path / FILE) as store:
+            store.begin(SEARCH)
+            assert [(run.id, run.running) for run in store.runs()] == [(3, False), (2, True)]
+        other.kill()
 
 
 def test_runs_of_too_many_bytes_make_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

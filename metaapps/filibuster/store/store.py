@@ -37,6 +37,9 @@ SELECT id, fingerprint FROM runs
 WHERE test = ? AND coalesce(stopped_because, '') NOT IN (?, ?, ?)
 AND EXISTS (SELECT 1 FROM executions WHERE run = id) ORDER BY id DESC LIMIT 1
 """
+_EMPTY: Final = """
+SELECT id FROM runs WHERE id != ? AND NOT EXISTS (SELECT 1 FROM executions WHERE run = id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,10 @@ class Store:
         return not free
 
     def _make_way(self, new: int) -> None:
-        """Remove runs that are too old, or too many bytes, and over."""
+        """Remove runs that are over, and too old, too many bytes, or empty."""
+        for (run,) in self._database.execute(_EMPTY, (new,)):
+            if not self._is_running(run):
+                self._remove(run)
         found = self._database.execute("SELECT id FROM runs WHERE id != ? ORDER BY id", (new,))
         spare = len(found) + 1 - MOST_RUNS
         for place, (run,) in enumerate(found):
