@@ -184,6 +184,16 @@ def test_known_failures_that_are_gone_are_said_to_be_and_forgotten(once: Shell) 
     assert ended.out.startswith("Execution 1  ")
 
 
+def test_what_names_calls_is_said_where_a_failure_is_to_be_replayed(once: Shell) -> None:
+    once.write("test_once.py", STRICT)
+    found = once.filibuster(*ONE_CALL, "--by-payload", "--fail-fast")
+    command = "filibuster replay counterexample.json --by-payload"
+    assert found.out.endswith(f"replay the first: {command}\n")
+    again = once.run(*command.split())
+    assert again.code == 1
+    assert "Reproduced: the test fails as recorded." in again.out
+
+
 # Several at once
 
 

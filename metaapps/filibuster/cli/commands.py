@@ -21,7 +21,7 @@ from metaapps.filibuster.cli.page import page
 from metaapps.filibuster.cli.replay import replay
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.cli.run import run
-from metaapps.filibuster.cli.searching import search_options
+from metaapps.filibuster.cli.searching import replay_options, search_options
 from metaapps.filibuster.cli.serve import foreign_options, serve
 from metaapps.filibuster.cli.services import services
 
@@ -106,6 +106,7 @@ def run_command(coverage: bool, **options: Any) -> None:
 @_TEST
 @click.option("--services", "services_file", type=_FILE, help="Start these services first.")
 @click.option("--test-timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True)
+@replay_options
 @foreign_options
 def replay_command(**options: Any) -> None:
     """Run one counterexample again, by default with the functional test that found it."""

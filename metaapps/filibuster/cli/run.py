@@ -211,5 +211,11 @@ _KNOWN_FAILED: Final = "a known failure still fails"
 
 
 def _replay_line(options: Options) -> str:
-    services = "" if options.services_file is None else f" --services {options.services_file}"
-    return f"filibuster replay {FIRST}{services}{' --foreign' if options.foreign else ''}"
+    """Return what replays the first failure, with the options that name and time its calls."""
+    said = (
+        (options.services_file is not None, f"--services {options.services_file}"),
+        (options.foreign, "--foreign"),
+        (options.by_payload, "--by-payload"),
+        (options.latency != "simulated", f"--latency {options.latency}"),
+    )
+    return " ".join([f"filibuster replay {FIRST}", *(text for given, text in said if given)])

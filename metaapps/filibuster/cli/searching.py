@@ -12,6 +12,16 @@ from metaapps.filibuster.coordinator import HOST
 
 Command = Callable[..., Any]
 
+_BY_PAYLOAD: Final = click.option(
+    "--by-payload", is_flag=True, help="Tell calls apart by what they send, too."
+)
+_LATENCY: Final = click.option(
+    "--latency",
+    type=click.Choice(["simulated", "real"]),
+    default="simulated",
+    show_default=True,
+    help="Reckon with delays, or wait for them.",
+)
 _OPTIONS: Final = (
     click.option(
         "--fault",
@@ -33,14 +43,8 @@ _OPTIONS: Final = (
         metavar="PATTERN",
         help="Take answers of matching calls for equal, as in 'foo→clock GET /now'.",
     ),
-    click.option("--by-payload", is_flag=True, help="Tell calls apart by what they send, too."),
-    click.option(
-        "--latency",
-        type=click.Choice(["simulated", "real"]),
-        default="simulated",
-        show_default=True,
-        help="Reckon with delays, or wait for them.",
-    ),
+    _BY_PAYLOAD,
+    _LATENCY,
     click.option("--fail-fast", is_flag=True, help="Stop at the first failure."),
     click.option("--max-faults", type=click.IntRange(min=0), help="At most so many at once."),
     click.option(
@@ -99,3 +103,8 @@ _OPTIONS: Final = (
 def search_options(command: Command) -> Command:
     """Add the options to a command."""
     return reduce(lambda made, option: option(made), reversed(_OPTIONS), command)
+
+
+def replay_options(command: Command) -> Command:
+    """Add those that a replay needs as they were when its calls got their names."""
+    return _BY_PAYLOAD(_LATENCY(command))
