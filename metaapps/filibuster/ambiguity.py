@@ -35,5 +35,5 @@ def _kind(event: Observation) -> CallFrame | BranchFrame:
     """Return the frame of an event without its number."""
     frame = event.frame
     if isinstance(frame, BranchFrame):
-        return BranchFrame(0)
+        return replace(frame, number=0)
     return replace(frame, occurrence=0)

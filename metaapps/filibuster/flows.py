@@ -173,8 +173,8 @@ def ahead(call: Call, running: Branch) -> None:
 
 def forking(call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
     """Start a branch, which is waited for until it ends."""
-    step = progress.fork()
-    tell(running, branched(call, step, ambiguous=progress.forks_ambiguously()))
+    step = progress.fork(call)
+    tell(running, branched(call, step, ambiguous=progress.forks_ambiguously(step)))
     outcome = yield Proceed(
         down={LINEAGE: encode_lineage(step.below), **latency.below(orders, running)}
     )

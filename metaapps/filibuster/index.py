@@ -69,12 +69,27 @@ def call_frame(
 
 @value
 class BranchFrame:
-    """One branch of execution (a thread, a task), numbered from 1 in its parent's program order."""
+    """One branch of execution (a thread, a task, a message): how it was started, and where.
+
+    `number` counts from 1, in its parent's program order, among those that are otherwise equal. So
+    what a library starts once in a process, when it is first used, moves no other branch's number.
+    """
 
     number: int
+    operation: str = ""
+    module: str = ""
+    function: str = ""
 
     def __str__(self) -> str:
-        return f"branch {self.number}"
+        place = f"{self.module}.{self.function} {self.operation} " if self.operation else ""
+        return f"branch {place}#{self.number}"
+
+
+def branch_frame(source: str, site: CallSite, operation: str, number: int) -> BranchFrame:
+    """Return the frame of a branch. The functional test's own are but numbers, as with its calls."""
+    if source == TEST or not operation:
+        return BranchFrame(number)
+    return BranchFrame(number, operation, site.module, site.function)
 
 
 Frame = CallFrame | BranchFrame
@@ -99,7 +114,7 @@ def ask(parent: bytes, position: int) -> bytes:
 
 def _parts(frame: Frame) -> tuple[str, ...]:
     if isinstance(frame, BranchFrame):
-        return ("branch", str(frame.number))
+        return ("branch", frame.operation, frame.module, frame.function, str(frame.number))
     parts = (
         "call",
         frame.source,

@@ -8,7 +8,7 @@ their origin. Clocks, like indices, only travel down.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from threading import Lock
 from typing import Final
 
@@ -74,6 +74,7 @@ class Progress:
         "_branches",
         "_calls",
         "_crowded",
+        "_forks",
         "_lock",
         "_message",
         "_open",
@@ -88,7 +89,8 @@ class Progress:
         self.lineage = lineage
         self._lock = Lock()
         self._position = 0
-        self._branches = _Same()
+        self._branches = 0
+        self._forks: dict[BranchFrame, _Same] = {}
         self._calls: dict[object, _Same] = {}
         self._open = 0
         self._opener: Worker | None = None
@@ -152,24 +154,29 @@ class Progress:
             self._open -= 1
             return step.group is not None and step.group.ambiguous(self._crowded)
 
-    def fork(self) -> Step:
+    def fork(self, call: Call) -> Step:
         """Count one branch that starts here."""
         forker = worker()
+        alike = index.branch_frame(call.source, call.site, call.operation, 0)
         with self._lock:
             lineage = self.lineage
-            number = self._branches.count(forker)
-            frame = BranchFrame(number)
+            group = self._forks.get(alike)
+            if group is None:
+                group = self._forks[alike] = _Same()
+            frame = replace(alike, number=group.count(forker))
             name = index.child(lineage.index, frame)
-            process = f"{lineage.process}/{number}"
+            self._branches += 1
+            process = f"{lineage.process}/{self._branches}"
             below = Lineage(name, process, lineage.clock, lineage.origin)
             position = self._position
             self._position += 1
-        return Step(name, lineage.index, position, frame, lineage.clock, lineage.origin, below)
+        clock, origin = lineage.clock, lineage.origin
+        return Step(name, lineage.index, position, frame, clock, origin, below, group)
 
-    def forks_ambiguously(self) -> bool:
-        """Say whether several workers fork here, so that the branches' numbers say nothing."""
+    def forks_ambiguously(self, step: Step) -> bool:
+        """Say whether several workers fork alike here, so that the numbers say nothing."""
         with self._lock:
-            return self._branches.ambiguous(self._crowded)
+            return step.group is not None and step.group.ambiguous(self._crowded)
 
     def position(self) -> int:
         """Count something else that has a place in the order."""

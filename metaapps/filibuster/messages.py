@@ -49,8 +49,8 @@ class Deliveries:
 
 def putting(call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
     """Put a message, or let happen what is planned for it."""
-    step = progress.fork()
-    ambiguous = progress.forks_ambiguously()
+    step = progress.fork(call)
+    ambiguous = progress.forks_ambiguously(step)
     # A method tells a message from other branches; catalogues have faults for it.
     seen = replace(branched(call, step, ambiguous=ambiguous), method=call.method)
     proceed = Proceed(down={LINEAGE: encode_lineage(step.below), **latency.below(orders, running)})
@@ -78,20 +78,17 @@ def _tell_ends(
         # The message's branch holds nothing but those of its deliveries.
         tell(running, ended(step.index))
         for number in (1, 2) if injected is not None else (1,):
-            tell(running, _delivered(call, step.index, number))
+            tell(running, _delivered(call.source, step.index, number))
 
 
-def _delivered(call: Call, message: bytes, number: int) -> Observation:
+def _delivered(source: str, message: bytes, number: int) -> Observation:
     frame = BranchFrame(number)
     return Observation(
         role=Role.BRANCH,
         index=index.child(message, frame),
         parent=message,
         position=number - 1,
-        source=call.source,
-        library=call.library,
-        operation=call.operation,
-        site=call.site,
+        source=source,
         occurrence=number,
     )
 

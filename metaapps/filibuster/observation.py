@@ -13,7 +13,7 @@ from typing import Final
 
 from baggage.boundary import UNKNOWN_SITE, CallSite, Fault
 from baggage.boundary.value import value
-from metaapps.filibuster.index import BranchFrame, Frame, call_frame
+from metaapps.filibuster.index import Frame, branch_frame, call_frame
 from metaapps.filibuster.plan import Plan
 
 NO_CLOCK: Final[Mapping[str, int]] = MappingProxyType({})
@@ -100,7 +100,7 @@ class Observation:
     def frame(self) -> Frame:
         """The last frame of the index: `child(parent, frame) == index`. Not for an ASK."""
         if self.role is Role.BRANCH:
-            return BranchFrame(self.occurrence)
+            return branch_frame(self.source, self.site, self.operation, self.occurrence)
         return call_frame(
             self.source,
             self.site,

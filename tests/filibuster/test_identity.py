@@ -173,6 +173,13 @@ TOP = Observation(
     occurrence=1,
     digest=b"x",
 )
+SPAWN = Call(
+    kind=Kind.SPAWN,
+    library="threading",
+    operation="Thread.start",
+    source="foo",
+    site=CallSite("app", "serve"),
+)
 CALL = Call(
     kind=Kind.CLIENT,
     library="requests",
@@ -211,8 +218,8 @@ def test_threads_of_pools_go_on_where_others_left_off_and_other_threads_do_not()
 
 def test_a_worker_s_steps_belong_to_the_message_that_it_took() -> None:
     producer, worker, other = Progress(ROOT), Progress(ROOT), Progress(ROOT)
-    worker.lineage, other.lineage = (producer.fork().below for _ in range(2))
-    messages = [producer.fork().below for _ in range(2)]
+    worker.lineage, other.lineage = (producer.fork(SPAWN).below for _ in range(2))
+    messages = [producer.fork(SPAWN).below for _ in range(2)]
     worker.took(messages[0])
     step = worker.working.call(CALL)
     assert step.parent == messages[0].index
@@ -224,14 +231,27 @@ def test_a_worker_s_steps_belong_to_the_message_that_it_took() -> None:
 
 def test_what_is_done_after_several_messages_belongs_to_none_of_them() -> None:
     producer, collector = Progress(ROOT), Progress(ROOT)
-    collector.lineage = producer.fork().below
+    collector.lineage = producer.fork(SPAWN).below
     for _ in range(3):
-        collector.took(producer.fork().below)
+        collector.took(producer.fork(SPAWN).below)
     assert collector.working is collector
 
 
 def test_who_acts_before_it_takes_a_message_is_no_worker() -> None:
     progress = Progress(ROOT)
-    asked = progress.fork()
+    asked = progress.fork(SPAWN)
     progress.took(asked.below)
     assert progress.working is progress
+
+
+def test_a_branch_that_is_started_once_in_a_process_moves_no_other_s_number() -> None:
+    first, later = Progress(ROOT), Progress(ROOT)
+    asking_once = Call(
+        kind=Kind.SPAWN, library="subprocess", operation="Popen", source="foo", site=SPAWN.site
+    )
+    first.fork(asking_once)
+    steps = [first.fork(SPAWN), first.fork(SPAWN)]
+    assert [step.index for step in steps] == [later.fork(SPAWN).index for _ in range(2)]
+    assert [step.occurrence for step in steps] == [1, 2]
+    # In clocks each branch is a process of its own, however it was started.
+    assert [step.below.process for step in steps] == ["test/2", "test/3"]

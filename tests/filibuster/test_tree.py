@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from baggage.boundary import CallSite
 from metaapps.filibuster.finding import FindingKind
-from metaapps.filibuster.index import ROOT, BranchFrame
+from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import EVENTS, Observation, Role
 from metaapps.filibuster.tree import build, canonical_key, describe
 
@@ -143,7 +143,12 @@ def test_what_one_of_a_kind_is_marked_for_holds_for_all_of_it_and_what_lies_belo
 
 def test_branches_that_are_started_by_several_at_once_cannot_be_told_apart() -> None:
     branches = [
-        replace(call(name, position=number), role=Role.BRANCH, occurrence=number + 1)
+        replace(
+            call(name, position=number),
+            role=Role.BRANCH,
+            operation="Thread.start",
+            occurrence=number + 1,
+        )
         for number, name in enumerate("ab")
     ]
     tree = build([branches[0], replace(branches[1], ambiguous=True), call("c", "a")])
@@ -158,12 +163,17 @@ def test_calls_whose_indices_begin_alike_cannot_be_told_apart_by_a_plan() -> Non
 
 
 def test_the_path_of_an_event_is_told_by_the_frames_down_to_it() -> None:
-    branch = replace(call("b", "a"), role=Role.BRANCH, occurrence=1)
+    branch = replace(
+        call("b", "a"), role=Role.BRANCH, operation="Thread.start", source="foo", site=SITE
+    )
+    branch = replace(branch, occurrence=1)
     asked = replace(call("q", "b"), role=Role.ASK)
     last = replace(call("c", "b"), position=1, source="foo", site=SITE, occurrence=1)
     frames = build([call("a"), branch, asked, last]).frames()
-    assert frames[last.index] == (call("a").frame, BranchFrame(1), last.frame)
-    assert " / ".join(map(str, frames[last.index][1:])) == ("branch 1 / foo: app.fetch GET /c #1")
+    assert frames[last.index] == (call("a").frame, branch.frame, last.frame)
+    assert " / ".join(map(str, frames[last.index][1:])) == (
+        "branch app.fetch Thread.start #1 / foo: app.fetch GET /c #1"
+    )
     assert asked.index not in frames
 
 

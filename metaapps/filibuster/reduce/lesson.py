@@ -111,6 +111,8 @@ class Lesson:
         flaw = self._tree.flaws.get(index)
         # Up to the flaw, events hold the positions 0, 1, 2, ….
         for seen in self._tree.within(index)[:flaw]:
+            if _is_silent_process(seen) and not self._tree.within(seen.index):
+                continue
             event = self._named(seen, trail.state)
             step = Event.of(event)
             self._note(trail.state, step, index, many=depth > 0)
@@ -193,6 +195,14 @@ def outcome_of(answer: Answer, fault: Fault | None) -> Trail:
     """Return what a call's answer, from a fault or by itself, adds to its caller's past."""
     slow = bool(answer.delayed) or (fault is not None and fault.kind is FaultKind.DELAY)
     return Trail(answer.encoded(), slow)
+
+
+def _is_silent_process(event: Observation) -> bool:
+    """Say whether an event started a process, which nothing depends on if it made no calls.
+
+    Libraries start some once, when they are first used (to ask for the platform, say).
+    """
+    return event.role is Role.BRANCH and event.library == "subprocess"
 
 
 def was_hit(target: str, hits: set[str]) -> bool:
