@@ -25,7 +25,7 @@ _NOTHING: Final = (
 
 @click.command("runs", epilog="Example:  filibuster runs")
 def runs() -> None:
-    """List the runs that are stored in .filibuster/ of the working directory."""
+    """List the stored runs, those in .filibuster/ of the working directory."""
 
     def work(report: Report) -> ExitCode:
         with opened() as store:
@@ -54,7 +54,7 @@ def runs() -> None:
     help="Where it goes; by default to standard output.",
 )
 def export(run: int | None, output: Path | None) -> None:
-    """Write what a run committed as text that is the same wherever it ran.
+    """Write a run as text, the same wherever it ran.
 
     JSON, a line for each plan in the order in which they were judged: its faults, the calls, what
     came of them, and the verdict. Times, ports, ids and paths of a checkout are left out: so two

@@ -54,7 +54,10 @@ _TAIL: Final = "</main></body></html>\n"
     help="Where it goes.",
 )
 def page(run: int | None, output: Path) -> None:
-    """Write a stored run as one page: every execution with its calls, and what was pruned."""
+    """Write a run as one HTML page.
+
+    It shows every execution with its calls, and what was pruned.
+    """
 
     def work(report: Report) -> ExitCode:
         with opened() as store:
