@@ -105,7 +105,6 @@ def _command(test: Command) -> Result:
 
 def _python(test: PythonFile, header: str) -> Result:
     key = settings.service_key()
-    instrument()
     baggage.register(Filibuster(() if key is None else (key,), by_test=True))
     sys.argv = [test.path]
     sys.path.insert(0, str(Path(test.path).parent))
