@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from http.client import HTTPConnection, HTTPException
@@ -85,7 +86,6 @@ class Pusher:
         """Begin anew: in a forked child there is no thread, and what waits is the parent's."""
         self._lock = Lock()
         self._running = False
-        # multiprocessing forgets what is registered for the end, in its children.
         self._flushes = False
         self._waiting: SimpleQueue[Parcel | Event] = SimpleQueue()
         self._connections: dict[str, HTTPConnection] = {}
@@ -106,8 +106,12 @@ class Pusher:
             os.register_at_fork(after_in_child=lambda: _call(renew))
             self._follows_forks = True
         if not self._flushes:
-            atexit.register(lambda: _call(flush))
             self._flushes = True
+            atexit.register(lambda: _call(flush))
+            # Processes that multiprocessing has started end without that.
+            util: Any = sys.modules.get("multiprocessing.util")
+            if util is not None:
+                util.Finalize(None, lambda: _call(flush), exitpriority=0)
 
     def _at_exit(self) -> None:
         self.flush(_AT_EXIT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isnan
 from operator import attrgetter
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from metaapps.filibuster.plan import Plan, PlannedFault
 
 MAX_REPORT: Final = 1 << 20
 _MAX_ORDERS: Final = 8192
+_LAST_TICK: Final = (1 << 32) - 1
 
 
 def encode_orders(orders: Orders, key: bytes) -> bytes:
@@ -103,17 +105,21 @@ def encode_lineage(lineage: Lineage) -> bytes:
     return blob
 
 
-@lru_cache(maxsize=1024)
 def decode_lineage(blob: bytes) -> Lineage | None:
     """Return the lineage in `blob`, None if there is none."""
     try:
         message = pb.Lineage.FromString(blob)
     except (DecodeError, ValueError):
         return None
-    if len(message.index) != DIGEST_SIZE:
+    if len(message.index) != DIGEST_SIZE or _beyond(message.clock):
         return None
     clock, origin = _clocks(message)
     return Lineage(message.index, message.process, clock, origin)
+
+
+def _beyond(clock: Iterable[int]) -> bool:
+    """Say whether a clock came so far that it can't tick any more, which none does by itself."""
+    return any(ticks >= _LAST_TICK for ticks in clock)
 
 
 def _flat(
@@ -200,6 +206,11 @@ def decode_observation(blob: bytes) -> Observation | None:
     """Return the observation in `blob`, None if there is none."""
     try:
         message = pb.Observation.FromString(blob)
+        if len(message.index) != DIGEST_SIZE or len(message.parent) != DIGEST_SIZE:
+            return None
+        # What doesn't equal itself could not be told from others.
+        if isnan(message.timeout) or isnan(message.delayed):
+            return None
         plain = {name: _value(message, name) for name in _PLAIN}
         clock, origin = _clocks(message)
         return Observation(
@@ -263,4 +274,6 @@ def _from_fault(fault: Fault) -> pb.Fault:
 
 
 def _to_fault(message: Any) -> Fault:
+    if isnan(message.seconds):
+        raise ValueError("no number of seconds")
     return Fault(FaultKind(message.kind), **{name: _value(message, name) for name in _FAULT})

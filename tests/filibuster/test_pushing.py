@@ -185,7 +185,7 @@ if sys.argv[2] == "fork":
 if sys.argv[2] == "multiprocessing":
     import multiprocessing
     def work():
-        pusher.push(orders_to(sys.argv[1]), told(2))
+        pusher.push(orders_to(sys.argv[1]), [one for number in range(200) for one in told(2)])
     child = multiprocessing.get_context("fork").Process(target=work)
     child.start()
     child.join()
