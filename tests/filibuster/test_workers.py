@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.cli.functional import FunctionalTestError
+from metaapps.filibuster.coverage.recording import Recording
 from metaapps.filibuster.plan import Plan, PlannedFault
+from metaapps.filibuster.services import load
 from metaapps.filibuster.workers import Gate, Pool, WorkersError, worker_count
 from metaapps.filibuster.workers.executors import executor
 from tests.filibuster.conftest import Deployed
@@ -149,6 +151,12 @@ def test_what_can_t_be_is_refused_in_one_line(
     with pytest.raises(WorkersError, match=reason) as refused:
         here.search(ONE, **options)
     assert "\n" not in str(refused.value)
+
+
+def test_coverage_is_recorded_of_one_execution_at_a_time(here: Place) -> None:
+    recording = Recording.begin(here.directory, load(SERVICES))
+    with pytest.raises(WorkersError, match="leave --workers or --coverage out"):
+        here.search(ONE, workers="2", recording=recording)
 
 
 def test_auto_is_some_workers_per_core(monkeypatch: pytest.MonkeyPatch) -> None:
