@@ -27,6 +27,7 @@ from metaapps.filibuster.foreign import asking
 from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.index import TEST, BranchFrame, stable_operation
 from metaapps.filibuster.lineage import Lineage, Progress, Step
+from metaapps.filibuster.mainline import Mainline
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import LINEAGE, SEEN, Orders
 from metaapps.filibuster.wire import decode_lineage, encode_lineage, encode_observation
@@ -93,7 +94,10 @@ def tell(running: Branch, seen: Observation) -> None:
     if standing is None or standing.orders is None:
         running.pack(SEEN, blob)
     else:
-        standing.report(standing.orders, [blob])
+        # An end comes with what it is the end of: nobody waits for that any longer.
+        held = running.unpack(SEEN) if seen.role is Role.END else ()
+        before = [value for value in held if isinstance(value, bytes)]
+        standing.report(standing.orders, [*before, blob])
 
 
 def calling(
@@ -171,23 +175,42 @@ def ahead(call: Call, running: Branch) -> None:
         tell(running, serving)
 
 
-def forking(call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
-    """Start a branch, which is waited for until it ends."""
+def forking(
+    call: Call,
+    orders: Orders,
+    progress: Progress,
+    running: Branch,
+    mainline: Mainline | None = None,
+) -> Flow:
+    """Start a branch, which is waited for until it ends; `mainline` is told of it."""
     step = progress.fork(call)
+    if mainline is not None:
+        mainline.started(call, step.index, progress)
     tell(running, branched(call, step, ambiguous=progress.forks_ambiguously(step)))
     outcome = yield Proceed(
         down={LINEAGE: encode_lineage(step.below), **latency.below(orders, running)}
     )
     if isinstance(outcome, Raised):
+        if mainline is not None:
+            mainline.ended(step.index)
         tell(running, ended(step.index))
     return None
 
 
-def run(running: Branch) -> Flow:
-    """Let a forked branch run, and say when it ended: only then all of it has been heard of."""
+def run(running: Branch, mainline: Mainline | None = None) -> Flow:
+    """Let a forked branch run, and say when it ended: only then all of it has been heard of.
+
+    One of the `mainline` makes its starter's progress.
+    """
     lineage = lineage_of(running)
+    if mainline is not None and lineage is not None:
+        progress = mainline.runs(lineage.index)
+        if progress is not None:
+            running.notes[NAME] = progress
     yield PROCEED
     if lineage is not None:
+        if mainline is not None:
+            mainline.ended(lineage.index)
         tell(running, ended(lineage.index))
     return None
 

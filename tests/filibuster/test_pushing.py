@@ -14,7 +14,7 @@ from threading import Event, Thread
 
 import pytest
 
-from baggage.boundary import Boundary, Fault, FaultKind, Policy
+from baggage.boundary import Boundary, Fault, FaultKind, Kind, Policy
 from baggage.context import Branch, attached, ensure
 from baggage.instrumentation._wsgi import Environ, StartResponse, WsgiAdapter
 from baggage.instrumentation._wsgi_server import serve
@@ -37,7 +37,7 @@ from metaapps.filibuster.wire import (
     encode_observation,
     encode_orders,
 )
-from tests.filibuster.test_app import CALL, cross
+from tests.filibuster.test_app import CALL, SPAWN, cross
 
 KEY = b"a key"
 LATER = 2**40
@@ -345,6 +345,27 @@ def test_whether_a_fault_was_hit_is_known_while_that_is_still_under_way(
         assert was_fault_injected()
         assert was_fault_injected_on("bar")
         assert not was_fault_injected_on("foo")
+
+
+def test_an_end_comes_with_what_it_is_the_end_of(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, reports = Filibuster((KEY,)), list[list[Role]]()
+
+    def report(orders: Orders, observations: list[bytes], parcel: bytes = b"") -> None:
+        reports.append([one.role for one in decode_observations(observations)])
+
+    monkeypatch.setattr(app, "_report", report)
+    parent = request(coordinator)
+    child = parent.fork()
+    parent.release()
+    # The answer has left, and the request is not over yet: this one stays where it is.
+    cross(app, child, CALL)
+    parent.close()
+    cross(app, child, CALL)
+    cross(app, child, replace(SPAWN, kind=Kind.RUN))
+    assert reports[0] == [Role.CALL]
+    assert sorted(reports[1], key=str) == [Role.CALL, Role.END]
 
 
 def test_a_test_s_own_process_tells_before_it_goes_on(coordinator: Coordinator) -> None:
