@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Lock, Thread, current_thread
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,13 @@ def here(tmp_path: Path, deployed: Deployed, monkeypatch: pytest.MonkeyPatch) ->
 
 def three_threads() -> Executor:
     return ThreadPoolExecutor(3)
+
+
+class Unable(Executor):
+    """Takes nothing."""
+
+    def submit(self, fn: object, /, *args: object, **kwargs: object) -> NoReturn:
+        raise TypeError("can't pickle that")
 
 
 def test_the_same_executions_are_committed_at_any_number_of_workers(here: Place) -> None:
@@ -99,6 +107,14 @@ def test_a_service_that_ends_is_laid_to_the_execution_that_it_was_for(
     assert together.committed == alone.committed
     assert "nothing more can be tried" in str(together.error)
     assert "what was under way runs alone" in together.said
+
+
+def test_an_executor_that_can_t_run_tests_ends_the_run_in_one_line(here: Place) -> None:
+    searched = here.search(ONE, executor=f"{__name__}:Unable")
+    assert isinstance(searched.error, WorkersError)
+    assert str(searched.error) == (
+        "a worker can't run the functional test: TypeError: can't pickle that"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

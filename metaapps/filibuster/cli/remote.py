@@ -16,8 +16,10 @@ from metaapps.filibuster import settings
 from metaapps.filibuster.cli import testcase
 from metaapps.filibuster.cli.functional import FunctionalTest, FunctionalTestError, Verdict
 from metaapps.filibuster.cli.pythonfile import PythonFile
+from metaapps.filibuster.workers import WorkersError
 from metaapps.filibuster.workers.attendance import Ticket
 from metaapps.filibuster.workers.executors import Elsewhere
+from metaapps.filibuster.workers.forking import ClosedError, WorkerDiedError
 
 _IDLE: Final = 60.0
 """Seconds after which a warm process that nobody asks ends; the worker itself goes on."""
@@ -41,7 +43,14 @@ class RemoteTest:
             timeout,
             settings.parent_environment(),
         )
-        return self._elsewhere.run(work, task)
+        try:
+            return self._elsewhere.run(work, task)
+        except (FunctionalTestError, WorkersError, WorkerDiedError, ClosedError):
+            raise
+        except Exception as error:
+            raise WorkersError(
+                f"a worker can't run the functional test: {type(error).__name__}: {error}"
+            ) from error
 
     def close(self) -> None:
         """Run nothing more, and cut off what runs."""
