@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -464,3 +464,89 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="can't keep executions in"):
         Store.open(tmp_path / "file" / FILE).__enter__()
+
+
+TAMPERED = [
+    "UPDATE executions SET faults = 'garbage'",
+    "UPDATE executions SET faults = '[1]'",
+    "UPDATE executions SET faults = '{}', rest = 7",
+    "UPDATE executions SET faults = replace(faults, '01', '')",
+    "UPDATE executions SET faults = replace(faults, 'refused', 'unheard of')",
+    "UPDATE executions SET rest = x'00'",
+    "UPDATE executions SET rest = 'text'",
+    "UPDATE executions SET rest = observations",
+    "UPDATE executions SET observations = rest",
+    "UPDATE executions SET rest = json('[]')",
+    "UPDATE events SET content = 'garbage'",
+    "UPDATE events SET content = '{}'",
+    "UPDATE events SET content = '[]'",
+    'UPDATE events SET content = \'{"event": "ran"}\'',
+    "UPDATE events SET content = '{\"event\": []}'",
+    "UPDATE failures SET faults = '{}'",
+    "UPDATE failures SET faults = '[{}]'",
+    "UPDATE runs SET fingerprint = 'garbage'",
+    "UPDATE runs SET fingerprint = '[1, 2]'",
+]
+"""What somebody else may have done to a store; nothing of it is a plan or an execution."""
+
+
+@pytest.mark.parametrize("tampering", TAMPERED)
+def test_what_was_tampered_with_is_one_line_or_nothing(tampering: str, tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    execution = replace(executed(1, failed=True), observations=(called(1),))
+    with Store.open(path) as store:
+        record = store.begin(SEARCH)
+        record.keep(execution)
+        record.commit(Ran(1, execution, (), 0))
+    raw(path, tampering)
+    with Store.open(path) as store:
+        told = [
+            caught
+            for read in (
+                lambda: lines(store, 1),
+                lambda: list(store.begin(SEARCH).known_failures()),
+                lambda: resumed(store).find(execution.plan),
+            )
+            if (caught := complaint(read))
+        ]
+    assert told
+    assert all("can't be read" in line and "\n" not in line for line in told)
+
+
+def complaint(read: Callable[[], object]) -> str:
+    """Return what a store says of something that it can't read, "" if it can."""
+    try:
+        read()
+    except StoreError as error:
+        return str(error)
+    return ""
+
+
+def resumed(store: Store) -> Record:
+    record = store.resume(SEARCH)
+    assert record is not None
+    return record
+
+
+def called(number: int) -> Observation:
+    """Return the observation of a call that failed as planned."""
+    fault = planned(number)
+    return Observation(
+        role=Role.CALL, index=fault.index, parent=ROOT, position=0, injected=fault.fault
+    )
+
+
+def test_a_transaction_that_cannot_end_is_undone(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    with Store.open(path) as store:
+        database = store._database
+        # Refused only where the transaction ends, as a full disk may be.
+        database.execute("PRAGMA foreign_keys = ON")
+        database.execute("CREATE TABLE one (id INTEGER PRIMARY KEY)")
+        database.execute(
+            "CREATE TABLE other (id REFERENCES one (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+        with pytest.raises(StoreError), database.transaction():
+            database.execute("INSERT INTO other VALUES (1)")
+        assert store.begin(SEARCH).run == 1
+        assert database.execute("SELECT * FROM other") == []

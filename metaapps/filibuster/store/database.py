@@ -88,11 +88,11 @@ class Database:
             self.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self.execute("COMMIT")
             except BaseException:
                 with suppress(StoreError):
                     self.execute("ROLLBACK")
                 raise
-            self.execute("COMMIT")
 
     @property
     def size(self) -> int:

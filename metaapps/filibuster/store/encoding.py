@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from hashlib import blake2b
 from typing import Any, Final
 
 from baggage.boundary import Fault, FaultKind
+from metaapps.filibuster.index import DIGEST_SIZE
 from metaapps.filibuster.observation import Execution, Failure, Observation
 from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.store.database import StoreError
@@ -47,7 +49,11 @@ def encode_plan(plan: Plan) -> str:
 
 def decode_plan(text: str) -> Plan:
     """Return a plan that `encode_plan` wrote."""
-    return Plan(tuple(_planned(content) for content in json.loads(text)))
+    with reading("plan"):
+        told = json.loads(text)
+        if not isinstance(told, list):
+            raise ValueError("no list of faults")
+        return Plan(tuple(map(_planned, told)))
 
 
 def _content(planned: PlannedFault) -> dict[str, Any]:
@@ -56,16 +62,43 @@ def _content(planned: PlannedFault) -> dict[str, Any]:
 
 
 def _planned(content: Mapping[str, Any]) -> PlannedFault:
-    return PlannedFault(
-        **{**content, "index": bytes.fromhex(content["index"]), "fault": _fault(content["fault"])}
-    )
+    index = bytes.fromhex(content["index"])
+    if len(index) != DIGEST_SIZE:
+        raise ValueError("an execution index is broken")
+    told = (str(content["target"]), str(content["label"]), bool(content["optional"]))
+    return PlannedFault(index, _fault(content["fault"]), *told)
 
 
 def _fault(content: Mapping[str, Any]) -> Fault:
-    fields = {**content, "kind": FaultKind(content["kind"])}
-    if "body" in fields:
-        fields["body"] = bytes.fromhex(fields["body"])
-    return Fault(**fields)
+    return Fault(**{name: _READ[name](value) for name, value in content.items()})
+
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "kind": FaultKind,
+    "status": int,
+    "name": str,
+    "body": bytes.fromhex,
+    "seconds": float,
+    "edit": str,
+    "late": bool,
+}
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn what goes wrong where something that isn't ours is read into one line."""
+    try:
+        yield
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        zlib.error,
+    ) as error:
+        raise StoreError(f"a stored {what} can't be read ({error}): run afresh") from error
 
 
 def encode_rest(execution: Execution) -> bytes:
@@ -89,14 +122,31 @@ def encode_observations(observations: Iterable[Observation]) -> bytes:
 
 def decode_execution(plan: Plan, rest: bytes, observations: bytes) -> Execution:
     """Return a stored execution of a plan."""
-    try:
+    with reading("execution"):
         content = json.loads(zlib.decompress(rest))
         seen = tuple(_observations(zlib.decompress(observations)))
         unfinished = tuple(_observation(bytes.fromhex(one)) for one in content["unfinished"])
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
-        raise StoreError(f"a stored execution can't be read ({error}): run afresh") from error
-    failure = None if content["failure"] is None else Failure(*content["failure"])
-    return Execution(plan, seen, failure, content["seconds"], unfinished, content["lost"])
+        told = content["failure"]
+        failure = None if told is None else Failure(*map(str, told))
+        seconds, lost = float(content["seconds"]), int(content["lost"])
+        return Execution(plan, seen, failure, seconds, unfinished, lost)
+
+
+def decode_event(text: str) -> Mapping[str, Any]:
+    """Return the content of an event that was committed."""
+    with reading("event"):
+        content = dict(json.loads(text))
+        missing = _TOLD[content["event"]] - content.keys()
+        if missing:
+            raise ValueError(f"without {min(missing)!r}")
+        return content
+
+
+_TOLD: Final[Mapping[str, frozenset[str]]] = {
+    "ran": frozenset({"plan", "verdict", "number", "findings", "fates"}),
+    "pruned": frozenset({"plan", "predicted by"}),
+    "done": frozenset({"ran", "pruned", "remaining", "impossible", "stopped because"}),
+}
 
 
 def _observations(framed: bytes) -> Iterator[Observation]:

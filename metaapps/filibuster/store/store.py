@@ -5,7 +5,6 @@ What a run writes is `record`'s business; the file is `database`'s.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,12 @@ from metaapps.filibuster.explore import StopReason
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.store.canonical import canonical_line
 from metaapps.filibuster.store.database import Database, StoreError
-from metaapps.filibuster.store.encoding import decode_execution, decode_plan
+from metaapps.filibuster.store.encoding import (
+    decode_event,
+    decode_execution,
+    decode_plan,
+    reading,
+)
 from metaapps.filibuster.store.fingerprint import Fingerprint, decode
 from metaapps.filibuster.store.record import Record
 
@@ -94,7 +98,7 @@ class Store:
         if not found:
             return None
         ((run, text),) = found
-        differences = "; ".join(fingerprint.differences(decode(text)))
+        differences = "; ".join(fingerprint.differences(_fingerprint(run, text)))
         if differences:
             raise StoreError(
                 f"run {run} can't be resumed: {differences} (leave --resume out to run afresh)"
@@ -115,14 +119,17 @@ class Store:
 
     def exported(self, run: int) -> Iterator[str]:
         """Yield what a run committed, line by line; see `canonical`."""
-        return (canonical_line(*each) for each in self.committed(run))
+        for content, execution in self.committed(run):
+            with reading("event"):
+                line = canonical_line(content, execution)
+            yield line
 
     def committed(self, run: int) -> Iterator[tuple[Mapping[str, Any], Execution | None]]:
         """Yield what a run committed: an event's content, and its execution if it ran."""
         place = -1
         while found := self._database.execute(_NEXT_EVENT, (run, place)):
             ((place, content, *execution),) = found
-            yield json.loads(content), _decoded(*execution)
+            yield decode_event(content), _decoded(*execution)
 
     def _is_running(self, run: int) -> bool:
         free = self._database.hold(run)
@@ -159,6 +166,13 @@ SELECT place, content, faults, rest, observations FROM events
 LEFT JOIN executions ON executions.run = events.run AND executions.plan = events.plan
 WHERE events.run = ? AND place > ? ORDER BY place LIMIT 1
 """
+
+
+def _fingerprint(run: int, text: str) -> Fingerprint:
+    try:
+        return decode(text)
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"run {run} can't be read ({error}): run afresh") from error
 
 
 def _decoded(faults: str | None, rest: Any, observations: Any) -> Any:
