@@ -150,7 +150,8 @@ class Pusher:
                 if fresh:
                     self._hang_up(first.coordinator)
                 self._post(first, body)
-            except (OSError, HTTPException) as error:
+            # ValueError is for a host that can't be one.
+            except (OSError, HTTPException, ValueError) as error:
                 self._hang_up(first.coordinator)
                 reason = str(error)
                 if isinstance(error, TimeoutError):

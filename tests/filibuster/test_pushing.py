@@ -149,6 +149,18 @@ def test_a_coordinator_that_closes_connections_is_reached_again(coordinator: Coo
     assert pusher.lost == 0
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:port", "a..b:80", f"{'a' * 64}.b:80", "\0:80"])
+def test_a_coordinator_that_cannot_be_costs_its_own_reports_alone(
+    address: str, coordinator: Coordinator
+) -> None:
+    inbox, pusher = coordinator.open("e"), Pusher()
+    pusher.push(orders_to(address), told(1))
+    pusher.push(orders_to(coordinator.address), told(2))
+    assert pusher.flush(30)
+    assert len(inbox.settle(0)) == 1
+    assert pusher.lost == 1
+
+
 def test_without_a_coordinator_nothing_is_pushed() -> None:
     pusher = Pusher()
     pusher.push(Orders("e"), told(1))
