@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Thread, Timer
+from threading import Thread, Timer, active_count
 
 import pytest
 
@@ -49,6 +52,14 @@ def call(number: int, *, by_test: bool = False, injected: Fault | None = None) -
         by_test=by_test,
         injected=injected,
     )
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something holds, which it does soon."""
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 ARRIVAL = Call(kind=Kind.SERVER, library="flask", operation="GET /", source="foo")
@@ -235,6 +246,7 @@ def test_who_has_another_key_is_refused(coordinator: Coordinator, orders: Orders
         (QUESTIONS, b"{}", 404),
         (QUESTIONS, json.dumps({"execution": "e", "parcels": ["x"]}).encode(), 400),
         (QUESTIONS, json.dumps({"execution": "e", "parcels": 1}).encode(), 400),
+        (QUESTIONS, b"[" * 200_000, 400),
     ],
 )
 def test_nonsense_is_refused(coordinator: Coordinator, path: str, body: bytes, status: int) -> None:
@@ -250,6 +262,31 @@ def test_a_body_that_is_too_long_is_not_read(coordinator: Coordinator) -> None:
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_a_length_that_no_body_has_is_refused(coordinator: Coordinator) -> None:
+    for length in ("9" * 5000, "-1", "", "1e3"):
+        connection = http.client.HTTPConnection(coordinator.address, timeout=10)
+        connection.putrequest("POST", OBSERVATIONS)
+        connection.putheader("Content-Length", length)
+        connection.endheaders()
+        assert connection.getresponse().status == 413
+        connection.close()
+
+
+def test_nothing_is_said_of_who_goes_away_amid_a_report(
+    coordinator: Coordinator, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host, _, port = coordinator.address.partition(":")
+    before = active_count()
+    for _ in range(3):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"POST /observations HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf")
+            # What is closed like this is reset.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert ask(coordinator, OBSERVATIONS) == 403
+    until(lambda: active_count() <= before)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_coordinator_that_is_gone_is_logged_and_no_error(
