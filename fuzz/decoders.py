@@ -13,7 +13,7 @@ from pathlib import Path
 import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-with atheris.instrument_imports(include=["baggage"]):
+with atheris.instrument_imports(include=["baggage", "metaapps"]):
     from tests.wire.decoders import DECODERS
 
 _NAMES = tuple(DECODERS)

@@ -26,6 +26,7 @@ BEGUN: Final = Key("filibuster.begun", direction=Direction.DOWN, priority=0)
 TOOK: Final = Key("filibuster.took", direction=Direction.HOME, priority=10)
 TOO_LATE: Final = Fault(FaultKind.TIMEOUT, late=True)
 _FORMAT: Final = Struct(">16sQ?")
+_FOREVER: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Moment:
 
     def encoded(self) -> bytes:
         """Return it as bytes."""
-        return _FORMAT.pack(self.frame, self.micros, self.final)
+        # What strangers say of their time may add up to more than there is room for.
+        return _FORMAT.pack(self.frame, min(self.micros, _FOREVER), self.final)
 
 
 _START: Final = Moment(ROOT)

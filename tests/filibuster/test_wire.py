@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baggage.boundary import CallSite, Fault, FaultKind, read_header, write_header
+from baggage.boundary import Call, CallSite, Fault, FaultKind, Kind, read_header, write_header
 from baggage.values import EMPTY
 from metaapps.filibuster.index import DIGEST_SIZE, PREFIX_SIZE, child
-from metaapps.filibuster.lineage import Lineage
+from metaapps.filibuster.lineage import Lineage, Progress
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import LINEAGE, ORDERS, WIDEST, Orders
 from metaapps.filibuster.plan import Plan, PlannedFault
@@ -33,7 +35,7 @@ BUDGET = WIDEST
 INDICES = st.binary(min_size=DIGEST_SIZE, max_size=DIGEST_SIZE)
 NAMES = st.text(max_size=8)
 NUMBERS = st.integers(0, 2**32 - 1)
-CLOCKS = st.dictionaries(NAMES, st.integers(1, 2**32 - 1), max_size=4)
+CLOCKS = st.dictionaries(NAMES, st.integers(1, 2**32 - 2), max_size=4)
 FAULTS = st.builds(
     Fault,
     st.sampled_from(FaultKind),
@@ -101,6 +103,33 @@ def test_garbage_is_no_error(blob: bytes) -> None:
     decode_lineage(blob)
     decode_report(blob)
     assert decode_orders(blob, (KEY,)) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"index": b"short"},
+        {"index": bytes(DIGEST_SIZE + 1)},
+        {"parent": b""},
+        {"timeout": math.nan},
+        {"delayed": math.nan},
+        {"injected": Fault(FaultKind.DELAY, seconds=math.nan)},
+    ],
+    ids=str,
+)
+def test_what_nothing_can_be_named_or_told_by_is_no_observation(changed: dict[str, Any]) -> None:
+    seen = Observation(role=Role.CALL, index=bytes(16), parent=bytes(16), position=0)
+    assert decode_observation(encode_observation(seen)) == seen
+    assert decode_observation(encode_observation(replace(seen, **changed))) is None
+
+
+def test_a_clock_that_cannot_tick_is_none() -> None:
+    last = 2**32 - 2
+    read = decode_lineage(encode_lineage(Lineage(bytes(16), "foo", {"foo": last})))
+    assert read is not None
+    step = Progress(read).call(Call(kind=Kind.CLIENT, library="requests", operation="GET /"))
+    assert encode_lineage(step.below)
+    assert decode_lineage(encode_lineage(step.below)) is None
 
 
 @given(OBSERVATIONS.filter(lambda seen: seen.role in (Role.CALL, Role.BRANCH)))

@@ -1,5 +1,7 @@
 """Every decoder that strangers' bytes reach, and what has to hold whatever the bytes.
 
+Those of what filibuster puts into baggage are among them.
+
 Belongs here: one function for each, which takes any bytes and fails where the decoder breaks its
 word. They are driven by hypothesis, by a coverage-guided fuzzer (`fuzz/`), and by what that found
 (`corpus/`).
@@ -10,11 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from math import inf, nan
 from typing import Any, Final, TypeVar
 
-from baggage.boundary import read_header, write_header
+from baggage.boundary import Call, CallSite, Kind, read_header, write_header
 from baggage.cli.decoded import decode_message
 from baggage.cli.source import Refusal, found_in
 from baggage.cli.text import lines
@@ -45,6 +48,23 @@ from baggage.wire import (
     unarmour,
 )
 from baggage.wire.baggage_pb2 import Baggage as Message
+from metaapps.filibuster.filibuster_pb2 import SignedOrders
+from metaapps.filibuster.foreign import headers as foreign
+from metaapps.filibuster.foreign import path as foreign_path
+from metaapps.filibuster.index import DIGEST_SIZE, PREFIX_SIZE
+from metaapps.filibuster.latency import moments
+from metaapps.filibuster.lineage import Progress
+from metaapps.filibuster.orders import sign
+from metaapps.filibuster.tree import build
+from metaapps.filibuster.wire import (
+    decode_lineage,
+    decode_observation,
+    decode_orders,
+    decode_report,
+    encode_lineage,
+    encode_observation,
+    encode_report,
+)
 
 Fields = dict[str, Any]
 DOWN: Final = key("k.down", direction="down")
@@ -262,15 +282,97 @@ def shown(carried: Baggage) -> dict[str, str]:
     return {name: repr((carried.unpack(name), carried.siblings(name))) for name in names}
 
 
+_KEY: Final = b"a key"
+_CALL: Final = Call(
+    kind=Kind.CLIENT,
+    library="requests",
+    operation="GET /",
+    source="foo",
+    site=CallSite("app", "foo"),
+)
+
+
+def orders(blob: bytes) -> None:
+    """Read orders: as they are, where nobody signed them, and as if the run's explorer had."""
+    assert decode_orders(blob, (_KEY,)) is None
+    decode_orders(blob, None)
+    signed = SignedOrders(orders=blob, signature=sign(blob, _KEY)).SerializeToString()
+    assert decode_orders(signed, (b"another key",)) is None
+    read = decode_orders(signed, (b"another key", _KEY))
+    if read is not None:
+        assert read.key == _KEY
+        assert all(read.at(planned.index) is not None for planned in read.plan.faults)
+        assert all(len(planned.index) <= PREFIX_SIZE for planned in read.plan.faults)
+
+
+def lineage(blob: bytes) -> None:
+    """Read a lineage, and make a call and a branch under it, as whoever it came to does."""
+    read = decode_lineage(blob)
+    if read is None:
+        return
+    assert decode_lineage(encode_lineage(read)) == read
+    progress = Progress(read.arrived("foo"))
+    for step in (progress.call(_CALL), progress.fork(_CALL)):
+        below = decode_lineage(encode_lineage(step.below))
+        assert below is None or below == step.below
+
+
+def observation(blob: bytes) -> None:
+    """Read an observation, and make of it what the explorer does."""
+    read = decode_observation(blob)
+    if read is None:
+        return
+    assert len(read.index) == len(read.parent) == DIGEST_SIZE
+    assert decode_observation(encode_observation(read)) == read
+    tree = build([read, read])
+    assert len(tree.preorder) <= 1
+
+
+def report(blob: bytes) -> None:
+    """Read what is posted to the coordinator."""
+    read = decode_report(blob)
+    if read is not None:
+        assert decode_report(encode_report(read)) == read
+        for each in read.observations:
+            observation(each)
+
+
+def moment(blob: bytes) -> None:
+    """Read what somebody says of simulated time, and add to it."""
+    for read in moments([blob]):
+        assert read.encoded() == blob or blob[-1] > 1
+        assert moments([replace(read, micros=read.micros + 1).encoded()])
+
+
+def foreign_header(blob: bytes) -> None:
+    """Read the headers of the original's protocol, all from the same bytes."""
+    text = blob.decode("latin-1")
+    read = foreign_path.parse(text)
+    if read is not None:
+        assert foreign_path.parse(str(read)) == read
+    names = foreign.write(foreign.ForeignHeaders(path=foreign_path.path_of(bytes(DIGEST_SIZE))))
+    for name in (*names, "x-filibuster-forced-sleep"):
+        came = foreign.read({**names, name: text})
+        if came is not None:
+            assert 0 <= came.sleep <= 60
+            assert foreign.read(foreign.write(came)) is not None
+
+
 DECODERS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "brief": brief_message,
     "built": built,
     "command": command,
     "event": event,
+    "foreign_header": foreign_header,
     "header": header,
     "identity": identity,
     "lent": lent,
+    "lineage": lineage,
     "member": member,
     "message": message,
+    "moment": moment,
+    "observation": observation,
+    "orders": orders,
+    "report": report,
 }
 """All of them, by the name of their file in `corpus/`."""

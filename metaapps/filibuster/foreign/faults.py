@@ -129,7 +129,7 @@ def seconds(value: object) -> float:
     """Return a time to sleep from foreign words, 0.0 for what is none; at most a minute."""
     try:
         found = float(value) if isinstance(value, int | float | str) else 0.0
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     return min(found, 60.0) if found > 0 else 0.0
 
