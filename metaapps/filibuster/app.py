@@ -25,6 +25,7 @@ from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.client import ForeignClient
 from metaapps.filibuster.index import DIGEST_SIZE
 from metaapps.filibuster.lineage import Progress
+from metaapps.filibuster.mainline import Mainline
 from metaapps.filibuster.messages import Deliveries
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import ORDERS, SEEN, Orders
@@ -67,6 +68,7 @@ class Filibuster:
         """Follow orders that are signed with one of `keys`; tell `coverage` of what arrives."""
         self._keys = tuple(keys)
         self._by_test = by_test
+        self._mainline = Mainline() if by_test else None
         self.server = server
         self._server = ForeignClient(server) if server else None
         self._coverage = coverage
@@ -143,7 +145,7 @@ class Filibuster:
             _tell_hits(orders, running)
         if call.kind is Kind.PRODUCER and not self._by_test:
             return messages.putting(call, orders, progress, running)
-        return flows.forking(call, orders, progress, running)
+        return flows.forking(call, orders, progress, running, self._mainline)
 
     def _arrive(self, call: Call, orders: Orders | None, running: Branch) -> Flow:
         if orders is not None and self._coverage is not None:
@@ -153,7 +155,7 @@ class Filibuster:
                 return passing()
             if call.kind is Kind.CONSUMER:
                 return messages.taking(orders, running, self._deliveries)
-            return flows.run(running)
+            return flows.run(running, self._mainline)
         came = None if self._server is None else foreign_headers.read(call.arrived)
         if came is not None and self._server is not None:
             lineage = flows.lineage_of(running)

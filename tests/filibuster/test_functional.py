@@ -16,6 +16,7 @@ from baggage.boundary import write_header
 from baggage.values import EMPTY
 from metaapps.filibuster.cli.functional import FunctionalTestError, Verdict, functional_test
 from metaapps.filibuster.cli.style import Style, TestFileError, style_of
+from metaapps.filibuster.index import TEST, CallFrame, child
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import LINEAGE, ORDERS, Orders
@@ -398,3 +399,64 @@ def test_a_command_that_goes_away_fails(tmp_path: Path) -> None:
         failure = test.run(header(), {}, 30).failure
     assert failure is not None
     assert "No such file or directory" in failure.summary
+
+
+IN_TURN = {
+    "without a loop": "def test(): call('/a'); call('/b'); call('/a')",
+    "in one loop": """
+        import asyncio
+        async def test():
+            call('/a')
+            await asyncio.sleep(0)
+            call('/b')
+            call('/a')
+        """,
+    "in two loops, and between them": """
+        import asyncio
+        async def acall(path): call(path)
+        def test():
+            asyncio.run(acall('/a'))
+            call('/b')
+            asyncio.run(acall('/a'))
+        """,
+    "in tasks of one loop that wait for their turn": """
+        import asyncio
+        async def acall(path): call(path)
+        def test():
+            loop = asyncio.new_event_loop()
+            for path in ('/a', '/b', '/a'):
+                loop.run_until_complete(loop.create_task(acall(path)))
+            loop.close()
+        """,
+}
+
+
+@pytest.mark.parametrize("text", IN_TURN.values(), ids=IN_TURN)
+def test_calls_have_the_same_names_with_and_without_a_loop(run: Try, text: str) -> None:
+    counted = [("GET /a", 1), ("GET /b", 1), ("GET /a", 2)]
+    frames = [CallFrame(TEST, "", "", operation, number) for operation, number in counted]
+    expected = {child(ROOT.index, frame) for frame in frames}
+    assert names_of(run(CALLS + textwrap.dedent(text))) == expected
+
+
+def test_of_two_tasks_that_start_before_a_loop_only_the_first_goes_on(run: Try) -> None:
+    program = """
+        import asyncio
+        async def acall(path):
+            await asyncio.sleep(0)
+            call(path)
+        def test():
+            loop = asyncio.new_event_loop()
+            both = [loop.create_task(acall('/a')), loop.create_task(acall('/a'))]
+            loop.run_until_complete(asyncio.wait(both))
+            loop.close()
+        """
+    verdict = run(CALLS + textwrap.dedent(program))
+    seen = [each for each in decode_observations(verdict.seen) if each.role is Role.CALL]
+    assert len({each.index for each in seen}) == 2
+    assert not any(each.ambiguous for each in seen)
+
+
+def names_of(verdict: Verdict) -> set[bytes]:
+    assert verdict.failure is None
+    return {e.index for e in decode_observations(verdict.seen) if e.role is Role.CALL}
