@@ -36,6 +36,8 @@ _log = logging.getLogger("metaapps.filibuster")
 # A message is a branch too: it begins where it is put, and ends when its consumer is done with it.
 _BRANCHING: Final = frozenset({Kind.SPAWN, Kind.PRODUCER})
 _BRANCHES: Final = frozenset({Kind.RUN, Kind.CONSUMER})
+_SOON: Final = 1.0
+"""A coordinator that has not been told after so many seconds is not waited for."""
 
 
 def create() -> Filibuster:
@@ -96,7 +98,7 @@ class Filibuster:
         if standing is None or standing.app is not self:
             known = self._believed(running.unpack(ORDERS))
             standing = running.notes[STANDING] = Standing(
-                self, known, asking.served_by(running), self._report
+                self, known, asking.served_by(running), self._report, self._hurry
             )
         orders = self._timely(standing.orders)
         if orders is None:
@@ -139,6 +141,10 @@ class Filibuster:
             reporting.report(orders, told, parcel)
         else:
             self._pusher.push(orders, told, parcel)
+
+    def _hurry(self, orders: Orders, told: Sequence[bytes]) -> None:
+        self._report(orders, told)
+        self.flush(_SOON)
 
     def _branch(self, call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
         if self._by_test and orders.plan.faults:

@@ -78,13 +78,15 @@ def lineage_of(running: Branch) -> Lineage | None:
 class Standing(NamedTuple):
     """What holds for all that a branch does: whose orders, and the foreign call that it serves.
 
-    `report` tells the coordinator what can't go home; `app` is whose this is.
+    `report` tells the coordinator what can't go home, and `hurry` has told it when it returns;
+    `app` is whose this is.
     """
 
     app: object
     orders: Orders | None
     served: Served | None
     report: Callable[[Orders, Sequence[bytes]], None]
+    hurry: Callable[[Orders, Sequence[bytes]], None]
 
 
 def tell(running: Branch, seen: Observation) -> None:
@@ -131,7 +133,24 @@ def calling(
     target = planned.target if planned is not None else ""
     seen = _observed(call, step, outcome, by_test=by_test, target=target, ambiguous=ambiguous)
     tell(running, seen if reckoned is None else reckoned.told(seen))
+    if seen.injected is not None and not by_test and _may_show_early(running, progress):
+        _tell_before_it_shows(running, seen)
     return None
+
+
+def _may_show_early(running: Branch, progress: Progress) -> bool:
+    """Say whether what a branch does may show elsewhere before it comes home with an answer."""
+    return progress.lineage.forked or running.over or SERVED_AHEAD in running.notes
+
+
+def _tell_before_it_shows(running: Branch, seen: Observation) -> None:
+    """Have the coordinator know of a hit at once: the functional test may ask for it.
+
+    What comes twice counts once.
+    """
+    standing: Standing | None = running.notes.get(STANDING)
+    if standing is not None and standing.orders is not None:
+        standing.hurry(standing.orders, [encode_observation(seen)])
 
 
 def arriving(call: Call, orders: Orders, running: Branch) -> Flow:

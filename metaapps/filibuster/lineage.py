@@ -18,6 +18,8 @@ from metaapps.filibuster import index
 from metaapps.filibuster.index import BranchFrame, CallFrame
 from metaapps.filibuster.worker import Worker, racing, worker
 
+_FORKED: Final = "/"
+
 
 @value
 class Lineage:
@@ -27,6 +29,11 @@ class Lineage:
     process: str = ""
     clock: Mapping[str, int] = field(default_factory=dict, hash=False)
     origin: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a branch within a service, not the one that serves a call there."""
+        return _FORKED in self.process
 
     def arrived(self, service: str) -> Lineage:
         """Return the lineage of a service that serves the call with this lineage."""
@@ -166,7 +173,7 @@ class Progress:
             frame = replace(alike, number=group.count(forker))
             name = index.child(lineage.index, frame)
             self._branches += 1
-            process = f"{lineage.process}/{self._branches}"
+            process = f"{lineage.process}{_FORKED}{self._branches}"
             below = Lineage(name, process, lineage.clock, lineage.origin)
             position = self._position
             self._position += 1

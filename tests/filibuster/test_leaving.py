@@ -50,3 +50,30 @@ def test_what_never_ends_is_named_with_the_place_that_started_it(desk: Shell) ->
     assert "a branch that desk started at desk.endless:" in ended.out
     assert "did not end in time" in ended.out
     assert [line for line in ended.calls if line.startswith("desk → audit")]
+
+
+ASKS_MEANWHILE = """
+import os, threading, time, requests
+from metaapps.filibuster.assertions import was_fault_injected_on
+
+def get(path):
+    return requests.get(os.environ["DESK_URL"] + path, timeout=10).json()
+
+def test_held():
+    holder = threading.Thread(target=get, args=("/held",))
+    holder.start()
+    try:
+        while not (shown := get("/shown")):
+            time.sleep(0.01)
+        assert was_fault_injected_on("audit") is (shown == "failed")
+    finally:
+        get("/release")
+        holder.join()
+"""
+
+
+def test_a_hit_is_known_before_another_request_can_show_what_came_of_it(desk: Shell) -> None:
+    desk.write("test_held.py", ASKS_MEANWHILE)
+    ended = desk.filibuster("--functional-test", "test_held.py")
+    assert (ended.code, ended.err) == (0, ""), ended.out
+    assert ended.totals.ran >= 5

@@ -22,6 +22,8 @@ from fastapi.responses import StreamingResponse  # noqa: E402
 app = FastAPI()
 jobs: queue.Queue[str] = queue.Queue()
 left: set[asyncio.Task[None]] = set()
+shown: list[str] = []
+released = threading.Event()
 
 
 def note(what: str) -> None:
@@ -90,6 +92,37 @@ def stream() -> StreamingResponse:
         note("stream")
 
     return StreamingResponse(parts())
+
+
+def show() -> None:
+    try:
+        requests.post(f"{os.environ['AUDIT_URL']}/note/shown", timeout=5).raise_for_status()
+        shown.append("noted")
+    except requests.RequestException:
+        shown.append("failed")
+    released.wait(10)
+
+
+@app.get("/held")
+def held() -> str:
+    shown.clear()
+    released.clear()
+    showing = threading.Thread(target=show)
+    showing.start()
+    showing.join()
+    return "begun"
+
+
+@app.get("/shown")
+def what_is_shown() -> str:
+    return "".join(shown)
+
+
+@app.get("/release")
+def release() -> str:
+    shown.clear()
+    released.set()
+    return "released"
 
 
 @app.get("/endless")
