@@ -30,6 +30,8 @@ _PAUSE: Final = 1.0
 """A coordinator that was not reached is left alone for so many seconds; reports to it are lost."""
 _MOST: Final = 10_000
 """So many parcels may wait; more are lost."""
+_MOST_BYTES: Final = 64 << 20
+"""What waits, and what is being sent, may hold so many bytes of observations; more is lost."""
 _BATCH: Final = MAX_REPORT // 2
 _AT_EXIT: Final = 2.0
 _COORDINATORS: Final = 8
@@ -63,7 +65,11 @@ class Pusher:
         told = tuple(observations)
         if not heard(orders):
             return
-        if self._waiting.qsize() >= _MOST:
+        size = sum(map(len, told))
+        with self._lock:
+            room = self._waiting.qsize() < _MOST and self._held + size <= _MOST_BYTES
+            self._held += size if room else 0
+        if not room:
             self._lose(len(told), "too much to report")
             return
         *others, last = _portions(told)
@@ -86,6 +92,7 @@ class Pusher:
         """Begin anew: in a forked child there is no thread, and what waits is the parent's."""
         self._lock = Lock()
         self._running = False
+        self._held = 0
         self._flushes = False
         self._waiting: SimpleQueue[Parcel | Event] = SimpleQueue()
         self._connections: dict[str, HTTPConnection] = {}
@@ -124,6 +131,10 @@ class Pusher:
                         batch.set()
                     else:
                         self._send(batch)
+                        with self._lock:
+                            self._held -= sum(
+                                len(one) for each in batch for one in each.observations
+                            )
 
     def _next(self) -> list[Parcel | Event]:
         """Wait for something to do; return all that there is."""
@@ -196,7 +207,7 @@ def _batches(found: Sequence[Parcel | Event]) -> Iterable[Sequence[Parcel] | Eve
             yield each
             batch, size = [], 0
             continue
-        length = sum(map(len, each.observations))
+        length = _size(each)
         if batch and (each[:3] != batch[0][:3] or size + length > _BATCH):
             yield batch
             batch, size = [], 0
@@ -204,6 +215,10 @@ def _batches(found: Sequence[Parcel | Event]) -> Iterable[Sequence[Parcel] | Eve
         size += length
     if batch:
         yield batch
+
+
+def _size(parcel: Parcel) -> int:
+    return sum(map(len, parcel.observations))
 
 
 def _portions(told: Sequence[bytes]) -> Iterable[tuple[bytes, ...]]:

@@ -19,6 +19,7 @@ from baggage.context import Branch, attached, ensure
 from baggage.instrumentation._wsgi import Environ, StartResponse, WsgiAdapter
 from baggage.instrumentation._wsgi_server import serve
 from baggage.values import EMPTY
+from metaapps.filibuster import pushing
 from metaapps.filibuster.app import Filibuster
 from metaapps.filibuster.assertions import was_fault_injected, was_fault_injected_on
 from metaapps.filibuster.coordinator import Coordinator
@@ -122,6 +123,27 @@ def test_nobody_waits_for_a_coordinator_that_does_not_answer() -> None:
         for number in range(1000):
             pusher.push(orders_to(address), told(number))
         assert not pusher.flush(0)
+
+
+def test_what_waits_is_bounded_and_what_is_beyond_counted(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "_MOST_BYTES", 10_000)
+    pusher = Pusher()
+    with silent() as (address, came):
+        pusher.push(orders_to(address), told(1))
+        assert came.wait(30)
+        for _ in range(5):
+            pusher.push(orders_to(address), [b"x" * 4000])
+        assert pusher.lost == 3
+    # There is room again as soon as it's gone, one way or another.
+    assert pusher.flush(30)
+    inbox, pusher = coordinator.open("e"), Pusher()
+    for number in range(20):
+        pusher.push(orders_to(coordinator.address), [*told(number), b"x" * 4000])
+        assert pusher.flush(30)
+    assert len(inbox.settle(0)) == 20
+    assert pusher.lost == 0
 
 
 def test_what_a_coordinator_that_is_gone_does_not_hear_is_counted_and_logged(
