@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.reduce import Predictor
 from metaapps.filibuster.store import FILE, Fingerprint, Record, Store, StoreError
 from metaapps.filibuster.store import store as stores
+from metaapps.filibuster.store.database import Database
 from metaapps.filibuster.store.encoding import (
     decode_execution,
     decode_plan,
@@ -390,6 +392,44 @@ def test_runs_without_executions_make_way_unless_they_go_on(tmp_path: Path) -> N
             store.begin(SEARCH)
             assert [(run.id, run.running) for run in store.runs()] == [(3, False), (2, True)]
         other.kill()
+
+
+def test_a_run_that_makes_way_is_not_resumed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / FILE
+    with Store.open(path) as store:
+        store.begin(SEARCH).keep(executed())
+    told: list[str] = []
+    transaction = Database.transaction
+
+    def meanwhile(database: Database) -> AbstractContextManager[None]:
+        rows = database.execute("SELECT count(*) FROM runs")
+        if rows == [(2,)]:  # what comes now is the removal
+            done = subprocess.run(
+                [sys.executable, "-c", RESUMING, str(path)], check=True, capture_output=True
+            )
+            told.append(done.stdout.decode())
+        return transaction(database)
+
+    monkeypatch.setattr(Database, "transaction", meanwhile)
+    monkeypatch.setattr(stores, "MOST_RUNS", 1)
+    with Store.open(path) as store:
+        store.begin(SEARCH)
+        assert [run.id for run in store.runs()] == [2]
+    assert told == ["run 1 can't be resumed: it is still running\n"]
+
+
+RESUMING = f"""
+import sys
+from pathlib import Path
+from metaapps.filibuster.store import Fingerprint, Store, StoreError
+with Store.open(Path(sys.argv[1])) as store:
+    try:
+        store.resume({SEARCH!r})
+    except StoreError as error:
+        print(error)
+"""
 
 
 def test_runs_of_too_many_bytes_make_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

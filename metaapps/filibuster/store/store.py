@@ -105,6 +105,9 @@ class Store:
             )
         if not self._database.hold(run):
             raise StoreError(f"run {run} can't be resumed: it is still running")
+        if not self._database.execute("SELECT 1 FROM runs WHERE id = ?", (run,)):
+            self._database.release(run)  # it made way just now
+            return None
         return Record(self._database, run, fingerprint.scope_key())
 
     def runs(self) -> Iterator[StoredRun]:
@@ -140,27 +143,32 @@ class Store:
     def _make_way(self, new: int) -> None:
         """Remove runs that are over, and too old, too many bytes, or empty."""
         for (run,) in self._database.execute(_EMPTY, (new,)):
-            if not self._is_running(run):
-                self._remove(run)
+            self._remove(run)
         found = self._database.execute("SELECT id FROM runs WHERE id != ? ORDER BY id", (new,))
         spare = len(found) + 1 - MOST_RUNS
         for place, (run,) in enumerate(found):
             if place >= spare and self._database.size <= MOST_BYTES:
                 break
-            if not self._is_running(run):
-                self._remove(run)
+            self._remove(run)
         self._database.execute("PRAGMA incremental_vacuum")
 
     def _remove(self, run: int) -> None:
-        with self._database.transaction():
-            for statement in (
-                "DELETE FROM events WHERE run = ?",
-                "DELETE FROM executions WHERE run = ?",
-                "DELETE FROM runs WHERE id = ?",
-            ):
-                self._database.execute(statement, (run,))
+        """Remove a run, unless it goes on; nobody resumes it meanwhile."""
+        if not self._database.hold(run):
+            return
+        try:
+            with self._database.transaction():
+                for statement in _REMOVALS:
+                    self._database.execute(statement, (run,))
+        finally:
+            self._database.release(run)
 
 
+_REMOVALS: Final = (
+    "DELETE FROM events WHERE run = ?",
+    "DELETE FROM executions WHERE run = ?",
+    "DELETE FROM runs WHERE id = ?",
+)
 _NEXT_EVENT: Final = """
 SELECT place, content, faults, rest, observations FROM events
 LEFT JOIN executions ON executions.run = events.run AND executions.plan = events.plan
