@@ -6,8 +6,7 @@ import http.client
 import json
 import socket
 import struct
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Thread, Timer, active_count
@@ -22,6 +21,7 @@ from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import Orders, sign
 from metaapps.filibuster.reporting import ARRIVALS, OBSERVATIONS, QUESTIONS
 from metaapps.filibuster.wire import MAX_REPORT, Report, encode_observation, encode_report
+from tests.filibuster.shell import wait_until
 
 KEY = b"a key"
 
@@ -52,14 +52,6 @@ def call(number: int, *, by_test: bool = False, injected: Fault | None = None) -
         by_test=by_test,
         injected=injected,
     )
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something holds, which it does soon."""
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 ARRIVAL = Call(kind=Kind.SERVER, library="flask", operation="GET /", source="foo")
@@ -285,7 +277,7 @@ def test_nothing_is_said_of_who_goes_away_amid_a_report(
             # What is closed like this is reset.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert ask(coordinator, OBSERVATIONS) == 403
-    until(lambda: active_count() <= before)
+    wait_until(lambda: active_count() <= before)
     assert capfd.readouterr().err == ""
 
 

@@ -66,10 +66,11 @@ class Ticket:
 
 @dataclass(slots=True)
 class _Presence:
-    """What is known of one ticket: since when nobody has attended, None while somebody does."""
+    """What is known of one ticket: how many attend, and since when nobody has; None meanwhile."""
 
     since: float | None
     begun: bool = False
+    here: int = 0
 
 
 class Attendance:
@@ -132,7 +133,8 @@ class Attendance:
         if known is None:
             return
         try:
-            again, known.begun = known.begun, True
+            with self._lock:
+                again, known.begun = known.begun, True
             connection.settimeout(None)
             connection.sendall(_AGAIN if again else _GO)
             while connection.recv(64):
@@ -140,7 +142,8 @@ class Attendance:
         finally:
             with self._lock:
                 self._connections.discard(connection)
-                known.since = monotonic()
+                known.here -= 1
+                known.since = None if known.here else monotonic()
 
     def _enter(self, name: str, signature: str, connection: socket.socket) -> _Presence | None:
         with self._lock:
@@ -149,6 +152,7 @@ class Attendance:
             if known is None or not right or self._closed:
                 return None
             known.since = None
+            known.here += 1
             self._connections.add(connection)
             return known
 
