@@ -132,7 +132,9 @@ def calling(
     # Where several services stand behind one address, only an answer tells which it was.
     target = planned.target if planned is not None else ""
     seen = _observed(call, step, outcome, by_test=by_test, target=target, ambiguous=ambiguous)
-    tell(running, seen if reckoned is None else reckoned.told(seen))
+    if reckoned is not None:
+        seen = reckoned.told(seen)
+    tell(running, seen)
     if seen.injected is not None and not by_test and _may_show_early(running, progress):
         _tell_before_it_shows(running, seen)
     return None
