@@ -80,8 +80,12 @@ def post(connection: HTTPConnection, key: bytes, path: str, body: bytes) -> tupl
 
 
 def heard(orders: Orders) -> bool:
-    """Say whether there is a coordinator to talk to."""
-    return bool(orders.coordinator) and not settings.communication_disabled()
+    """Say whether there is a coordinator to talk to.
+
+    Not for orders that nobody is known to have signed: a stranger could name any address there.
+    """
+    told = bool(orders.coordinator) and bool(orders.key)
+    return told and not settings.communication_disabled()
 
 
 def _json(**asked: object) -> bytes:

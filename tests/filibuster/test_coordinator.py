@@ -292,6 +292,16 @@ def test_a_coordinator_that_is_gone_is_logged_and_no_error(
     assert [record.message for record in caplog.records] == ["coordinator not reached"] * 3
 
 
+def test_orders_that_nobody_signed_have_nobody_contacted() -> None:
+    with socket.create_server((HOST, 0)) as stranger:
+        stranger.setblocking(False)
+        orders = Orders("e", coordinator=f"{HOST}:{stranger.getsockname()[1]}")
+        assert not reporting.was_injected(orders, "", recorded=True)
+        assert reporting.arrive(orders, ARRIVAL) is None
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
+
+
 def test_without_a_coordinator_nobody_is_asked() -> None:
     assert reporting.arrive(Orders("e"), ARRIVAL) is None
     assert not reporting.was_injected(Orders("e"), "", recorded=False)
