@@ -138,8 +138,9 @@ def test_no_process_is_left_however_a_run_of_many_workers_ends(
     with shell.start(*command, *more, HERE=str(shell.directory)) as process:
         wait_until(lambda: len(list(shell.directory.glob("hangs-*"))) >= 3)
         process.send_signal(number)
-        process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=60)
     assert process.returncode == (130 if number is signal.SIGINT else -number)
+    assert "done again" not in out  # nobody does again what was called off
     wait_until(lambda: not processes(shell.directory))
 
 

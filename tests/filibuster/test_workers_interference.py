@@ -57,6 +57,14 @@ def test_what_differs_from_run_to_run_is_not_laid_to_others(here: Place) -> None
     assert not any(each.settled for each in searched.differences)
 
 
+def test_answers_that_are_to_be_ignored_are_no_difference(here: Place) -> None:
+    searched = here.search(
+        COUNTED, workers="4", check_interference=3, ignore_answers=("test→desk GET /counted",)
+    )
+    assert searched.error is None
+    assert searched.differences == []
+
+
 def test_a_reset_before_each_execution_makes_them_the_same(here: Place) -> None:
     searched = here.search(COUNTED, workers="4", reset=RESET, check_interference=3)
     assert searched.error is None

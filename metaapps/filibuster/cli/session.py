@@ -27,6 +27,7 @@ from metaapps.filibuster.coverage.recording import Recording
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import Plan
+from metaapps.filibuster.reduce import Ignore, ignoring
 from metaapps.filibuster.settings import parent_environment
 from metaapps.filibuster.store import Record
 from metaapps.filibuster.workers import Pool, WorkersError, worker_count
@@ -44,20 +45,30 @@ _COVERAGE: Final = (
 )
 
 _CHECKED: Final = 5
+_NO_ANSWERS: Final = ignoring(())
 
 
 class Session:
     """Runs the plans of one search. For one thread; what it runs ahead is seen to by others."""
 
     def __init__(
-        self, runner: Runner, standing: Standing, pool: Pool[Judged] | None, check: int = 0
+        self,
+        runner: Runner,
+        standing: Standing,
+        pool: Pool[Judged] | None,
+        check: int = 0,
+        ignore: Ignore = _NO_ANSWERS,
     ) -> None:
-        """Without a pool nothing runs ahead. `check` executions can be looked at again."""
+        """Without a pool nothing runs ahead. `check` executions can be looked at again.
+
+        Then the answers that `ignore` names count as equal.
+        """
         self._runner = runner
         self._standing = standing
         self._pool = pool
         self._dead = ""
         self._sample = Sample(check)
+        self._ignore = ignore
 
     @property
     def ran_ahead(self) -> int:
@@ -96,7 +107,7 @@ class Session:
         for execution in self._sample:
             if self._dead:
                 return
-            found = compare(execution, self._alone)
+            found = compare(execution, self._alone, self._ignore)
             if found is not None:
                 yield found
 
@@ -146,7 +157,7 @@ def open_session(
         check = options.check_interference
         if check is None:
             check = _CHECKED if workers > 1 else 0
-        yield Session(runner, running, pool, check)
+        yield Session(runner, running, pool, check, ignoring(options.ignore_answers))
 
 
 def _test(spec: str, options: Options, workers: int) -> FunctionalTest | RemoteTest:

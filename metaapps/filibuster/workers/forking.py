@@ -104,12 +104,18 @@ class Forking:
     def child(self, task: object, output: int) -> Iterator[Child]:
         """Have a child serve a task; its output goes to a file. When this ends, so has the child.
 
-        Raises WorkerDiedError, as talking to the child does, where none could be had.
+        Raises WorkerDiedError, as talking to the child does, where none could be had; ClosedError
+        for one that died because this was closed.
         """
         child = self._asked(task, output)
         with child.talk:
             try:
                 yield child
+            except WorkerDiedError as error:
+                child.kill()
+                if self._closed:
+                    raise ClosedError from error
+                raise
             except BaseException:
                 child.kill()
                 raise

@@ -14,6 +14,7 @@ from typing import Final
 
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import Plan
+from metaapps.filibuster.reduce import Ignore
 from metaapps.filibuster.tree import describe, ended
 
 BESIDE_OTHERS: Final = (
@@ -62,23 +63,28 @@ class Sample:
         yield from (execution for _, execution in sorted(self._held, key=lambda each: -each[0]))
 
 
-def compare(execution: Execution, again: Callable[[Plan], Execution]) -> Difference | None:
-    """Run an execution `again`, alone; return how that differs, None if it doesn't."""
+def compare(
+    execution: Execution, again: Callable[[Plan], Execution], ignore: Ignore
+) -> Difference | None:
+    """Run an execution `again`, alone; return how that differs, None if it doesn't.
+
+    Of the calls that `ignore` names, what the application reads is taken for equal.
+    """
     alone = again(execution.plan)
-    text = difference(execution, alone)
+    text = difference(execution, alone, ignore)
     if not text:
         return None
-    settled = not difference(alone, again(execution.plan))
+    settled = not difference(alone, again(execution.plan), ignore)
     return Difference(execution, text, settled)
 
 
-def difference(one: Execution, other: Execution) -> str:
-    """Say where two executions of one plan differ first, "" if nowhere."""
+def difference(one: Execution, other: Execution, ignore: Ignore) -> str:
+    """Say where two executions of one plan differ first, "" if nowhere; as for `compare`."""
     mine, theirs = _calls(one), _calls(other)
     for index, call in mine.items():
         if index not in theirs:
             return f"{_told(call)}; alone it was not made"
-        if _outcome(call) != _outcome(theirs[index]):
+        if _outcome(call, ignore) != _outcome(theirs[index], ignore):
             return f"{_told(call)}; alone {_told_of(theirs[index], call)}"
     for index, call in theirs.items():
         if index not in mine:
@@ -103,8 +109,9 @@ def _depth(index: bytes, parents: dict[bytes, bytes]) -> int:
     return depth
 
 
-def _outcome(call: Observation) -> tuple[object, ...]:
-    return call.raised, call.status, call.ok, call.digest, call.injected
+def _outcome(call: Observation, ignore: Ignore) -> tuple[object, ...]:
+    digest = None if ignore(call) else call.digest
+    return call.raised, call.status, call.ok, digest, call.injected
 
 
 def _told(call: Observation) -> str:
