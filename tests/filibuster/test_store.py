@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -574,6 +575,23 @@ def called(number: int) -> Observation:
     return Observation(
         role=Role.CALL, index=fault.index, parent=ROOT, position=0, injected=fault.fault
     )
+
+
+def test_where_the_disk_is_full_what_was_kept_stays(tmp_path: Path) -> None:
+    path, kept = tmp_path / FILE, 0
+    with Store.open(path) as store:
+        record = store.begin(SEARCH)
+        ((pages,),) = store._database.execute("PRAGMA page_count")
+        store._database.execute(f"PRAGMA max_page_count = {pages + 4}")
+        while not (said := complaint(partial(record.keep, executed(kept)))):
+            kept += 1
+        assert "full" in said
+        assert len(record) == kept > 0
+    with Store.open(path) as store:
+        found = resumed(store)
+        assert len(found) == kept
+        assert found.find(executed(kept - 1).plan) == executed(kept - 1)
+        found.keep(executed(kept))
 
 
 def test_a_transaction_that_cannot_end_is_undone(tmp_path: Path) -> None:
