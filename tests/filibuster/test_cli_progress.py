@@ -8,12 +8,13 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from baggage.boundary import Fault, FaultKind
+from baggage.boundary import UNKNOWN_SITE, Fault, FaultKind
 from metaapps.filibuster.cli.progress import PICTURED, Progress
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.explore import Done, Event, Fate, Pruned, Ran, StopReason
 from metaapps.filibuster.finding import Finding, FindingKind
-from metaapps.filibuster.observation import Execution, Failure
+from metaapps.filibuster.index import ROOT, branch_frame, child
+from metaapps.filibuster.observation import Execution, Failure, Observation, Role
 from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.reduce import Varying
 
@@ -39,6 +40,24 @@ def shown(events: Sequence[Event], done: Done = COMPLETE, *, ahead: int = 0) -> 
             progress.show(event)
     progress.done(done, ahead)
     return written.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(("source", "times"), [("test", 0), ("shop", 1)])
+def test_branches_of_the_test_in_which_nothing_happens_are_not_shown(
+    source: str, times: int
+) -> None:
+    frame = branch_frame(source, UNKNOWN_SITE, "Thread.start", 1)
+    started = Observation(
+        role=Role.BRANCH,
+        index=child(ROOT, frame),
+        parent=ROOT,
+        position=0,
+        source=source,
+        operation="Thread.start",
+        occurrence=1,
+    )
+    lines = shown([Ran(1, Execution(Plan(), (started,), None, 0.01), (), 0, ())])
+    assert sum("branch 1" in line for line in lines) == times
 
 
 @pytest.mark.parametrize("reason", StopReason)

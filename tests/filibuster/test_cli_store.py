@@ -101,14 +101,15 @@ def test_a_run_that_is_killed_again_and_again_comes_to_what_a_whole_one_does(
     assert "resumed: " in killed(twice, 4, "--resume")
     killed(twice, 5, "--resume", "--workers", "2")
     last = twice.filibuster(*TWICE_IN_SHORT, "--resume")
-    assert 5 <= resumed(last) < last.totals.ran
+    # Whoever kills may come too late for some of the rest, or all.
+    assert 5 <= resumed(last) <= last.totals.ran
     whole = elsewhere(twice, "test_twice.py", "two.json")
     assert whole.filibuster(*TWICE_IN_SHORT).code == last.code == 1
     assert exported(twice) == exported(whole)
     assert processes(twice.directory) == []
     (run,) = twice.filibuster("runs").out.splitlines()
     assert run.startswith("1  ")
-    assert run.endswith("stopped because: complete")
+    assert run.endswith("stopped because every plan was judged")
 
 
 def test_a_run_that_was_bounded_goes_on_from_there(once: Shell) -> None:

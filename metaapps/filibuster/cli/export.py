@@ -15,7 +15,9 @@ from rich.markup import escape
 
 from metaapps.filibuster.cli.history import STORE
 from metaapps.filibuster.cli.outcome import ExitCode, JobError, complain, guarded
+from metaapps.filibuster.cli.progress import BECAUSE
 from metaapps.filibuster.cli.report import Report, counted
+from metaapps.filibuster.explore import StopReason
 from metaapps.filibuster.store import Store, StoredRun
 
 _NOTHING: Final = (
@@ -90,7 +92,7 @@ def state(stored: StoredRun) -> str:
         return "is running"
     if stored.stopped_because is None:
         return "was cut off"
-    return f"stopped because: {stored.stopped_because}"
+    return f"stopped because {BECAUSE[StopReason(stored.stopped_because)]}"
 
 
 def wanted(store: Store, run: int | None) -> StoredRun:

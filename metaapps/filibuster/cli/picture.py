@@ -13,7 +13,7 @@ from rich.tree import Tree as Picture
 
 from baggage.boundary import UNKNOWN_SITE, Fault, FaultKind
 from metaapps.filibuster.catalogue import callee, is_message
-from metaapps.filibuster.index import ROOT
+from metaapps.filibuster.index import ROOT, TEST
 from metaapps.filibuster.latency import simulated
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import Plan, PlannedFault
@@ -78,7 +78,14 @@ def _came(seen: Observation, fault: Fault) -> str:
 
 def _grow(picture: Picture, tree: Tree, parent: bytes) -> None:
     for event in tree.within(parent):
-        _grow(picture.add(_text(event)), tree, event.index)
+        if not _is_idle(event, tree):
+            _grow(picture.add(_text(event)), tree, event.index)
+
+
+def _is_idle(event: Observation, tree: Tree) -> bool:
+    """Say whether this is a branch of the test, or of what runs it, in which nothing happened."""
+    idle = event.role is Role.BRANCH and event.source == TEST
+    return idle and not any(tree.within(event.index))
 
 
 def _text(event: Observation) -> str:

@@ -24,7 +24,7 @@ _MOST_NUMBERS: Final = 8
 _MOST_SHOWN: Final = 5
 _REFRESH_AFTER: Final = 0.1
 
-_BECAUSE: Final[Mapping[StopReason, str]] = {
+BECAUSE: Final[Mapping[StopReason, str]] = {
     StopReason.COMPLETE: "every plan was judged",
     StopReason.FAULT_FREE_FAILED: "the test fails without any fault",
     StopReason.NO_CALLS: "no service was seen to call another",
@@ -34,6 +34,7 @@ _BECAUSE: Final[Mapping[StopReason, str]] = {
     StopReason.MAX_EXECUTIONS: "no more executions are asked for",
     StopReason.MAX_TIME: "the time is over",
 }
+"""What a run says of why it stopped, after "because"."""
 
 
 class Progress:
@@ -74,7 +75,7 @@ class Progress:
             self._report.line(f"faults: {_counted(self._fates)}")
         self._report.line(
             f"[bold]explored {done.ran} of {done.known}[/], {done.pruned} pruned, stopped because "
-            f"{_BECAUSE[done.stopped_because]}; {seconds:.2f} s, {each:.0f} ms each"
+            f"{BECAUSE[done.stopped_because]}; {seconds:.2f} s, {each:.0f} ms each"
         )
         if ran_ahead:
             self._report.line(f"{counted(ran_ahead, 'execution')} ran ahead for nothing")
