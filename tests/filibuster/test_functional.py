@@ -16,6 +16,7 @@ from baggage.boundary import write_header
 from baggage.values import EMPTY
 from metaapps.filibuster.cli.functional import FunctionalTestError, Verdict, functional_test
 from metaapps.filibuster.cli.style import Style, TestFileError, style_of
+from metaapps.filibuster.cli.testcase import Task
 from metaapps.filibuster.index import TEST, CallFrame, child
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import Observation, Role
@@ -388,6 +389,17 @@ def test_a_command_that_hangs_is_ended_with_all_its_processes(tmp_path: Path) ->
     assert failure is not None
     assert (failure.summary, failure.details) == ("no end after 0.5 s", "said")
     wait_until(lambda: not processes(tmp_path))
+
+
+def test_what_can_t_even_begin_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "test_it.py"
+    path.write_text("def test(): pass")
+    with functional_test(str(path)) as test:
+        task = Task(test.test, header(), environment(), str(tmp_path / "gone"), 60)
+        verdict = test.perform(task)
+    assert verdict.failure is not None
+    assert verdict.failure.summary == "ended itself with exit code 1"
+    assert "FileNotFoundError" in verdict.failure.details
 
 
 def test_a_command_that_goes_away_fails(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,10 +110,19 @@ class _Zygote:
         try:
             connection = self._prepare()
             if connection is not None:
-                self._body(connection)
+                self._serve(connection)
             code = 0
         finally:
             os._exit(code)
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            self._body(connection)
+        except BaseException:
+            # To the output, which is all that says why nothing else was said.
+            traceback.print_exc()
+            sys.stderr.flush()
+            raise
 
     def _prepare(self) -> Connection | None:
         signal.set_wakeup_fd(-1)
