@@ -48,4 +48,6 @@ def shown_status(library: str, status: int) -> str:
 def shown_fault(library: str, fault: Fault) -> str:
     """Return a fault at a call of a library for people."""
     code = grpc_code(library, fault.status) if fault.kind is FaultKind.STATUS else None
-    return code or str(fault)
+    if code is None:
+        return str(fault)
+    return f"{code} late" if fault.late else code

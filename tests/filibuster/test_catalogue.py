@@ -130,6 +130,7 @@ def test_grpc_meets_its_usual_codes(library: str) -> None:
 
 def test_a_code_of_grpc_is_shown_by_its_name_and_a_status_of_http_by_its_number() -> None:
     unavailable = Fault(FaultKind.STATUS, status=14)
+    assert shown_fault("grpc", replace(unavailable, late=True)) == "UNAVAILABLE late"
     assert [shown_fault(library, unavailable) for library in ("grpc", "grpc.aio", "requests")] == [
         "UNAVAILABLE",
         "UNAVAILABLE",
