@@ -86,7 +86,7 @@ class BranchFrame:
 
 
 def branch_frame(source: str, site: CallSite, operation: str, number: int) -> BranchFrame:
-    """Return the frame of a branch. The functional test's own are but numbers, as with its calls."""
+    """Return the frame of a branch; the functional test's own are but numbers, like its calls."""
     if source == TEST or not operation:
         return BranchFrame(number)
     return BranchFrame(number, operation, site.module, site.function)
