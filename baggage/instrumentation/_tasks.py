@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, Token, copy_context
 from functools import partial
@@ -193,7 +193,7 @@ def _work_of(
     """Return the coroutine that a task is to be created for, None for what is none."""
     if coro is None:
         coro = options.pop("coro", None)
-    known = type(coro) is CoroutineType or isinstance(coro, Coroutine)
+    known = type(coro) is CoroutineType or (isinstance(coro, Coroutine) and not _is_closing(coro))
     return (coro if known else None), options  # type: ignore[return-value]
 
 
@@ -207,6 +207,15 @@ def _call_of(
 def _is_errand(work: object) -> bool:
     """Say whether a loop calls something for its own ends. What is called may refuse to compare."""
     return any(work is errand for errand in _ERRANDS)
+
+
+async def _nothing() -> AsyncGenerator[None, None]:
+    yield
+
+
+def _is_closing(work: object) -> bool:
+    """Say whether a generator is closed, as loops do in whatever branch its garbage is found."""
+    return type(work) is _CLOSING
 
 
 def _in_a_thread(executor: object) -> bool:
@@ -239,6 +248,7 @@ _TASK: Final = ForkAdapter(
 _CALL: Final = ForkAdapter(_LIBRARY, "loop.run_in_executor", _PACKAGES, below=_TASK.below)
 # What loops call in threads for their own ends.
 _ERRANDS: Final = (socket.getaddrinfo, socket.getnameinfo)
+_CLOSING: Final = type(_nothing().aclose())
 _OURS: Final = (str(Path(__file__).parents[1]), str(Path(wrapt.__file__).parent))
 _FRAMEWORKS: Final = frozenset({"aiohttp", "fastapi", "starlette", "uvicorn"})
 _BETWEEN: Final = frozenset({"anyio", "asyncio", "baggage", "wrapt"})

@@ -7,7 +7,7 @@ import gc
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
@@ -223,6 +223,24 @@ class TestTasks(InstrumentationSuite):
 
         task = asyncio.create_task(within())
         assert await task is task
+
+    @on_a_loop
+    async def test_a_generator_that_is_garbage_is_closed_by_no_branch(self, watched: bool) -> None:
+        closed = asyncio.Event()
+
+        async def numbers() -> AsyncGenerator[int, None]:
+            try:
+                yield 1
+            finally:
+                closed.set()
+
+        generator = numbers()
+        await anext(generator)
+        self.forget_what_was_recorded()
+        del generator
+        gc.collect()
+        await closed.wait()
+        assert self.recorder.begun == []
 
     @on_a_loop
     async def test_a_cancelled_task_passes_its_error_and_brings_home_what_it_packed(
