@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 from baggage.boundary import CallSite, Fault, FaultKind
 from metaapps.filibuster.catalogue import DEFAULT
 from metaapps.filibuster.explore import Done, Event, Limits, Pruned, Ran, StopReason, explore
+from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Failure, Observation, Role
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.reduce import Predictor
 from metaapps.filibuster.store import FILE, Fingerprint, Record, Store, StoreError
 from metaapps.filibuster.store import store as stores
+from metaapps.filibuster.store.canonical import canonical_line, event_content
 from metaapps.filibuster.store.database import Database
 from metaapps.filibuster.store.encoding import (
     decode_execution,
@@ -608,3 +610,15 @@ def test_a_transaction_that_cannot_end_is_undone(tmp_path: Path) -> None:
             database.execute("INSERT INTO other VALUES (1)")
         assert store.begin(SEARCH).run == 1
         assert database.execute("SELECT * FROM other") == []
+
+
+def test_findings_that_tell_of_random_contents_are_exported_alike() -> None:
+    def line(*contents: str) -> str:
+        texts = [f"answered 200 ({content}) in execution 2" for content in contents]
+        found = tuple(Finding(FindingKind.NONDETERMINISTIC, ROOT, text) for text in texts)
+        event = Ran(1, executed(0), found, 0)
+        return canonical_line(event_content(event), event.execution)
+
+    assert line("1f2e3d4c", "cafe0001") == line("00c0ffee")
+    assert "answered 200" in line("00c0ffee")
+    assert "00c0ffee" not in line("00c0ffee")

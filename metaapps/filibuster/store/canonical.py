@@ -23,6 +23,8 @@ LABELS: Final = "labels"
 """What a pruned plan is called for people; it is no part of the canonical text."""
 _PORT: Final = re.compile(r"(?<=[\w.\]-]):\d{2,5}$")
 _URL_PORT: Final = re.compile(r"(?<=[\w.\]-]):\d{2,5}\b")
+# Findings tell contents by a part of their digests; what they hold may be random.
+_DIGEST: Final = re.compile(r"\b[0-9a-f]{8}\b")
 _DEEPEST: Final = 1000
 _PLACE: Final = re.compile(r" \(([^()/\\]+\.py:\d+)\)$")
 
@@ -56,7 +58,8 @@ def canonical_line(content: Mapping[str, Any], execution: Execution | None) -> s
     if told["event"] == "ran" and execution is not None:
         tree = build(execution.observations)
         told["calls"] = list(_within(tree, ROOT))
-        told["findings"] = [[kind, _told_alike(text, tree)] for kind, text in told["findings"]]
+        alike = {(kind, _told_alike(text, tree)) for kind, text in told["findings"]}
+        told["findings"] = [list(finding) for finding in sorted(alike)]
     return json.dumps(told, sort_keys=True)
 
 
@@ -121,7 +124,8 @@ def _event(event: Observation) -> dict[str, Any]:
 
 
 def _told_alike(text: str, tree: Tree) -> str:
-    """Return a finding's text without the ports of callees that have no name."""
+    """Return a finding's text without digests, and without ports of callees that have no name."""
+    text = _DIGEST.sub("…", text)
     for call in tree.calls:
         if _PORT.search(call.target):
             text = text.replace(call.target, _PORT.sub("", call.target))
