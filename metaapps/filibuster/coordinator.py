@@ -65,13 +65,6 @@ class Inbox:
         with self._changed:
             return sum(self._under_way[parcel] for parcel in self._under_way.keys() - self._came)
 
-    def revise(self, old: Observation, new: Observation) -> None:
-        """Put an observation in the place of one that was taken before more was known."""
-        with self._changed:
-            known = self._observations[old.index]
-            self._observations[old.index] = [new if one == old else one for one in known]
-            self._changed.notify_all()
-
     def arrive(self, operation: str) -> Mapping[str, int]:
         """Count a call that came straight from the functional test; return its place there."""
         with self._changed:

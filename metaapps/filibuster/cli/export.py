@@ -20,6 +20,9 @@ from metaapps.filibuster.cli.report import Report, counted
 from metaapps.filibuster.explore import StopReason
 from metaapps.filibuster.store import Store, StoredRun
 
+run_option: Final = click.option(
+    "--run", "run", type=click.IntRange(min=1), help="Which one; by default the last."
+)
 _NOTHING: Final = (
     "no run is stored here: change to where `filibuster run` was called, or run something first"
 )
@@ -47,7 +50,7 @@ def runs() -> None:
 
 
 @click.command("export", epilog="Example:  filibuster export --run 7 -o run.jsonl")
-@click.option("--run", "run", type=click.IntRange(min=1), help="Which one; by default the last.")
+@run_option
 @click.option(
     "-o",
     "--output-file",

@@ -17,7 +17,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape as plain
 from rich.text import Text
 
-from metaapps.filibuster.cli.export import opened, saved, state, wanted
+from metaapps.filibuster.cli.export import opened, run_option, saved, state, wanted
 from metaapps.filibuster.cli.outcome import ExitCode, guarded
 from metaapps.filibuster.cli.picture import headline, picture
 from metaapps.filibuster.cli.report import Report
@@ -43,7 +43,7 @@ _TAIL: Final = "</main></body></html>\n"
 
 
 @click.command("page", epilog="Example:  filibuster page --run 7 -o run.html")
-@click.option("--run", "run", type=click.IntRange(min=1), help="Which one; by default the last.")
+@run_option
 @click.option(
     "-o",
     "--output-file",
