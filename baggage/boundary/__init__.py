@@ -3,10 +3,12 @@
 from baggage.boundary.adapter import Adapter, CannotEnact, Carrier
 from baggage.boundary.arrival import Arrival
 from baggage.boundary.audit import Audit
+from baggage.boundary.batch import batch
 from baggage.boundary.blank import Blank, Share
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind, Tellers
 from baggage.boundary.consuming import conclude, finish
 from baggage.boundary.crossing import Crossing, deliver
+from baggage.boundary.delivery import Delivery, Requeued, delivery_of, remember
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch, Errand, Report, Visit
 from baggage.boundary.driver import Boundary
@@ -41,6 +43,7 @@ from baggage.boundary.outcome import (
     exception_name,
 )
 from baggage.boundary.policy import Policy
+from baggage.boundary.publication import Publication
 from baggage.boundary.transport import read_header, write_header
 
 __all__ = [
@@ -60,6 +63,7 @@ __all__ = [
     "Carrier",
     "Condenser",
     "Crossing",
+    "Delivery",
     "Departure",
     "Directive",
     "Dispatch",
@@ -83,18 +87,23 @@ __all__ = [
     "Policy",
     "Problem",
     "Proceed",
+    "Publication",
     "Raised",
     "Receipt",
     "Report",
+    "Requeued",
     "Returned",
     "Share",
     "Tellers",
     "Visit",
+    "batch",
     "collect",
     "conclude",
     "deliver",
+    "delivery_of",
     "exception_name",
     "finish",
     "read_header",
+    "remember",
     "write_header",
 ]

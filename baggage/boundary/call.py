@@ -92,7 +92,8 @@ class Call:
     where the caller set none. `source` is the service that crosses. `arrived` shows the foreign
     headers of an arrival by lower-case name, several of one name joined by ",", and is empty for a
     departure. `endpoint` is the other side's address; `local` is the address of this process that
-    was arrived at, None for a departure, and where the library can't tell.
+    was arrived at, None for a departure, and where the library can't tell. `delivery` is how often
+    a message was delivered by now, as its broker counts, from 1; 0 where it doesn't say.
 
     Some of this is found out when it's first read: read it in the flow, while the request is there.
     """
@@ -110,6 +111,7 @@ class Call:
     site: CallSite = UNKNOWN_SITE
     arrived: Mapping[str, str] = field(default_factory=nothing)
     local: Endpoint | None = None
+    delivery: int = 0
 
     @classmethod
     def told(
@@ -178,4 +180,5 @@ _tell_later(
     payload=None,
     arrived=_EMPTY,
     local=None,
+    delivery=0,
 )

@@ -11,26 +11,28 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import Lock
-from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from baggage.boundary import transport, underway
-from baggage.boundary.adapter import Adapter, lends
+from baggage.boundary.adapter import Adapter, Carrier, lends
 from baggage.boundary.arrival import Arrival
 from baggage.boundary.call import UNKNOWN_SITE, Call, Endpoint, Kind
 from baggage.boundary.crossing import adrive
+from baggage.boundary.delivery import Delivery
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch
 from baggage.boundary.fork import Fork
 from baggage.boundary.homing import owner_of
+from baggage.boundary.isolation import Isolation
 from baggage.boundary.letter import Letter
 from baggage.boundary.message import Message
 from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
 from baggage.boundary.policy import EVERYWHERE, Policy
+from baggage.boundary.publication import Publication
 from baggage.boundary.receipt import Receipted, Receipting
 from baggage.boundary.site import call_site
-from baggage.context import Branch, branch
-from baggage.values import EMPTY, Direction, Key, Value
+from baggage.context import Branch, branch, ensure
+from baggage.values import EMPTY, Baggage, Direction, Key, Value
 
 _log = logging.getLogger("baggage.boundary")
 _REMEMBERED_ENDPOINTS: Final = 4096
@@ -51,7 +53,7 @@ class Boundary:
         self._policy = policy or Policy()
         self._apps = apps
         self._lock = Lock()
-        self._isolation = _Isolation(self)
+        self._isolation = Isolation(self)
         self._interested: dict[tuple[Kind, str], tuple[MetaApp, ...]] = {}
         self._unwatched: dict[tuple[str, ...], bool] = {}
         self._services: dict[Endpoint, str] = {}
@@ -143,13 +145,7 @@ class Boundary:
         if running is not None and running.muted:
             return None
         policy = self._policy.in_session()
-        try:
-            lent = bool(policy.lend) and lends(adapter, request)
-            # What comes home is never on its way out: such values can only be forged.
-            received = transport.read(adapter.request_carrier(request), lent=lent).without_home()
-        except Exception as error:  # noqa: BLE001 - kept from the application
-            self.failed(error)
-            received = EMPTY
+        received = self._received(adapter, request, lending=bool(policy.lend))
         service = service or policy.service
         apps = self.interested(adapter.kind, adapter.library)
         call = self._describe_arrival(adapter, request, service) if apps else None
@@ -213,6 +209,27 @@ class Boundary:
     def post(self, adapter: Adapter, request: Any) -> Letter | None:
         """Prepare a message to another process; else like `hand_over`."""
         return self._hand_over(Letter, adapter, request)
+
+    def publish(self, adapter: Adapter, request: Any) -> Publication | None:
+        """Prepare a message to a broker; else like `hand_over`."""
+        return self._hand_over(Publication, adapter, request)
+
+    def receive(self, adapter: Adapter, request: Any) -> Delivery | None:
+        """Prepare to take a message that came by a broker; None where it's muted."""
+        running = branch()
+        if running is not None and running.muted:
+            return None
+        call = None
+        if self.interested(adapter.kind, adapter.library):
+            call = self._describe_arrival(adapter, request, self.policy.service)
+        return Delivery(self, adapter, request, call, self._received(adapter, request))
+
+    def bring_back(self, carrier: Carrier | None) -> None:
+        """Join what came with a result that anybody may read, any number of times."""
+        with self.isolated():
+            received = transport.read(carrier)
+            if received.returns and not ensure().muted:
+                ensure().join(received, batch=True)
 
     def interested(self, kind: Kind, library: str) -> tuple[MetaApp, ...]:
         """Return the meta-applications to ask at such crossings, outermost first."""
@@ -292,6 +309,15 @@ class Boundary:
             raise error
         _log.error("propagation failed", exc_info=error)
 
+    def _received(self, adapter: Adapter, request: Any, *, lending: bool = False) -> Baggage:
+        try:
+            lent = lending and lends(adapter, request)
+            # What comes home is never on its way out: such values can only be forged.
+            return transport.read(adapter.request_carrier(request), lent=lent).without_home()
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self.failed(error)
+            return EMPTY
+
     def _interest(self, app: MetaApp, kind: Kind, library: str) -> Interest:
         with self.isolated():
             return app.interest(kind, library)
@@ -322,26 +348,3 @@ class Boundary:
         except Exception as error:  # noqa: BLE001 - kept from the application
             self.failed(error)
             return None
-
-
-class _Isolation:
-    """What `isolated` returns: without state, so that one serves all threads."""
-
-    __slots__ = ("_boundary",)
-
-    def __init__(self, boundary: Boundary) -> None:
-        self._boundary = boundary
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        if not isinstance(error, Exception) or self._boundary.policy.strict:
-            return False
-        _log.error("propagation failed", exc_info=error)
-        return True

@@ -153,16 +153,18 @@ class Message(Crossing):
         return self._at_once(sent, item, wait)
 
     @contextmanager
-    def opened(self) -> Iterator[None]:
+    def opened(self, wait: Wait | None = None) -> Iterator[None]:
         """Let a block take the message: in the same request it is joined, else the block's scope.
 
-        The block is about this message: it leaves what it stands in, another request even.
+        The block is about this message: it leaves what it stands in, another request even. `wait`
+        is as in `take`.
         """
-        self._wait(time.sleep)
+        wait = wait or time.sleep  # as it's patched by now
+        self._wait(wait)
         sent = self._branch()
         running = branch()
         if running is not None and (running.muted or running.scope is sent.scope):
-            self._at_once(sent, None, time.sleep)
+            self._at_once(sent, None, wait)
             if not running.muted:
                 self._join(sent, running)
             yield
@@ -172,13 +174,13 @@ class Message(Crossing):
         try:
             outcome = run.begin()
             if run.delay:
-                time.sleep(run.delay)
+                wait(run.delay)
             try:
                 yield
             except BaseException as error:
                 run.end(outcome or run.raised(error))
                 raise
-            run.end(outcome or run.answered(None))
+            run.end(outcome or self._told(run))
         finally:
             self._leave(run, sent)
             leave(token)
@@ -298,9 +300,13 @@ class Message(Crossing):
 
     def _end(self, run: Run, sent: Branch) -> None:
         try:
-            run.end(run.answered(None))
+            run.end(self._told(run))
         finally:
             self._leave(run, sent)
+
+    def _told(self, run: Run) -> Outcome:
+        """Return what flows hear of the work on the message, which raised nothing."""
+        return run.answered(None)
 
     def _leave(self, run: Run, sent: Branch) -> None:
         """End the message's branch; it is the current one."""

@@ -13,6 +13,7 @@ from baggage.runtime.api import (
     unregister,
 )
 from baggage.runtime.branching import Kept
+from baggage.runtime.consuming import consuming
 from baggage.runtime.envelope import Envelope, enclose, opened
 from baggage.runtime.runtime import Runtime, UnknownLibrary
 from baggage.runtime.serving import asgi, wsgi
@@ -27,6 +28,7 @@ __all__ = [
     "UnknownLibrary",
     "asgi",
     "audit",
+    "consuming",
     "enclose",
     "instrument",
     "keep",

@@ -5,8 +5,6 @@ One server serves all processes of a test run. `BAGGAGE_ZIPKIN_URL` names one th
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import gzip
 import json
 import os
@@ -15,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -24,22 +22,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.shared_server import Server, home, joined, locked
+
 VERSION: Final = "3.5.1"
 _ARTIFACT: Final = f"io.zipkin:zipkin-server:{VERSION}:jar:slim"
 _JAR: Final = f"zipkin-server-{VERSION}-slim.jar"
 _COPY: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 _SERVING: Final = re.compile(r"Serving HTTP at .* - (http://127\.0\.0\.1:\d+)/")
 _PATIENCE: Final = 90.0
-
-# The server ends when the last process that had it closes the pipe, however that process ends.
-_LAUNCH: Final = """
-{
-    "$@" & server=$!
-    { cat < "$PIPE" > /dev/null; kill $server; } &
-    wait $server; echo "the server ended with $?"
-} &
-"""
-_ENDED: Final = "the server ended with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +105,11 @@ def zipkin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zipkin]:
     for program, package in (("java", "Java 17"), ("mvn", "Maven")):
         if shutil.which(program) is None:
             pytest.skip(f"a real Zipkin server needs {package}: {program!r} is not installed")
-    base = tmp_path_factory.getbasetemp()
     try:
         jar()
     except RuntimeError as error:
         pytest.skip(str(error))
-    # Workers have directories of their own in the one of their run.
-    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "zipkin"
-    home.mkdir(exist_ok=True)
-    with _joined(home) as url:
+    with joined(SERVER, home(SERVER, tmp_path_factory)) as url:
         yield Zipkin(url)
 
 
@@ -140,7 +126,7 @@ def jar() -> Path:
     Raises RuntimeError with Maven's words if that fails.
     """
     found = cache() / _JAR
-    with _locked(cache() / "zipkin.lock"):
+    with locked(cache() / "zipkin.lock"):
         if found.exists():
             return found
         with tempfile.TemporaryDirectory(dir=cache()) as fresh:
@@ -153,46 +139,6 @@ def jar() -> Path:
     return found
 
 
-@contextlib.contextmanager
-def _joined(home: Path) -> Generator[str]:
-    """Hold the run's server, and start it if nobody does."""
-    pipe, address = home / "pipe", home / "url"
-    with _locked(home / "lock"):
-        try:
-            held = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # fails unless a server reads
-        except (FileNotFoundError, OSError):
-            held = _start(home, pipe, address)
-    try:
-        yield address.read_text()
-    finally:
-        os.close(held)
-
-
-def _start(home: Path, pipe: Path, address: Path) -> int:
-    pipe.unlink(missing_ok=True)
-    os.mkfifo(pipe)
-    log = home / "log"
-    with log.open("wb") as output:
-        subprocess.run(
-            ["/bin/sh", "-c", _LAUNCH, "zipkin", *_command()],
-            env=os.environ | {"PIPE": str(pipe)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # Ctrl-C is for the tests
-            check=True,
-        )
-    held = os.open(pipe, os.O_WRONLY)
-    deadline = time.monotonic() + _PATIENCE
-    while (serving := _SERVING.search(said := log.read_text(errors="replace"))) is None:
-        if _ENDED in said or time.monotonic() > deadline:
-            os.close(held)
-            pytest.fail(f"the Zipkin server did not start: {said}")
-        time.sleep(0.05)
-    address.write_text(serving[1])
-    return held
-
-
 def _command() -> list[str]:
     flags = ["-Xms32m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     bound = {"ip": "127.0.0.1", "port": "0", "protocols[0]": "http"}
@@ -200,11 +146,12 @@ def _command() -> list[str]:
     return ["java", *flags, "-jar", str(jar()), *settings]
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Generator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _serves_at(home: Path, said: str) -> str | None:
+    serving = _SERVING.search(said)
+    return None if serving is None else serving[1]
+
+
+SERVER: Final = Server("zipkin", lambda home: _command(), _serves_at)
 
 
 if __name__ == "__main__":

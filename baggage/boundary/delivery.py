@@ -1,0 +1,174 @@
+"""Deliveries: messages that came by a broker, and what becomes of them where they are taken.
+
+The other side is in `publication`; several that are worked on at once are a `batch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from baggage.boundary import transport
+from baggage.boundary.adapter import Adapter, Carrier
+from baggage.boundary.call import Call
+from baggage.boundary.crossing import _sleep
+from baggage.boundary.dispatch import name_request, request_of
+from baggage.boundary.fork import Run
+from baggage.boundary.homing import bring_home, collect, owner_of
+from baggage.boundary.message import Message
+from baggage.boundary.metaapp import OverflowSink
+from baggage.boundary.outcome import Outcome, Raised
+from baggage.boundary.publication import Note
+from baggage.context import Branch, branch, enter, leave
+from baggage.values import Baggage, Direction, Key
+
+if TYPE_CHECKING:
+    from baggage.boundary.driver import Boundary
+
+T = TypeVar("T")
+_REMEMBERED: Final = "_baggage_delivery"
+
+
+class Requeued(Exception):
+    """What flows are told of a message that went back to its broker, to come again."""
+
+
+class Delivery(Message):
+    """A message that came: `take` it, or run a block with it `opened`, in whichever process.
+
+    One that is taken several times is a branch each time. `branch` is the one that was opened last,
+    None before.
+    """
+
+    __slots__ = ("_came", "_fate", "_name", "branch")
+
+    def __init__(
+        self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None, came: Baggage
+    ) -> None:
+        """Keep what came; nothing is taken yet."""
+        super().__init__(boundary, adapter, request, call)
+        self._parent = None  # It is elsewhere, whoever stands here.
+        self._came = came
+        self._fate: BaseException | None = None
+        note = Note.read(adapter.request_carrier(request))
+        self._name = note.request
+        self.delay_by(note.delay)
+        self.branch: Branch | None = None
+
+    async def atake(self, item: T, channel: object = None, *, opens: bool = True) -> T:
+        """Do as `take`, and wait as a task does."""
+        owed: list[float] = []
+        await _wait(self.left)
+        item = self.take(item, channel, opens=opens, wait=owed.append)
+        await _wait(*owed)
+        return item
+
+    @asynccontextmanager
+    async def aopened(self) -> AsyncIterator[None]:
+        """Do as `opened`, and wait as a task does."""
+        owed: list[float] = []
+        await _wait(self.left)
+        with self.opened(owed.append):
+            await _wait(*owed)
+            yield
+
+    def failed(self, error: BaseException) -> None:
+        """Have flows hear that the work on the message failed, where nothing is raised."""
+        self._fate = error
+
+    def requeued(self) -> None:
+        """Have flows hear that the message went back, and will be delivered again."""
+        self.failed(Requeued("the message goes back to the broker"))
+
+    def answer(self, carrier: Carrier) -> None:
+        """Put what the work on it packed so far on an answer; call it in the block.
+
+        `home` values whose owners take them as well go to these: perhaps nobody reads the answer.
+        """
+        running = self.branch
+        if running is None:
+            return
+        with self._boundary.isolated():
+            collect(running)
+            whole = self._left_behind(running)
+            policy = self._boundary.policy
+            origin = running.service or policy.service
+            back = whole.returning(since=self._came)
+            transport.write(carrier, back, origin=origin, budget=policy.budget)
+
+    def akin(self, running: Branch | None) -> bool:
+        """Say whether the message is of the same request as a branch."""
+        return (
+            bool(self._name)
+            and running is not None
+            and not running.muted
+            and request_of(running) == self._name
+        )
+
+    @contextmanager
+    def beside(self) -> Iterator[Branch]:
+        """Let a block work on the message in another branch than its own; yields that one."""
+        opened, run = self._branch(), self._run()
+        token = enter(opened)
+        try:
+            outcome = run.begin()
+        finally:
+            leave(token)
+        try:
+            yield opened
+        except BaseException as error:
+            outcome = outcome or run.raised(error)
+            raise
+        finally:
+            token = enter(opened)
+            try:
+                run.end(outcome or self._told(run))
+            finally:
+                self._leave(run, opened)
+                leave(token)
+
+    def _branch(self) -> Branch:
+        running = branch()
+        scope = running.scope if running is not None and self.akin(running) else None
+        opened = Branch(self._came, scope=scope)
+        if scope is None:
+            name_request(opened, self._name)
+        self.branch, self._fate = opened, None
+        return opened
+
+    def _told(self, run: Run) -> Outcome:
+        if self._fate is None:
+            return run.answered(None)
+        return Raised(self._fate)
+
+    def _left_behind(self, running: Branch) -> Baggage:
+        """Return what a branch carries, without the `home` values that their owners take."""
+        whole, home = running.baggage, running.take_home()
+        apps = self._boundary.apps
+        kept = home
+        for name in home.home:
+            key = Key(name, direction=Direction.HOME)
+            if isinstance(owner_of(name, apps), OverflowSink):
+                whole = whole.remove(key)
+            else:
+                kept = kept.remove(key)
+        bring_home(kept, running)
+        return whole
+
+
+def remember(message: object, delivery: Delivery) -> None:
+    """Let `delivery_of` know which delivery an application's message is, if that takes a note."""
+    with suppress(AttributeError, TypeError):
+        object.__setattr__(message, _REMEMBERED, delivery)
+
+
+def delivery_of(message: object) -> Delivery | None:
+    """Return the delivery that a message was remembered with."""
+    delivery = getattr(message, _REMEMBERED, None)
+    return delivery if isinstance(delivery, Delivery) else None
+
+
+async def _wait(*seconds: float) -> None:
+    if any(seconds):
+        await _sleep(sum(seconds))

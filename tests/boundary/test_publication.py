@@ -1,0 +1,185 @@
+"""Messages by brokers: what a consumer knows, what flows make of them, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from contextvars import Context
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baggage import Sum, key
+from baggage.boundary import (
+    Boundary,
+    Delivery,
+    Fault,
+    FaultKind,
+    Inject,
+    Kind,
+    Policy,
+    Raised,
+    batch,
+)
+from baggage.boundary.publication import LONGEST_DELAY, Note
+from baggage.context import Branch, attached, branch, pack, unpack
+from baggage.testing.apps import Recorder, Scripted
+from baggage.testing.parcel import Parcel, ParcelAdapter
+
+PRODUCING = ParcelAdapter(Kind.PRODUCER)
+CONSUMING = ParcelAdapter(Kind.CONSUMER)
+
+
+@pytest.fixture
+def boundary() -> Boundary:
+    return Boundary(Policy(service="shop", strict=True))
+
+
+def published(boundary: Boundary, **packed: Any) -> list[Parcel]:
+    """Publish a parcel in a request of its own; return all that the broker has of it then."""
+    lying: list[Parcel] = []
+    with attached(Branch()):
+        for name, value in packed.items():
+            pack(name, value)
+        publish(boundary, lying)
+    return lying
+
+
+def publish(boundary: Boundary, lying: list[Parcel]) -> None:
+    parcel = Parcel()
+    publication = boundary.publish(PRODUCING, parcel)
+    assert publication is not None
+
+    def put() -> None:
+        lying.append(Parcel(dict(parcel.headers)))
+
+    publication.send(put, put)
+
+
+def received(boundary: Boundary, parcel: Parcel) -> Delivery:
+    delivery = boundary.receive(CONSUMING, parcel)
+    assert delivery is not None
+    return delivery
+
+
+def test_a_consumer_knows_what_the_producer_knew(boundary: Boundary) -> None:
+    (parcel,) = published(boundary, tenant="blue")
+    with received(boundary, parcel).opened():
+        assert unpack("tenant") == ("blue",)
+    assert branch() is None
+
+
+def test_what_is_delivered_twice_counts_once(boundary: Boundary) -> None:
+    total = key("test.total", type=Sum)
+    (parcel,) = published(boundary, **{total.name: 3})
+    results = [Parcel(), Parcel()]
+    for result in results:
+        delivery = received(boundary, parcel)
+        with delivery.opened():
+            pack("done", "once")
+            delivery.answer(result)
+    with attached(Branch()):
+        for result in (*results, *results):
+            boundary.bring_back(result)
+        assert unpack("done") == ("once", "once"), "each of the two deliveries, however often read"
+
+
+def test_a_reply_of_the_same_request_joins_it(boundary: Boundary) -> None:
+    lying: list[Parcel] = []
+    with attached(Branch()):
+        pack("tenant", "blue")
+        publish(boundary, lying)
+        with received(boundary, lying[0]).opened():
+            pass
+        replies: list[Parcel] = []
+        with attached(Branch()) as elsewhere:
+            with received(boundary, lying[0]).opened():
+                pack("price", 7)
+                publish(boundary, replies)
+            assert branch() is elsewhere
+        here = branch()
+        received(boundary, replies[0]).take(None, "replies")
+        assert branch() is here
+        assert unpack("price") == (7,)
+        assert unpack("tenant") == ("blue",)
+
+
+def test_a_batch_knows_what_all_of_its_messages_know(boundary: Boundary) -> None:
+    parcels = [published(boundary, tenant=name)[0] for name in ("blue", "red", "green")]
+    recorder = Recorder(kinds=(Kind.CONSUMER,))
+    boundary.register(recorder)
+    with batch([received(boundary, parcel) for parcel in parcels]):
+        assert sorted(map(str, unpack("tenant"))) == ["blue", "green", "red"]
+    assert branch() is None
+    assert len(recorder.ended) == 3
+
+
+def test_flows_hear_that_a_batch_failed(boundary: Boundary) -> None:
+    parcels = [published(boundary)[0] for _ in range(2)]
+    recorder = Recorder(kinds=(Kind.CONSUMER,))
+    boundary.register(recorder)
+    with suppress(KeyError), batch([received(boundary, parcel) for parcel in parcels]):
+        raise KeyError
+    assert [type(crossed.outcome) for crossed in recorder.ended] == [Raised, Raised]
+
+
+@pytest.mark.parametrize(
+    ("fault", "lie"),
+    [
+        (Fault(FaultKind.DUPLICATE), 2),
+        (Fault(FaultKind.DELAY, seconds=0.001), 1),
+        (Fault(FaultKind.DELAY, seconds=LONGEST_DELAY + 1), 1),
+    ],
+)
+def test_a_broker_has_what_flows_make_of_a_message(
+    boundary: Boundary, fault: Fault, lie: int
+) -> None:
+    boundary.register(Scripted(Inject(fault), kinds=(Kind.PRODUCER,)))
+    parcels = published(boundary, tenant="blue")
+    assert len(parcels) == lie
+    for parcel in parcels:
+        with received(boundary, parcel).opened():
+            assert unpack("tenant") == ("blue",)
+
+
+def test_a_task_waits_for_a_late_message(boundary: Boundary) -> None:
+    delay = Inject(Fault(FaultKind.DELAY, seconds=0.003))
+    boundary.register(Scripted(delay, kinds=(Kind.PRODUCER,)))
+    (parcel,) = published(boundary, tenant="blue")
+    assert Note.read(parcel).delay > 0
+
+    async def work() -> None:
+        async with received(boundary, parcel).aopened():
+            assert unpack("tenant") == ("blue",)
+        assert await received(boundary, parcel).atake("item", "stream") == "item"
+        assert unpack("tenant") == ("blue",)
+
+    asyncio.run(work())
+
+
+def test_a_worker_leaves_one_message_for_the_next(boundary: Boundary) -> None:
+    tenants: list[object] = []
+
+    def work() -> None:
+        for parcel in [published(boundary, tenant=name)[0] for name in ("blue", "red")]:
+            received(boundary, parcel).take(None, "orders")
+            tenants.append(unpack("tenant"))
+
+    Context().run(work)
+    assert tenants == [("blue",), ("red",)]
+
+
+@given(st.text(max_size=80))
+def test_a_note_reads_what_strangers_wrote(text: str) -> None:
+    note = Note.read(Parcel({Note.HEADER: text}))
+    assert len(note.request) in (0, 8)
+    assert 0 <= note.delay <= LONGEST_DELAY
+
+
+@given(st.binary(min_size=8, max_size=8), st.integers(0, 60_000))
+def test_a_note_is_read_as_it_was_written(request: bytes, delay: int) -> None:
+    parcel = Parcel()
+    Note(request, delay / 1000).write(parcel)
+    assert Note.read(parcel) == Note(request, delay / 1000)

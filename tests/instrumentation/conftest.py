@@ -1,0 +1,7 @@
+"""Real brokers, for all tests of instrumentations."""
+
+from __future__ import annotations
+
+from tests.brokers import amqp_url, redis_url
+
+__all__ = ["amqp_url", "redis_url"]

@@ -1,0 +1,98 @@
+"""Servers that all processes of a test run share: started by the first, ended with the last."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+_PATIENCE: Final = 90.0
+
+# The server ends when the last process that had it closes the pipe, however that process ends.
+_LAUNCH: Final = """
+{
+    "$@" & server=$!
+    { cat < "$PIPE" > /dev/null; kill $server; } &
+    wait $server; echo "the server ended with $?"
+} &
+"""
+_ENDED: Final = "the server ended with"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How a server is started, with a directory of its own, and what it says once it serves.
+
+    `address` makes of its directory and its output where it is; None as long as it doesn't serve.
+    """
+
+    name: str
+    command: Callable[[Path], Sequence[str]]
+    address: Callable[[Path, str], str | None]
+    environment: Callable[[Path], Mapping[str, str]] = field(default=lambda home: {})
+
+
+def home(server: Server, factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a run's server, the same for all of the run's processes."""
+    base = factory.getbasetemp()
+    # Workers have directories of their own in the one of their run.
+    found = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / server.name
+    found.mkdir(exist_ok=True)
+    return found
+
+
+@contextlib.contextmanager
+def joined(server: Server, home: Path) -> Generator[str]:
+    """Hold the run's server, and start it if nobody does; yields its address."""
+    pipe, address = home / "pipe", home / "address"
+    with locked(home / "lock"):
+        try:
+            held = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # fails unless a server reads
+        except (FileNotFoundError, OSError):
+            held = _start(server, home, pipe, address)
+    try:
+        yield address.read_text()
+    finally:
+        os.close(held)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Have a block to oneself, among all processes."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start(server: Server, home: Path, pipe: Path, address: Path) -> int:
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    log = home / "log"
+    with log.open("wb") as output:
+        subprocess.run(
+            ["/bin/sh", "-c", _LAUNCH, server.name, *server.command(home)],
+            env={**os.environ, **server.environment(home), "PIPE": str(pipe)},
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is for the tests
+            check=True,
+        )
+    held = os.open(pipe, os.O_WRONLY)
+    deadline = time.monotonic() + _PATIENCE
+    while (serving := server.address(home, said := log.read_text(errors="replace"))) is None:
+        if _ENDED in said or time.monotonic() > deadline:
+            os.close(held)
+            pytest.fail(f"{server.name} did not start: {said}")
+        time.sleep(0.05)
+    address.write_text(serving)
+    return held
