@@ -1,8 +1,9 @@
 """What instrumentations share: wrapping a method once, with a switch.
 
-A module of this package is named after the library that it instruments, with "_" for "." and says
-`instrument(boundary, switch)`; it is imported after the library, so it may import it. Wrapped
-methods stay wrapped when the switch is off: to restore a name would remove what others wrapped.
+A module of this package is named after the library that it instruments, with "_" for "." and "__"
+for "_", and says `instrument(boundary, switch)`; it is imported after the library, so it may import
+it. Wrapped methods stay wrapped when the switch is off: to restore a name would remove what others
+wrapped.
 """
 
 from __future__ import annotations

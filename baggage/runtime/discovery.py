@@ -19,13 +19,18 @@ GROUP = "baggage.metaapps"
 def instrumentations() -> dict[str, str]:
     """Return the module of each instrumentation, by the name of the library that it is for.
 
-    The names are the modules' own, with "." for "_": nothing is imported.
+    The names are the modules' own, with "." for "_", and "_" for "__": nothing is imported.
     """
     import pkgutil  # here: who instruments nothing doesn't wait for its imports
 
     found = pkgutil.iter_modules(baggage.instrumentation.__path__)
     names = [module.name for module in found if not module.name.startswith("_")]
-    return {name.replace("_", "."): f"{baggage.instrumentation.__name__}.{name}" for name in names}
+    return {library(name): f"{baggage.instrumentation.__name__}.{name}" for name in names}
+
+
+def library(module: str) -> str:
+    """Return the library that a module of this name instruments."""
+    return "_".join(part.replace("_", ".") for part in module.split("__"))
 
 
 def metaapps(wanted: frozenset[str] | None) -> Iterator[MetaApp]:

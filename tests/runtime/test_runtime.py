@@ -71,6 +71,14 @@ def test_each_instrumentation_is_known_by_its_library() -> None:
     assert not [name for name in found if name.startswith(("_", "."))]
 
 
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [("flask", "flask"), ("http_client", "http.client"), ("confluent__kafka", "confluent_kafka")],
+)
+def test_a_module_is_named_after_its_library(name: str, library: str) -> None:
+    assert discovery.library(name) == library
+
+
 def test_a_library_is_patched_once_however_often_it_is_switched(
     patched: list[tuple[str, Any]],
 ) -> None:
