@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from baggage.testing._queue import Worker
 from baggage.testing._queue_carries import QueueCarries
 from baggage.testing._queue_flows import QueueFlows
 from baggage.testing._queue_transparent import QueueTransparent
+from baggage.testing._workers import Worker
 
 __all__ = ["QueueSuite", "Worker"]
 
