@@ -1,0 +1,275 @@
+"""aiokafka: records are published with what their producer knows, and consumed in that context.
+
+A record is told by `send`, which `send_and_wait` calls: what it's sent again by is a part of that.
+A consumer that asks for one record at a time, or iterates over itself, works on it until it asks
+for the next one. Batches that are built by hand (`create_batch`) carry nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+)
+from aiokafka.structs import ConsumerRecord, RecordMetadata, TopicPartition
+
+from baggage.boundary import (
+    Boundary,
+    Call,
+    CannotEnact,
+    Delivery,
+    Endpoint,
+    Facts,
+    Fault,
+    FaultKind,
+    Kind,
+    PlainFacts,
+    finish,
+    remember,
+)
+from baggage.instrumentation._http import digest
+from baggage.instrumentation._patching import Switch, wrap
+
+Headers = Sequence[tuple[str, bytes]]
+Arguments = tuple[Any, ...]
+Named = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Carried:
+    """The headers of one record, which is its own carrier."""
+
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def get(self, name: str) -> str | None:
+        """Return a header, several of one name joined."""
+        said = [value for key, value in self.headers if key.lower() == name and value is not None]
+        return ",".join(value.decode("latin-1") for value in said) or None
+
+    def set(self, name: str, value: str) -> None:
+        """Replace a header."""
+        self.headers = [pair for pair in self.headers if pair[0].lower() != name]
+        self.headers.append((name, value.encode()))
+
+
+@dataclass(slots=True)
+class Sent:
+    """One record on its way out: what `send` was called with."""
+
+    producer: AIOKafkaProducer
+    told: dict[str, Any]
+    carrier: Carried
+
+    async def through(self, send: Callable[..., Any]) -> Any:
+        """Send the record with the headers that it has by now."""
+        try:
+            return await send(**{**self.told, "headers": self.carrier.headers})
+        except MessageSizeTooLargeError:
+            # It may be what goes along that is too much; the record itself must not suffer.
+            return await send(**self.told)
+
+
+@dataclass(slots=True)
+class Came:
+    """One record that came, and the consumer that it came to."""
+
+    consumer: AIOKafkaConsumer
+    record: ConsumerRecord[Any, Any]
+
+    @property
+    def carrier(self) -> Carried:
+        return Carried(list(self.record.headers))
+
+
+def instrument(boundary: Boundary, switch: Switch) -> None:
+    """Wrap aiokafka, once."""
+
+    async def send(
+        wrapped: Callable[..., Any], producer: Any, args: Arguments, kwargs: Named
+    ) -> Any:
+        told = _told(args, kwargs)
+        if told is None:
+            return await wrapped(*args, **kwargs)
+        sent = Sent(producer, told, Carried(list(told.get("headers") or ())))
+        publication = boundary.publish(_PRODUCING, sent)
+        if publication is None:
+            return await wrapped(*args, **kwargs)
+        return await publication.asend(
+            lambda: sent.through(wrapped),
+            # Nobody waits for the second one, and nobody is told what became of it.
+            lambda: asyncio.ensure_future(sent.through(wrapped)).add_done_callback(_ignored),
+        )
+
+    async def getone(
+        wrapped: Callable[..., Any], consumer: Any, args: Arguments, kwargs: Named
+    ) -> Any:
+        finish(consumer)
+        record = await wrapped(*args, **kwargs)
+        delivery = _received(boundary, consumer, record)
+        return record if delivery is None else await delivery.atake(record, consumer)
+
+    async def getmany(
+        wrapped: Callable[..., Any], consumer: Any, args: Arguments, kwargs: Named
+    ) -> Any:
+        finish(consumer)
+        fetched = await wrapped(*args, **kwargs)
+        for records in fetched.values():
+            for record in records:
+                _received(boundary, consumer, record)
+        return fetched
+
+    wrap(AIOKafkaProducer, "send", switch, send)
+    wrap(AIOKafkaConsumer, "getone", switch, getone)
+    wrap(AIOKafkaConsumer, "getmany", switch, getmany)
+
+
+def _told(args: Arguments, kwargs: Named) -> dict[str, Any] | None:
+    """Return the arguments of `send` by name; None for a call that it will refuse."""
+    try:
+        bound = _SEND.bind(*args, **kwargs)
+    except TypeError:
+        return None
+    return dict(bound.arguments)
+
+
+_SEND: Final = inspect.Signature(
+    list(inspect.signature(AIOKafkaProducer.send).parameters.values())[1:]
+)
+
+
+def _received(
+    boundary: Boundary, consumer: AIOKafkaConsumer, record: ConsumerRecord[Any, Any]
+) -> Delivery | None:
+    delivery = boundary.receive(_CONSUMING, Came(consumer, record))
+    if delivery is not None:
+        remember(record, delivery)
+    return delivery
+
+
+def _ignored(repeated: asyncio.Future[Any]) -> None:
+    if not repeated.cancelled() and repeated.exception() is None:
+        acknowledged = repeated.result()
+        if isinstance(acknowledged, asyncio.Future):
+            acknowledged.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _endpoint(client: Any) -> Endpoint | None:
+    """Return a broker's address: the first one known of the cluster."""
+    servers = getattr(client, "_bootstrap_servers", "")
+    first = servers if isinstance(servers, str) else next(iter(servers), "")
+    host, _, port = first.partition(",")[0].rpartition(":")
+    return Endpoint(host.strip("[]"), int(port)) if host and port.isdigit() else None
+
+
+def _digest(value: object) -> bytes | None:
+    return digest(value) if isinstance(value, bytes) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Adapter:
+    kind: Kind
+    library: str = "aiokafka"
+    packages: frozenset[str] = frozenset({"aiokafka"})
+    below: frozenset[str] = frozenset()
+
+    def request_carrier(self, request: Sent | Came) -> Carried:
+        return request.carrier
+
+    def response_carrier(self, response: object) -> None:
+        """Carry nothing: a broker acknowledges, and answers nothing."""
+
+    def facts(self, response: object) -> Facts:
+        return PlainFacts()
+
+    def answer(self, error: BaseException) -> None:
+        """Say nothing: no exception tells of an answer."""
+
+
+class _Producing(_Adapter):
+    def describe(self, request: Sent) -> Call:
+        told = request.told
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation=str(told["topic"]),
+            method="send",
+            arguments={name: told[name] for name in ("key", "partition") if name in told},
+            endpoint=_endpoint(request.producer.client),
+            payload=_digest(told.get("value")),
+        )
+
+    def enact(self, fault: Fault, request: Sent, response: object = None) -> Any:
+        """Return the future that `send` returns: what became of a record is known from that."""
+        future = asyncio.get_running_loop().create_future()
+        failed = _FAILURES.get(fault.kind)
+        if fault.kind is FaultKind.RAISE and fault.name is not None:
+            failed = _errors().get(fault.name.rpartition(".")[2])
+        if failed is not None:
+            future.set_exception(failed())
+        elif fault.kind is FaultKind.DROP:
+            future.set_result(_unacknowledged(request.told))
+        else:
+            raise CannotEnact(f"aiokafka knows no fault {fault}")
+        return future
+
+
+class _Consuming(_Adapter):
+    def describe(self, request: Came) -> Call:
+        record = request.record
+        return Call(
+            kind=self.kind,
+            library=self.library,
+            operation=record.topic,
+            method="consume",
+            arguments={"partition": record.partition, "offset": record.offset},
+            endpoint=_endpoint(request.consumer._client),
+            payload=_digest(record.value),
+            arrived={
+                name.lower(): value.decode("latin-1") for name, value in record.headers if value
+            },
+        )
+
+    def enact(self, fault: Fault, request: Came, response: object = None) -> Any:
+        raise CannotEnact("it has come already")
+
+
+def _unready() -> KafkaError:
+    return NodeNotReadyError("Attempt to send a request to node which is not ready (node id 1).")
+
+
+_FAILURES: Final[dict[FaultKind, Callable[[], BaseException]]] = {
+    FaultKind.REFUSED: _unready,
+    FaultKind.RESET: _unready,  # what is sent again until time is up ends like this, too
+    FaultKind.TIMEOUT: RequestTimedOutError,
+}
+
+
+def _errors() -> dict[str, type[KafkaError]]:
+    from aiokafka import errors
+
+    found = {name: getattr(errors, name) for name in dir(errors)}
+    return {
+        name: kind
+        for name, kind in found.items()
+        if isinstance(kind, type) and issubclass(kind, KafkaError)
+    }
+
+
+def _unacknowledged(told: dict[str, Any]) -> RecordMetadata:
+    """Return what a producer is told that asks for no acknowledgement."""
+    topic, partition = told["topic"], told.get("partition") or 0
+    where = TopicPartition(topic, partition)
+    return RecordMetadata(topic, partition, where, -1, -1, None, None)
+
+
+_PRODUCING: Final = _Producing(Kind.PRODUCER)
+_CONSUMING: Final = _Consuming(Kind.CONSUMER)
