@@ -13,8 +13,8 @@ from baggage.runtime.api import (
     unregister,
 )
 from baggage.runtime.branching import Kept
-from baggage.runtime.consuming import consuming
 from baggage.runtime.envelope import Envelope, enclose, opened
+from baggage.runtime.messaging import consuming, publishing
 from baggage.runtime.runtime import Runtime, UnknownLibrary
 from baggage.runtime.serving import asgi, wsgi
 from baggage.runtime.settings import Settings
@@ -33,6 +33,7 @@ __all__ = [
     "instrument",
     "keep",
     "opened",
+    "publishing",
     "register",
     "request_scope",
     "split",

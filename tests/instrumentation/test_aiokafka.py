@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from typing import Any
 
+import confluent_kafka
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError, NodeNotReadyError, RequestTimedOutError
 
+import baggage
 from baggage.boundary import (
     Boundary,
     Fault,
@@ -270,3 +272,19 @@ def test_wrong_arguments_fail_as_ever(boundary: Boundary, run: Run) -> None:
             await topic.producer.send(topic.topic)
 
     run(work)
+
+
+def test_a_client_that_is_closed_is_served_by_hand(kafka_servers: str) -> None:
+    topic = unique("orders")
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka_servers})
+    told = {"bootstrap.servers": kafka_servers, "group.id": topic, "auto.offset.reset": "earliest"}
+    consumer = confluent_kafka.Consumer(told)
+    consumer.assign([confluent_kafka.TopicPartition(topic, 0, confluent_kafka.OFFSET_BEGINNING)])
+    carried = baggage.Baggage().pack("tenant", "blue")
+    with baggage.attached(carried), baggage.publishing(topic) as headers:
+        producer.produce(topic, b"an order", headers=[*headers.items()], partition=0)
+    producer.flush(20)
+    message = consumer.poll(20)
+    with baggage.consuming(message.headers()):
+        assert baggage.unpack("tenant") == ("blue",)
+    consumer.close()

@@ -1,7 +1,11 @@
-"""Messages of brokers that the application takes by hand: one, or several at once."""
+"""Messages of brokers by hand: what the application publishes itself, and takes itself.
+
+For brokers that are not instrumented, and for several messages at once.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +14,6 @@ from typing import Final
 from baggage.boundary import (
     Call,
     CannotEnact,
-    Carrier,
     Delivery,
     Facts,
     Fault,
@@ -20,6 +23,36 @@ from baggage.boundary import (
     delivery_of,
 )
 from baggage.runtime.api import PROCESS
+
+
+@contextmanager
+def publishing(destination: str) -> Iterator[dict[str, str]]:
+    """Publish a message in a block; yields the headers that are to go along with it.
+
+    For a client that is not instrumented. `destination` is what the message is for: a topic, a
+    queue. The headers are ASCII text, and there are none where nothing is carried. Flows hear
+    whether the block raised; they can't have it drop or repeat anything.
+
+        with baggage.publishing("orders") as headers:
+            producer.produce("orders", value, headers=[*headers.items()])
+    """
+    message = _Message({}, destination)
+    publication = PROCESS.boundary.publish(_PUBLISHING, message)
+    if publication is None:
+        yield message.headers
+        return
+    try:
+        publication.begin()
+        if publication.delay:
+            time.sleep(publication.delay)
+        try:
+            yield message.headers
+        except BaseException as error:
+            publication.end(publication.raised(error))
+            raise
+        publication.end(publication.answered(None))
+    finally:
+        publication.close()
 
 
 @contextmanager
@@ -48,7 +81,7 @@ def _delivery(message: object) -> Delivery | None:
     headers = message.items() if isinstance(message, Mapping) else message
     if not isinstance(headers, Iterable) or isinstance(headers, str | bytes):
         headers = ()
-    return PROCESS.boundary.receive(_ADAPTER, _Headers(dict(filter(None, map(_text, headers)))))
+    return PROCESS.boundary.receive(_CONSUMING, _Message(dict(filter(None, map(_text, headers)))))
 
 
 def _text(pair: object) -> tuple[str, str] | None:
@@ -60,31 +93,39 @@ def _text(pair: object) -> tuple[str, str] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Headers:
-    by_name: Mapping[str, str]
+class _Message:
+    """Headers, and what for: all that is known of a message. It is its own carrier."""
+
+    headers: dict[str, str]
+    destination: str = ""
 
     def get(self, name: str) -> str | None:
-        return self.by_name.get(name)
+        return self.headers.get(name)
 
     def set(self, name: str, value: str) -> None:
-        """Set nothing: a message that came is sent no further."""
+        self.headers[name] = value
 
 
 @dataclass(frozen=True, slots=True)
-class _HeadersAdapter:
+class _Adapter:
     """The adapter of messages of which only headers are known."""
 
-    kind: Kind = Kind.CONSUMER
+    kind: Kind
+    method: str
     library: str = "baggage"
-    packages: frozenset[str] = frozenset()
+    packages: frozenset[str] = frozenset({"contextlib"})
     below: frozenset[str] = frozenset()
 
-    def describe(self, request: _Headers) -> Call:
+    def describe(self, request: _Message) -> Call:
         return Call(
-            kind=self.kind, library=self.library, operation="consume", arrived=request.by_name
+            kind=self.kind,
+            library=self.library,
+            operation=request.destination or "message",
+            method=self.method,
+            arrived={} if self.kind.departs else request.headers,
         )
 
-    def request_carrier(self, request: _Headers) -> Carrier:
+    def request_carrier(self, request: _Message) -> _Message:
         return request
 
     def response_carrier(self, response: object) -> None:
@@ -97,7 +138,8 @@ class _HeadersAdapter:
         """Say nothing: no exception tells of an answer."""
 
     def enact(self, fault: Fault, request: object, response: object = None) -> object:
-        raise CannotEnact("it has come already")
+        raise CannotEnact("a block of the application's runs whatever flows say")
 
 
-_ADAPTER: Final = _HeadersAdapter()
+_PUBLISHING: Final = _Adapter(Kind.PRODUCER, "publish")
+_CONSUMING: Final = _Adapter(Kind.CONSUMER, "consume")
