@@ -285,6 +285,7 @@ def test_a_client_that_is_closed_is_served_by_hand(kafka_servers: str) -> None:
         producer.produce(topic, b"an order", headers=[*headers.items()], partition=0)
     producer.flush(20)
     message = consumer.poll(20)
+    assert message is not None
     with baggage.consuming(message.headers()):
         assert baggage.unpack("tenant") == ("blue",)
     consumer.close()
