@@ -5,7 +5,7 @@ To abort a call sends its end at once: what goes home has to be there by then.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
@@ -14,8 +14,13 @@ from baggage.instrumentation._grpc.metadata import Items, Metadata
 from baggage.instrumentation._grpc.server import Replied, aborted, answer_of, failed
 from baggage.instrumentation._grpc.status import Status
 
+if TYPE_CHECKING:
+    _ObjectProxy = wrapt.ObjectProxy[Any]
+else:  # before 2.0 it takes no parameter
+    _ObjectProxy = wrapt.ObjectProxy
 
-class _Context(wrapt.ObjectProxy[Any]):
+
+class _Context(_ObjectProxy):
     """What both contexts have in common. Attributes of its own begin with `_self_`."""
 
     def __init__(self, context: Any, arrival: Arrival) -> None:
