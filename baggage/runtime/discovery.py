@@ -1,4 +1,4 @@
-"""What is there to be wired: instrumentations of this distribution, meta-applications of any."""
+"""What is there to be wired: instrumentations and meta-applications, ours and those of others."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("baggage.runtime")
 GROUP = "baggage.metaapps"
+LIBRARIES = "baggage.instrumentations"
 
 
 def instrumentations() -> dict[str, str]:
     """Return the module of each instrumentation, by the name of the library that it is for.
 
-    The names are the modules' own, with "." for "_", and "_" for "__": nothing is imported.
+    An entry point of an installed distribution names a library, and the module that says
+    `instrument(boundary, switch)` for it; it wins over ours, since somebody installed it on
+    purpose. Ours are found by the names of their modules, with "." for "_", and "_" for "__".
+    Nothing is imported.
     """
     import pkgutil  # here: who instruments nothing doesn't wait for its imports
 
     found = pkgutil.iter_modules(baggage.instrumentation.__path__)
     names = [module.name for module in found if not module.name.startswith("_")]
-    return {library(name): f"{baggage.instrumentation.__name__}.{name}" for name in names}
+    ours = {library(name): f"{baggage.instrumentation.__name__}.{name}" for name in names}
+    return ours | {entry.name: entry.value for entry in _installed(LIBRARIES)}
 
 
 def library(module: str) -> str:
@@ -39,9 +44,7 @@ def metaapps(wanted: frozenset[str] | None) -> Iterator[MetaApp]:
     An entry point names something to call without arguments that returns a meta-application. One
     that fails is logged and left out: in one line if it raises ValueError, about what it was told.
     """
-    from importlib import metadata  # here: it parses e-mail, and takes as long as all of `baggage`
-
-    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
+    for entry in _installed(GROUP):
         if wanted is not None and entry.name not in wanted:
             continue
         try:
@@ -55,6 +58,13 @@ def metaapps(wanted: frozenset[str] | None) -> Iterator[MetaApp]:
             _log.error("meta-application left out", exc_info=error, extra=_extra(entry))
         else:
             yield app
+
+
+def _installed(group: str) -> list[metadata.EntryPoint]:
+    """Return the entry points of a group, in an order that doesn't depend on the installation."""
+    from importlib import metadata  # here: it parses e-mail, and takes as long as all of `baggage`
+
+    return sorted(metadata.entry_points(group=group), key=lambda entry: (entry.name, entry.value))
 
 
 def _extra(entry: metadata.EntryPoint) -> dict[str, str]:

@@ -7,10 +7,13 @@ process's runtime; a test may make one of its own.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 
 from baggage.boundary import Audit, Boundary, MetaApp, collect, read_header
@@ -19,6 +22,8 @@ from baggage.context import Branch, attached, branch, enter
 from baggage.instrumentation._patching import Switch
 from baggage.runtime import discovery
 from baggage.runtime.settings import Settings, read_settings
+
+_log = logging.getLogger("baggage.runtime")
 
 
 class UnknownLibrary(ValueError):
@@ -33,7 +38,9 @@ class Runtime:
         self._given = settings
         self._lock = Lock()
         self._started = False
+        self._known: dict[str, str] = {}
         self._switches: dict[str, Switch] = {}
+        self._broken: dict[str, Exception] = {}
         self._audit: Audit | None = None
         self.boundary = Boundary()
 
@@ -53,18 +60,21 @@ class Runtime:
         The first call reads the settings, registers the installed meta-applications and takes up
         the baggage that the process was started with. `service` names this process.
         """
-        known = discovery.instrumentations()
-        for name in libraries:
-            if name not in known:
-                raise UnknownLibrary(f"no instrumentation for {name!r}: there are {sorted(known)}")
+        known = self._known or discovery.instrumentations()
+        known_only(libraries, known)
         with self._lock:
+            first, self._known = not self._known, known
             settings = self._start()
         if service is not None:
             self.boundary.configure(replace(self.boundary.configured, service=service))
         if settings.disabled:
             return
-        for name in libraries or known:
-            self._switch_on(name, known[name])
+        if first:
+            _complain(settings, known)
+        wanted = libraries or (known if settings.libraries is None else settings.libraries)
+        for name in known:
+            if name in wanted and name not in settings.exclude:
+                self._switch_on(name, known[name])
 
     def start(self) -> bool:
         """Read the settings and wire the process as the first `instrument` does; False if disabled.
@@ -94,6 +104,11 @@ class Runtime:
     def active(self) -> tuple[str, ...]:
         """Return the libraries whose instrumentation is switched on, imported or not."""
         return tuple(sorted(name for name, switch in self._switches.items() if switch.on))
+
+    @property
+    def broken(self) -> Mapping[str, Exception]:
+        """The libraries whose instrumentation was left out because it failed, and how it did."""
+        return MappingProxyType(self._broken)
 
     def _start(self) -> Settings:
         settings = self._given or read_settings()
@@ -141,15 +156,48 @@ class Runtime:
         with self._lock:
             switch = self._switches.get(library)
             if switch is not None:
-                switch.on = True
+                switch.on = library not in self._broken
                 return
             switch = self._switches[library] = Switch()
 
         def imported(_: Any) -> None:
-            with self.boundary.isolated():
+            try:
                 import_module(module).instrument(self.boundary, switch)
+            except Exception as error:
+                self._leave_out(library, error)
+                if self.boundary.policy.strict:
+                    raise
 
         wrapt.register_post_import_hook(imported, library)
+
+    def _leave_out(self, library: str, error: Exception) -> None:
+        self._switches[library].on = False
+        self._broken[library] = error
+        told = {"library": library}
+        _log.error("instrumentation of %s left out", library, exc_info=error, extra=told)
+
+
+def known_only(libraries: Iterable[str], known: Iterable[str]) -> None:
+    """Raise UnknownLibrary for a name that no instrumentation is for."""
+    for name in libraries:
+        if name not in known:
+            raise UnknownLibrary(_unknown(name, known))
+
+
+def _complain(settings: Settings, known: Iterable[str]) -> None:
+    """Log the names in settings that no instrumentation is for; they count for nothing."""
+    for name in sorted((settings.libraries or frozenset()) | settings.exclude):
+        if name not in known:
+            _log.warning("setting ignored: %s", _unknown(name, known), extra={"library": name})
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # here: for mistakes alone
+
+    near = get_close_matches(name, known, cutoff=0.7)
+    meant = f"did you mean {' or '.join(map(repr, near))}?" if near else "there are"
+    listed = "" if near else f" {', '.join(sorted(known))}"
+    return f"no instrumentation for {name!r}: {meant}{listed}"
 
 
 def inherit(header: str) -> Branch | None:

@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from os.path import basename, splitext
+from os.path import basename, dirname, splitext
 from typing import Any
 
 from baggage.boundary import Policy
@@ -26,7 +26,8 @@ class Settings:
 
     `metaapps` limits which installed meta-applications are registered; None is all. `inherited` is
     the armoured baggage that the process was started with. `disabled` switches all
-    instrumentation off, `audit` audit mode on.
+    instrumentation off, `audit` audit mode on. `libraries` are those that are instrumented where
+    nobody names any; None is all. What is in `exclude` isn't, whoever names it.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -34,6 +35,8 @@ class Settings:
     inherited: str = ""
     disabled: bool = False
     audit: bool = False
+    libraries: frozenset[str] | None = None
+    exclude: frozenset[str] = frozenset()
 
 
 def read_settings() -> Settings:
@@ -59,21 +62,23 @@ def parse(project: Mapping[str, Any], environment: Mapping[str, str]) -> Setting
         hosts=tuple(hosts) if hosts else default.hosts,
         lend=tuple(_names(told("lend"))),
     )
-    metaapps = told("metaapps")
+    metaapps, libraries = told("metaapps"), told("libraries")
     return Settings(
         policy,
         None if metaapps is None else frozenset(_names(metaapps)),
         environment.get("BAGGAGE", ""),
         _flag("disabled", told("disabled")),
         _flag("audit", told("audit")),
+        None if libraries is None else frozenset(_names(libraries)),
+        frozenset(_names(told("exclude"))),
     )
 
 
 def _project() -> Mapping[str, Any]:
-    import tomllib  # here: once in a process, if at all
-
     try:
         with open("pyproject.toml", "rb") as project:
+            import tomllib  # here: once in a process, if at all
+
             tables = tomllib.load(project)
         table: Mapping[str, Any] = tables.get("tool", {}).get("baggage", {})
     except (OSError, ValueError, AttributeError):
@@ -84,7 +89,13 @@ def _project() -> Mapping[str, Any]:
 def _program() -> str:
     """Return the program's name: what a service is called that wasn't given a name."""
     script = sys.argv[0] if sys.argv else ""
-    return "python" if script in ("", "-c", "-m") else splitext(basename(script))[0]
+    if script == "-m":  # not found yet: the command line alone says what is run
+        word = "".join(sys.orig_argv[-len(sys.argv) :][:1])
+        script = (word.partition("m")[2] if word.startswith("-") else word).replace(".", "/")
+    elif splitext(basename(script))[0] == "__main__":
+        script = dirname(script)
+    name = splitext(basename(script))[0]
+    return "python" if name in ("", "-c") else name
 
 
 def _names(text: str | None) -> list[str]:

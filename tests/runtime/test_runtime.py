@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -134,15 +135,83 @@ def test_a_service_may_be_named_at_any_time(patched: list[tuple[str, Any]]) -> N
     assert runtime.boundary.policy.service == "stock"
 
 
-def test_an_instrumentation_that_fails_is_isolated(
+def test_an_instrumentation_that_fails_is_logged_and_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    error = ImportError("too old")
+
     def failing(name: str) -> Any:
-        raise ImportError("too old")
+        raise error
 
     monkeypatch.setattr(module, "import_module", failing)
-    Runtime(QUIET).instrument("threading")
-    assert [record.message for record in caplog.records] == ["propagation failed"]
+    runtime = Runtime(QUIET)
+    for _ in range(2):
+        runtime.instrument("threading")
+    (record,) = caplog.records
+    assert record.message == "instrumentation of threading left out"
+    assert (runtime.active(), runtime.broken) == ((), {"threading": error})
+
+
+def test_a_name_that_is_nearly_right_is_told_from_one_that_is_not() -> None:
+    with pytest.raises(UnknownLibrary, match="'reqests': did you mean 'requests'"):
+        Runtime(QUIET).instrument("reqests")
+    with pytest.raises(UnknownLibrary, match=r"'nonsense': there are .*flask.*threading"):
+        Runtime(QUIET).instrument("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("libraries", "exclude", "named", "active"),
+    [
+        (None, "flask", ["flask", "threading"], ("threading",)),
+        ("os,threading", "", [], ("os", "threading")),
+        ("os,threading", "os", [], ("threading",)),
+        ("os", "", ["threading"], ("threading",)),
+        ("", "", [], ()),
+    ],
+)
+def test_settings_choose_libraries_where_nobody_names_any_and_exclude_them_anyway(
+    libraries: str | None,
+    exclude: str,
+    named: list[str],
+    active: tuple[str, ...],
+    patched: list[tuple[str, Any]],
+) -> None:
+    chosen = None if libraries is None else frozenset(filter(None, libraries.split(",")))
+    settings = replace(QUIET, libraries=chosen, exclude=frozenset(filter(None, exclude.split(","))))
+    runtime = Runtime(settings)
+    runtime.instrument(*named)
+    assert runtime.active() == active
+
+
+def test_settings_that_name_no_library_are_ignored_and_said_so_once(
+    patched: list[tuple[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = Runtime(replace(QUIET, libraries=frozenset({"threading", "flsk"})))
+    for _ in range(2):
+        runtime.instrument()
+    assert runtime.active() == ("threading",)
+    said = "setting ignored: no instrumentation for 'flsk': did you mean 'flask'?"
+    assert [record.message for record in caplog.records] == [said]
+
+
+def test_an_installed_instrumentation_wins_over_ours(
+    patched: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = [
+        EntryPoint("threading", "acme.threads", discovery.LIBRARIES),
+        EntryPoint("json", "acme.json", discovery.LIBRARIES),
+    ]
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points",
+        lambda group: installed if group == discovery.LIBRARIES else [],
+    )
+    runtime = Runtime(QUIET)
+    runtime.instrument("json", "threading", "os")
+    assert [name for name, _ in patched] == [
+        "baggage.instrumentation.os",
+        "acme.threads",
+        "acme.json",
+    ]
 
 
 def test_a_library_is_instrumented_when_it_is_imported() -> None:

@@ -14,7 +14,9 @@ from baggage.boundary import Policy
 from baggage.runtime.settings import Settings, parse, read_settings
 
 PLAIN = st.dictionaries(
-    st.sampled_from(["service", "strict", "budget", "hosts", "metaapps", "disabled", "audit"]),
+    st.sampled_from(
+        ["service", "strict", "budget", "hosts", "metaapps", "disabled", "audit", "libraries"]
+    ),
     st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.text(max_size=5)),
 )
 
@@ -26,13 +28,35 @@ def test_without_settings_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     ("argv", "service"),
-    [([], "python"), (["-c"], "python"), ([""], "python"), (["-m"], "python"), (["a/b.py"], "b")],
+    [
+        ([], "python"),
+        (["-c"], "python"),
+        ([""], "python"),
+        (["a/b.py"], "b"),
+        (["bin/flask"], "flask"),
+        (["site-packages/flask/__main__.py"], "flask"),
+        (["app.zip/__main__.py"], "app"),
+    ],
 )
 def test_a_service_is_named_after_its_program(
     argv: list[str], service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", argv)
     assert parse({}, {}).policy.service == service
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["python -m shop.stock", "python -u -mshop.stock a", "python -umstock a b", "python -m stock"],
+)
+def test_a_module_that_is_not_found_yet_names_its_service(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = command.split()
+    monkeypatch.setattr(sys, "orig_argv", words)
+    arguments = [word for word in words if word in ("a", "b")]
+    monkeypatch.setattr(sys, "argv", ["-m", *arguments])
+    assert parse({}, {}).policy.service == "stock"
 
 
 def test_the_project_says_everything() -> None:
@@ -44,10 +68,18 @@ def test_the_project_says_everything() -> None:
         "metaapps": ["tracing"],
         "disabled": True,
         "audit": True,
+        "libraries": ["requests", "flask"],
+        "exclude": ["flask"],
     }
     policy = Policy("stock", strict=True, budget=1024, hosts=("*.internal", "localhost"))
     assert parse(project, {}) == Settings(
-        policy, frozenset({"tracing"}), "", disabled=True, audit=True
+        policy,
+        frozenset({"tracing"}),
+        "",
+        disabled=True,
+        audit=True,
+        libraries=frozenset({"requests", "flask"}),
+        exclude=frozenset({"flask"}),
     )
 
 
@@ -60,12 +92,20 @@ def test_the_environment_says_everything_and_has_the_last_word() -> None:
         "BAGGAGE_METAAPPS": "",
         "BAGGAGE_DISABLED": "Yes",
         "BAGGAGE_AUDIT": "1",
+        "BAGGAGE_LIBRARIES": "requests, flask",
+        "BAGGAGE_EXCLUDE": "queue",
         "BAGGAGE": "causal=x",
     }
     project = {"service": "other", "strict": False, "budget": 1, "hosts": ["x"]}
     policy = Policy("stock", strict=True, budget=1024, hosts=("*.internal", "localhost"))
     assert parse(project, environment) == Settings(
-        policy, frozenset(), "causal=x", disabled=True, audit=True
+        policy,
+        frozenset(),
+        "causal=x",
+        disabled=True,
+        audit=True,
+        libraries=frozenset({"requests", "flask"}),
+        exclude=frozenset({"queue"}),
     )
 
 
