@@ -43,6 +43,7 @@ class Arrival(Crossing):
         """Prepare the scope of `branch`, which carries the baggage that arrived."""
         super().__init__(boundary, adapter, request, call)
         self.branch = branch
+        branch.arrived = True
         self._came = branch.baggage
         # Every instrumented hop signs what it sends. Whoever doesn't will not read what comes back.
         self._aware = bool(self._came.origin)

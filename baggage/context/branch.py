@@ -28,7 +28,8 @@ class Branch:
     known. `taker` is the branch of the same request that took the message which this one is, None
     for others. `joined` is the forked branch that was joined last, and `following` the one whose
     outcome is dealt with just now, where several are in the order in which they end. `watch` is
-    told what happens to it, and to what is forked or split from it; None for nobody.
+    told what happens to it, and to what is forked or split from it; None for nobody. One that
+    `arrived` carries what came with a request, or a message, whose scope it opened.
     """
 
     # What most branches never have, in the class: each is made in half the time. For loans, see
@@ -44,6 +45,7 @@ class Branch:
     joined: Branch | None = None
     following: Branch | None = None
     watch: Watch | None = None
+    arrived = False
 
     def __init__(
         self,
