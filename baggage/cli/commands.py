@@ -1,19 +1,23 @@
 """The `baggage` command: a group, with a function for each command in it.
 
 Belongs here: options, help, and what ends a command. Does not: what is found in the bytes
-(`decoded`), and how that is laid out (`text`).
+(`decoded`), how that is laid out (`text`), and how a program is instrumented (`run`).
 """
 
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
 from baggage.boundary import Policy
+from baggage.boundary.settings import environment
+from baggage.cli import run as running
 from baggage.cli.decoded import decode_message
 from baggage.cli.source import Refusal, given
 from baggage.cli.text import lines
+from baggage.runtime.settings import read_settings
 
 _BUDGET = Policy().budget
 
@@ -26,10 +30,11 @@ class _Refused(click.ClickException):
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Look at baggage as it travels.
+    """Have programs carry baggage, and look at it as it travels.
 
     \b
     Example:
+      baggage run -- python app.py
       baggage decode "$BAGGAGE"
       curl -sv http://127.0.0.1:8000/ 2>&1 | baggage decode -
     """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
@@ -68,3 +73,51 @@ def decode(source: str, as_json: bool, budget: int) -> None:
         click.echo(json.dumps(said, indent=2))
     else:
         click.echo("\n".join(lines(found, decoded, budget)))
+
+
+@main.command(context_settings={"allow_interspersed_args": False})
+@click.option("--service", metavar="NAME", help="What the program is called, as BAGGAGE_SERVICE.")
+@click.option(
+    "--library",
+    "libraries",
+    metavar="NAME",
+    multiple=True,
+    help="Instrument this one, and no others that aren't named; may be given again.",
+)
+@click.option(
+    "--exclude",
+    metavar="NAME",
+    multiple=True,
+    help="Don't instrument this one; may be given again.",
+)
+@click.argument("command", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(
+    service: str | None,
+    libraries: tuple[str, ...],
+    exclude: tuple[str, ...],
+    command: tuple[str, ...],
+) -> None:
+    """Run a program that carries baggage, without a change of its code.
+
+    Every Python that starts in it is instrumented as by baggage.instrument(): children too. The
+    command takes this process's place, with its exit code and signals. A Python that can't be
+    reached (by -I, -E or -S, or without baggage installed) runs as it would by itself, and one line
+    on standard error says so. With BAGGAGE_DISABLED=1 nothing is done but to run the command.
+
+    \b
+    Example:
+      baggage run -- python app.py
+      baggage run --service shop -- gunicorn --workers 4 shop:app
+      baggage run --library requests --library flask -- flask --app shop run
+    """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
+    told = environment()
+    try:
+        if not read_settings().disabled:
+            told = running.activated(told, service, libraries, exclude)
+            deaf = running.deaf(command, told)
+            if deaf:
+                click.echo(f"baggage: {deaf} reads no PYTHONPATH: runs uninstrumented", err=True)
+        running.become(command, told)
+    except running.Refusal as refusal:
+        click.echo(f"baggage: {refusal}", err=True)
+        sys.exit(refusal.code)

@@ -38,7 +38,7 @@ class Runtime:
         self._given = settings
         self._lock = Lock()
         self._started = False
-        self._known: dict[str, str] = {}
+        self._found: dict[str, str] = {}
         self._switches: dict[str, Switch] = {}
         self._broken: dict[str, Exception] = {}
         self._audit: Audit | None = None
@@ -60,17 +60,15 @@ class Runtime:
         The first call reads the settings, registers the installed meta-applications and takes up
         the baggage that the process was started with. `service` names this process.
         """
-        known = self._known or discovery.instrumentations()
-        known_only(libraries, known)
+        if libraries:
+            known_only(libraries, self._known())
         with self._lock:
-            first, self._known = not self._known, known
             settings = self._start()
         if service is not None:
             self.boundary.configure(replace(self.boundary.configured, service=service))
         if settings.disabled:
             return
-        if first:
-            _complain(settings, known)
+        known = self._known()
         wanted = libraries or (known if settings.libraries is None else settings.libraries)
         for name in known:
             if name in wanted and name not in settings.exclude:
@@ -110,12 +108,21 @@ class Runtime:
         """The libraries whose instrumentation was left out because it failed, and how it did."""
         return MappingProxyType(self._broken)
 
+    def _known(self) -> Mapping[str, str]:
+        """Return what `instrumentations` does; what is installed is looked for once."""
+        if not self._found:
+            self._found = discovery.instrumentations()
+        return self._found
+
     def _start(self) -> Settings:
         settings = self._given or read_settings()
         if self._started:
             return settings
         self._started, self._given = True, settings
         self.boundary.configure(settings.policy)
+        if settings.disabled:
+            return settings
+        self._complain(settings)
         taken = {app.name for app in self.boundary.apps}
         for app in discovery.metaapps(settings.metaapps):
             if app.name not in taken:
@@ -126,6 +133,13 @@ class Runtime:
         if inherited is not None:
             atexit.register(self._leave, inherited, os.getpid())
         return settings
+
+    def _complain(self, settings: Settings) -> None:
+        """Log the names in settings that no instrumentation is for; they count for nothing."""
+        for name in sorted((settings.libraries or frozenset()) | settings.exclude):
+            if name not in self._known():
+                said = _unknown(name, self._known())
+                _log.warning("setting ignored: %s", said, extra={"library": name})
 
     def _audited(self, on: bool) -> Audit:
         audit = self._audit
@@ -182,13 +196,6 @@ def known_only(libraries: Iterable[str], known: Iterable[str]) -> None:
     for name in libraries:
         if name not in known:
             raise UnknownLibrary(_unknown(name, known))
-
-
-def _complain(settings: Settings, known: Iterable[str]) -> None:
-    """Log the names in settings that no instrumentation is for; they count for nothing."""
-    for name in sorted((settings.libraries or frozenset()) | settings.exclude):
-        if name not in known:
-            _log.warning("setting ignored: %s", _unknown(name, known), extra={"library": name})
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

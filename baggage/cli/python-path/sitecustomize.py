@@ -1,0 +1,35 @@
+"""What every Python imports first that finds this directory on its PYTHONPATH: `baggage.auto`.
+
+`baggage run` puts it there. Belongs here: stepping aside for the `sitecustomize` that is hidden by
+this one, and failing in one line. Does not: what is instrumented. Any Python may come by, of any
+age and without `baggage`, so this is written in what all of them understand.
+"""
+
+import os
+import sys
+
+
+def step_aside():  # type: () -> None
+    """Leave the program the path that it has without us. Children find us by PYTHONPATH."""
+    own = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != own]
+    del sys.modules[__name__]
+
+
+def activate():  # type: () -> None
+    """Instrument this process, or say in one line why not."""
+    try:
+        import baggage.auto  # noqa: F401
+    except Exception as error:  # noqa: BLE001 - a program is never kept from starting
+        reason = " ".join(str(error).split()) or type(error).__name__
+        said = "baggage: " + str(sys.executable) + " runs uninstrumented: " + reason + "\n"
+        if sys.stderr is not None:
+            sys.stderr.write(said)
+
+
+step_aside()
+try:
+    # If there is none, the importer of this one is told so, as without us. Or else it gets that.
+    import sitecustomize  # noqa: F401
+finally:
+    activate()
