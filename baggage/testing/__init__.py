@@ -63,6 +63,22 @@ tried with real sockets, threads and exceptions. Needs `pytest` and `hypothesis`
         def queue(self, size=0):
             return my_queue.Queue(size)        # and so on: `stack`, `heap`, `put`, `get`, `done`
 
+    class TestMyBroker(BrokerSuite):
+        instrumentation = my_broker_instrumentation
+
+        def destination(self):
+            return my_broker.create(f"orders-{uuid4()}")
+
+        def publish(self, destination, body=b"", headers={}):
+            return my_broker.publish(destination, body, headers)
+
+        def consume(self, destination, work, *, again=False):
+            message = my_broker.take(destination)   # or in a callback of your library's
+            try:
+                work(Taken(message.body, message.headers, message))
+            finally:
+                message.give_back() if again else message.done()
+
     class TestMyTasks(TaskSuite):
         instrumentation = my_loop_instrumentation
 
@@ -84,6 +100,7 @@ was asked, `Parcel` a library made of little but headers. `audited` is a fixture
 from baggage.testing import _rewrite as _rewrite  # isort: skip - before what it is about
 from baggage.testing.apps import Crossed, Recorder, Scripted
 from baggage.testing.auditing import audited
+from baggage.testing.broker import BrokerSuite, Taken
 from baggage.testing.http_client import HttpClientSuite, Send
 from baggage.testing.http_server import HttpServerSuite, View
 from baggage.testing.metaapp import MetaAppSuite
@@ -99,6 +116,7 @@ __all__ = [
     "RESET",
     "AsyncWait",
     "AsyncWork",
+    "BrokerSuite",
     "Crossed",
     "HttpClientSuite",
     "HttpServerSuite",
@@ -119,6 +137,7 @@ __all__ = [
     "Send",
     "Service",
     "SpawnSuite",
+    "Taken",
     "TaskSuite",
     "View",
     "Wait",
