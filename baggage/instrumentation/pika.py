@@ -1,0 +1,366 @@
+"""pika: what is published on a channel, blocking or not, and what its consumers take.
+
+Callbacks work in the context of their message; who pulls, by `basic_get` or `consume`, works in it
+until the same queue is asked again. A message is known by its properties, which are what
+`baggage.consuming` takes. What messages are is in `_pika_messages`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from pika import BasicProperties
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.channel import Channel
+
+from baggage.boundary import Boundary, Delivery, finish, remember, underway
+from baggage.context import Branch, branch
+from baggage.instrumentation._patching import Function, Switch, replace
+from baggage.instrumentation._pika_faults import confirmed
+from baggage.instrumentation._pika_messages import CONSUMER, PRODUCER, Coming, Publishing, unveil
+
+_STATE: Final = "_baggage_state"
+_BLOCKING: Final = BlockingChannel.__module__
+
+
+def instrument(boundary: Boundary, switch: Switch) -> None:
+    """Wrap channels, once."""
+    messages = _Messages(boundary, switch)
+    BasicProperties._baggage_delivery = _Noted()
+    replace(Channel, "basic_publish", messages.publishing)
+    replace(BlockingChannel, "basic_publish", messages.publishing)
+    replace(Channel, "basic_consume", messages.consuming)
+    replace(BlockingChannel, "basic_consume", messages.consuming)
+    replace(BlockingChannel, "_dispatch_events", messages.dispatching)
+    replace(Channel, "basic_get", messages.getting_later)
+    replace(BlockingChannel, "basic_get", messages.getting)
+    replace(BlockingChannel, "consume", messages.iterating)
+    replace(BlockingChannel, "cancel", messages.cancelling)
+    for name in ("basic_ack", "basic_nack", "basic_reject", "basic_recover"):
+        replace(Channel, name, partial(messages.settling, name))
+
+
+class _Noted:
+    """The attribute by which `remember` notes a delivery on properties, unseen by `vars` of them.
+
+    They are compared, and shown, by their `vars`.
+    """
+
+    def __get__(self, properties: Any, _: type) -> Delivery:
+        noted = vars(properties)
+        if not isinstance(noted, _Vars):
+            raise AttributeError("no delivery is noted")
+        return noted.delivery
+
+    def __set__(self, properties: Any, delivery: Delivery) -> None:
+        properties.__dict__ = noted = _Vars(vars(properties))
+        noted.delivery = delivery
+
+
+class _Vars(dict[str, Any]):
+    """The attributes of an object, and the delivery that it came by."""
+
+    __slots__ = ("delivery",)
+    delivery: Delivery
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
+class _Source:
+    """A queue that a channel pulls from; its identity tells whose message a worker stands in."""
+
+    __slots__ = ()
+
+
+class _State:
+    """What is known of a channel: the messages not yet settled by tag, and where it pulls from."""
+
+    __slots__ = ("iterating", "sources", "unsettled")
+
+    def __init__(self) -> None:
+        self.unsettled: dict[int, Delivery] = {}
+        self.sources: dict[str, _Source] = {}
+        self.iterating: _Source | None = None
+
+    @classmethod
+    def of(cls, channel: Any) -> _State:
+        state: _State | None = getattr(channel, _STATE, None)
+        if state is None:
+            state = cls()
+            setattr(channel, _STATE, state)
+        return state
+
+    def source(self, queue: str) -> _Source:
+        return self.sources.setdefault(queue, _Source())
+
+    def settled(self, tag: int, *, multiple: bool) -> list[Delivery]:
+        """Forget a delivery, or all of them up to one; 0 are all."""
+        tags = [tag]
+        if multiple:
+            tags = [each for each in list(self.unsettled) if each <= tag or not tag]
+        found = [self.unsettled.pop(each, None) for each in tags]
+        return [delivery for delivery in found if delivery is not None]
+
+
+class Rejected(Exception):
+    """What flows are told of a message that its consumer rejected, and that won't come again."""
+
+
+def _inner(channel: Any) -> Any:
+    """Return the channel that a blocking one is made of."""
+    return channel._impl if isinstance(channel, BlockingChannel) else channel
+
+
+def _is_ours(callback: Any) -> bool:
+    """Say whether a callback is that of a blocking channel, which has its consumers' own."""
+    owner = getattr(callback, "__self__", None)
+    return bool(type(owner).__module__ == _BLOCKING)
+
+
+class _Messages:
+    """The wrappers of all methods, by what they do."""
+
+    def __init__(self, boundary: Boundary, switch: Switch) -> None:
+        self._boundary, self._switch = boundary, switch
+        # Who waits for a reply, by the correlation id.
+        self._waiting: WeakValueDictionary[str, Branch] = WeakValueDictionary()
+
+    def publishing(self, original: Function) -> Function:
+        boundary, switch = self._boundary, self._switch
+
+        def basic_publish(
+            self_: Any,
+            exchange: str,
+            routing_key: str,
+            body: Any,
+            properties: Any = None,
+            mandatory: bool = False,
+        ) -> Any:
+            if not switch.on:
+                return original(self_, exchange, routing_key, body, properties, mandatory)
+            inner = _inner(self_)
+            asked = Publishing(
+                inner, exchange, routing_key, body, properties, mandatory, properties
+            )
+            asked.blocking = inner is not self_
+            publication = boundary.publish(PRODUCER, asked)
+            if publication is None:
+                return original(self_, exchange, routing_key, body, properties, mandatory)
+
+            def put() -> Any:
+                token = underway.begin((branch(), "pika"))
+                try:
+                    return original(self_, exchange, routing_key, body, asked.properties, mandatory)
+                finally:
+                    underway.end(token)
+
+            self._expect(properties)
+            # A second confirmation would be taken for that of the next message.
+            return publication.send(put, None if confirmed(asked) else put)
+
+        return basic_publish
+
+    def consuming(self, original: Function) -> Function:
+        def basic_consume(
+            self_: Any,
+            queue: str,
+            on_message_callback: Any,
+            auto_ack: bool = False,
+            *args: Any,
+            **kwargs: Any,
+        ) -> Any:
+            if callable(on_message_callback) and not _is_ours(on_message_callback):
+                on_message_callback = _Callback(self, on_message_callback, queue, bool(auto_ack))
+            return original(self_, queue, on_message_callback, auto_ack, *args, **kwargs)
+
+        return basic_consume
+
+    def dispatching(self, original: Function) -> Function:
+        """Wrap the callbacks of consumers that are there since before we were."""
+
+        def dispatch(self_: Any) -> Any:
+            for consumer in self_._consumer_infos.values():
+                callback = consumer.on_message_callback
+                if callback is not None and type(callback) is not _Callback:
+                    wrapped = _Callback(self, callback, "", consumer.auto_ack)
+                    consumer.on_message_callback = wrapped
+            return original(self_)
+
+        return dispatch
+
+    def getting_later(self, original: Function) -> Function:
+        def basic_get(self_: Any, queue: str, callback: Any, auto_ack: bool = False) -> Any:
+            if callable(callback) and not _is_ours(callback):
+                callback = _Callback(self, callback, queue, bool(auto_ack))
+            return original(self_, queue, callback, auto_ack)
+
+        return basic_get
+
+    def getting(self, original: Function) -> Function:
+        switch = self._switch
+
+        def basic_get(self_: Any, queue: str, auto_ack: bool = False) -> Any:
+            if not switch.on:
+                return original(self_, queue, auto_ack)
+            source = _State.of(self_).source(queue)
+            finish(source)
+            return self._pulled(self_, original(self_, queue, auto_ack), queue, source, auto_ack)
+
+        return basic_get
+
+    def iterating(self, original: Function) -> Function:
+        switch = self._switch
+
+        def consume(
+            self_: Any, queue: str, auto_ack: bool = False, *args: Any, **kwargs: Any
+        ) -> Iterator[Any]:
+            items = original(self_, queue, auto_ack, *args, **kwargs)
+            state = _State.of(self_)
+            source = state.iterating = state.source(queue)
+            try:
+                while True:
+                    finish(source)
+                    try:
+                        item = next(items)
+                    except StopIteration:
+                        return
+                    if switch.on:
+                        item = self._pulled(self_, item, queue, source, auto_ack)
+                    yield item
+            finally:
+                items.close()
+
+        return consume
+
+    def cancelling(self, original: Function) -> Function:
+        def cancel(self_: Any) -> Any:
+            source = _State.of(self_).iterating
+            if source is not None:
+                finish(source)
+            return original(self_)
+
+        return cancel
+
+    def settling(self, name: str, original: Function) -> Function:
+        """Have flows hear of what is rejected."""
+
+        def settle(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            settled = original(self_, *args, **kwargs)
+            state: _State | None = getattr(self_, _STATE, None)
+            if state is not None and state.unsettled:
+                _SETTLE[name](state, *args, **kwargs)
+            return settled
+
+        return settle
+
+    def taken(
+        self, channel: Any, message: tuple[Any, ...], queue: str, *, auto_ack: bool
+    ) -> Delivery | None:
+        """Return the delivery of a message that came; its headers are the application's then."""
+        method, properties, body = message
+        inner = _inner(channel)
+        coming = Coming(inner, queue, method, unveil(properties), body)
+        delivery = self._boundary.receive(CONSUMER, coming)
+        if delivery is not None:
+            remember(properties, delivery)
+            if not auto_ack:
+                _State.of(inner).unsettled[method.delivery_tag] = delivery
+        return delivery
+
+    def work(
+        self, delivery: Delivery, callback: Callable[..., Any], message: tuple[Any, ...]
+    ) -> Any:
+        """Call a callback in the context of its message."""
+        waiting = self._waiting.pop(getattr(message[2], "correlation_id", None) or "", None)
+        with delivery.opened():
+            if waiting is not None and delivery.akin(waiting) and delivery.branch is not None:
+                waiting.join(delivery.branch)  # which may wait in another thread
+            return callback(*message)
+
+    @property
+    def on(self) -> bool:
+        """Whether the instrumentation is switched on."""
+        return self._switch.on
+
+    def _pulled(self, channel: Any, item: Any, queue: str, source: _Source, auto_ack: bool) -> Any:
+        if item[0] is None:
+            return item
+        delivery = self.taken(channel, item, queue, auto_ack=auto_ack)
+        return item if delivery is None else delivery.take(item, source)
+
+    def _expect(self, properties: Any) -> None:
+        """Note who waits for the reply to a message."""
+        if properties is None or not getattr(properties, "reply_to", None):
+            return
+        running, name = branch(), getattr(properties, "correlation_id", None)
+        if running is not None and isinstance(name, str):
+            self._waiting[name] = running
+
+
+class _Callback:
+    """What is called with messages: a consumer's callback."""
+
+    __slots__ = ("_auto_ack", "_callback", "_messages", "_queue")
+
+    def __init__(
+        self, messages: _Messages, callback: Callable[..., Any], queue: str, auto_ack: bool
+    ) -> None:
+        self._messages, self._callback = messages, callback
+        self._queue, self._auto_ack = queue, auto_ack
+
+    def __call__(self, channel: Any, method: Any, properties: Any, body: Any) -> Any:
+        messages, callback, message = (
+            self._messages,
+            self._callback,
+            (channel, method, properties, body),
+        )
+        if not messages.on:
+            return callback(*message)
+        delivery = messages.taken(channel, message[1:], self._queue, auto_ack=self._auto_ack)
+        if delivery is None:
+            return callback(*message)
+        if delivery.left and not isinstance(channel, BlockingChannel):
+            # Whoever waits in the loop lets everybody wait.
+            channel.connection._adapter_call_later(
+                delivery.left, partial(self._late, delivery, message)
+            )
+            return None
+        return messages.work(delivery, callback, message)
+
+    def _late(self, delivery: Delivery, message: tuple[Any, ...]) -> None:
+        if message[0].is_open:  # or else the broker delivers it again
+            self._messages.work(delivery, self._callback, message)
+
+
+def _ack(state: _State, delivery_tag: int = 0, multiple: bool = False) -> None:
+    state.settled(delivery_tag, multiple=multiple)
+
+
+def _nack(
+    state: _State, delivery_tag: int = 0, multiple: bool = False, requeue: bool = True
+) -> None:
+    for delivery in state.settled(delivery_tag, multiple=multiple):
+        if requeue:
+            delivery.requeued()
+        else:
+            delivery.failed(Rejected("the consumer rejected the message"))
+
+
+def _reject(state: _State, delivery_tag: int = 0, requeue: bool = True) -> None:
+    _nack(state, delivery_tag, requeue=requeue)
+
+
+def _recover(state: _State, *_: object, **__: object) -> None:
+    _nack(state, multiple=True)
+
+
+_SETTLE: Final[dict[str, Callable[..., None]]] = {
+    "basic_ack": _ack,
+    "basic_nack": _nack,
+    "basic_reject": _reject,
+    "basic_recover": _recover,
+}
