@@ -10,11 +10,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os.path import basename, dirname, splitext
-from typing import Any
+from typing import Any, Final
 
 from baggage.boundary import Policy
 from baggage.boundary.settings import environment
 
+NAMES: Final = (
+    *("service", "libraries", "exclude", "metaapps", "hosts", "budget", "lend", "strict", "audit"),
+    "disabled",
+)
+"""All settings: as in `[tool.baggage]`; the environment has BAGGAGE_SERVICE and so on."""
 _log = logging.getLogger("baggage.runtime")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
@@ -41,7 +46,7 @@ class Settings:
 
 def read_settings() -> Settings:
     """Return the settings of this process; what makes no sense is logged and left out."""
-    return parse(_project(), environment())
+    return parse(project_table(), environment())
 
 
 def parse(project: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -74,7 +79,8 @@ def parse(project: Mapping[str, Any], environment: Mapping[str, str]) -> Setting
     )
 
 
-def _project() -> Mapping[str, Any]:
+def project_table() -> Mapping[str, Any]:
+    """Return `[tool.baggage]` of the pyproject.toml of the working directory, if there is one."""
     try:
         with open("pyproject.toml", "rb") as project:
             import tomllib  # here: once in a process, if at all
