@@ -93,7 +93,8 @@ class Call:
     headers of an arrival by lower-case name, several of one name joined by ",", and is empty for a
     departure. `endpoint` is the other side's address; `local` is the address of this process that
     was arrived at, None for a departure, and where the library can't tell. `delivery` is how often
-    a message was delivered by now, as its broker counts, from 1; 0 where it doesn't say.
+    a message was delivered by now, as its broker counts, from 1; 0 where it doesn't say. `brokered`
+    says that a broker has the message on its way: perhaps nobody takes it, or several do.
 
     Some of this is found out when it's first read: read it in the flow, while the request is there.
     """
@@ -112,6 +113,7 @@ class Call:
     arrived: Mapping[str, str] = field(default_factory=nothing)
     local: Endpoint | None = None
     delivery: int = 0
+    brokered: bool = False
 
     @classmethod
     def told(
@@ -131,7 +133,7 @@ class Call:
         """
         call: Any = cls.__new__(cls)
         call.kind, call.library, call.operation = kind, library, operation
-        call.source, call.target, call.site = "", "", site
+        call.source, call.target, call.site, call.brokered = "", "", site, False
         call._asked, call._tellers = asked, tellers
         told: Call = call
         return told
@@ -140,6 +142,12 @@ class Call:
         """Fill in what the driver knows of a call that nobody else has seen yet; return it."""
         call: Any = self  # To make another one would cost as much as all of a flow.
         call.source, call.target, call.site = source, target, site
+        return self
+
+    def by_broker(self) -> Call:
+        """Note, as `placed` does, that a broker has the message on its way."""
+        call: Any = self
+        call.brokered = True
         return self
 
 

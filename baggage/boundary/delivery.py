@@ -47,7 +47,7 @@ class Delivery(Message):
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None, came: Baggage
     ) -> None:
         """Keep what came; nothing is taken yet."""
-        super().__init__(boundary, adapter, request, call)
+        super().__init__(boundary, adapter, request, call and call.by_broker())
         self._parent = None  # It is elsewhere, whoever stands here.
         self._came = came
         self._fate: BaseException | None = None

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from baggage.boundary import transport
-from baggage.boundary.adapter import CannotEnact, Carrier
+from baggage.boundary.adapter import Adapter, CannotEnact, Carrier
 from baggage.boundary.call import Call
 from baggage.boundary.dispatch import request_of
 from baggage.boundary.message import Message
@@ -21,6 +21,9 @@ from baggage.boundary.metaapp import Proceed
 from baggage.boundary.onion import Onion
 from baggage.boundary.outcome import Fault
 from baggage.values import EMPTY
+
+if TYPE_CHECKING:
+    from baggage.boundary.driver import Boundary
 
 _log = logging.getLogger("baggage.boundary")
 LONGEST_DELAY: Final = 60.0
@@ -36,6 +39,12 @@ class Publication(Message):
     """
 
     __slots__ = ()
+
+    def __init__(
+        self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
+    ) -> None:
+        """Prepare; nothing is published yet."""
+        super().__init__(boundary, adapter, request, call and call.by_broker())
 
     def slow(self, onion: Onion, call: Call, fault: Fault) -> None:
         """Have whoever takes the message wait for it, a minute at most."""

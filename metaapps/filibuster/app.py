@@ -16,7 +16,8 @@ from typing import Final
 from baggage.boundary import PROCEED, Call, Flow, Interest, Kind
 from baggage.context import Branch, branch, current
 from baggage.values import Key, Value
-from metaapps.filibuster import flows, messages, reporting, settings
+from metaapps.filibuster import brokered, flows, messages, reporting, settings
+from metaapps.filibuster.brokered import Deliveries
 from metaapps.filibuster.coverage.arrival import Attribution, attribution
 from metaapps.filibuster.flows import NAME, STANDING, Standing, passing, progress_of
 from metaapps.filibuster.foreign import asking
@@ -26,7 +27,6 @@ from metaapps.filibuster.foreign.client import ForeignClient
 from metaapps.filibuster.index import DIGEST_SIZE
 from metaapps.filibuster.lineage import Progress
 from metaapps.filibuster.mainline import Mainline
-from metaapps.filibuster.messages import Deliveries
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import ORDERS, SEEN, Orders
 from metaapps.filibuster.pushing import Pusher
@@ -159,6 +159,8 @@ class Filibuster:
         if call.kind in _BRANCHES:
             if orders is None:
                 return passing()
+            if call.brokered:
+                return brokered.taking(call, orders, running, self._deliveries, self._report)
             if call.kind is Kind.CONSUMER:
                 return messages.taking(orders, running, self._deliveries)
             return flows.run(running, self._mainline)

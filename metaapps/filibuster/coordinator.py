@@ -9,23 +9,27 @@ from __future__ import annotations
 import hmac
 import json
 import sys
+import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 from threading import Condition, Lock, Thread
 from typing import Any, Final
 
 from metaapps.filibuster import index
+from metaapps.filibuster.deliveries import NOTHING, Expected
 from metaapps.filibuster.lineage import ROOT
-from metaapps.filibuster.observation import Observation, Role, open_branches
+from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import sign
-from metaapps.filibuster.reporting import ARRIVALS, OBSERVATIONS, QUESTIONS
+from metaapps.filibuster.reporting import ARRIVALS, DELIVERIES, OBSERVATIONS, QUESTIONS
 from metaapps.filibuster.serving import Serving
 from metaapps.filibuster.wire import MAX_REPORT, decode_observations, decode_report
 
 HOST: Final = "127.0.0.1"
 _BRIEFLY: Final = 0.05
+_QUIET: Final = 0.2
+_MOST_QUIET: Final = 10
 _DIGITS: Final = len(str(MAX_REPORT))
 _ANSWER_WITHIN: Final = 2.0
 """Who asks waits so many seconds for what is known to be under way."""
@@ -44,6 +48,7 @@ class Inbox:
         self._changed = Condition()
         self._observations: dict[bytes, list[Observation]] = defaultdict(list)
         self._arrivals: Counter[str] = Counter()
+        self._deliveries: Counter[tuple[str, str]] = Counter()
         self._position = 0
         self._under_way: dict[bytes, int] = {}
         self._came: set[bytes] = set()
@@ -71,6 +76,13 @@ class Inbox:
             self._arrivals[operation] += 1
             return {"position": self._next(), "occurrence": self._arrivals[operation]}
 
+    def deliver(self, message: str, taker: str, least: int) -> Mapping[str, int]:
+        """Count a delivery of a message to one of its takers, who knows it to be at least that."""
+        with self._changed:
+            number = max(self._deliveries[message, taker] + 1, least)
+            self._deliveries[message, taker] = number
+            return {"number": number}
+
     def place(self) -> int:
         """Return the position of something else that happens directly within the test."""
         with self._changed:
@@ -94,26 +106,49 @@ class Inbox:
                 self._note(asked)
             return answer
 
-    def settle(
-        self, within: float, endless: Collection[bytes] = frozenset()
-    ) -> tuple[Observation, ...]:
+    def settle(self, within: float, expected: Expected = NOTHING) -> tuple[Observation, ...]:
         """Return all observations, once each announced call and each known branch has ended.
 
         What is known to be under way has come by then, too.
 
-        That is waited for, but no longer than `within` seconds, and only briefly for branches
-        that are known by their index to be endless.
+        That is waited for, but no longer than `within` seconds, and only briefly for what earlier
+        executions did not see end. The seconds by which messages were delayed on purpose come on
+        top. Where it's not known who takes a message, others are given a moment.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._settled(endless), within)
+            self._wait(lambda: self._settled(expected), within)
+            if expected.is_unsure(self._known()):
+                self._wait_for_quiet(min(within, _QUIET))
+                self._wait(lambda: self._settled(expected), within)
             self._changed.wait_for(self._settled, min(within, _BRIEFLY))
-            return tuple(self._all())
+            return self._known()
 
-    def _settled(self, endless: Collection[bytes] = frozenset()) -> bool:
-        if not self._told():
-            return False
-        waited_for = open_branches(tuple(self._all()))
-        return not any(branch.index not in endless for branch in waited_for)
+    def _wait(self, until: Callable[[], bool], within: float) -> None:
+        began = time.monotonic()
+        while not until():
+            left = began + within + self._delayed() - time.monotonic()
+            if left <= 0 or not self._changed.wait(left):
+                return
+
+    def _wait_for_quiet(self, seconds: float) -> None:
+        """Wait until nothing was heard for so long; not for ever."""
+        until = time.monotonic() + _MOST_QUIET * seconds
+        while self._changed.wait(seconds) and time.monotonic() < until:
+            pass
+
+    def _delayed(self) -> float:
+        """Return by how many seconds messages were delayed, which are really waited for."""
+        return sum(
+            seen.injected.seconds or 0.0
+            for seen in self._all()
+            if seen.role is Role.BRANCH and seen.injected is not None
+        )
+
+    def _settled(self, expected: Expected = NOTHING) -> bool:
+        return self._told() and expected.is_settled(self._known())
+
+    def _known(self) -> tuple[Observation, ...]:
+        return tuple(self._all())
 
     def _told(self) -> bool:
         """Say whether all that was announced has come."""
@@ -202,6 +237,8 @@ class Coordinator(Serving):
                 return self._observed(body)
             if path == ARRIVALS:
                 return self._arrived(json.loads(body))
+            if path == DELIVERIES:
+                return self._delivered(json.loads(body))
             if path == QUESTIONS:
                 return self._asked(json.loads(body))
         except (ValueError, TypeError, AttributeError, RecursionError):
@@ -225,6 +262,13 @@ class Coordinator(Serving):
     def _arrived(self, asked: Mapping[str, Any]) -> Answer:
         inbox = self._inbox(asked.get("execution"))
         return (404, None) if inbox is None else (200, inbox.arrive(str(asked.get("operation"))))
+
+    def _delivered(self, asked: Mapping[str, Any]) -> Answer:
+        inbox = self._inbox(asked.get("execution"))
+        if inbox is None:
+            return 404, None
+        message, taker = str(asked.get("message")), str(asked.get("taker"))
+        return 200, inbox.deliver(message, taker, int(asked.get("least", 1)))
 
     def _asked(self, asked: Mapping[str, Any]) -> Answer:
         inbox = self._inbox(asked.get("execution"))

@@ -11,7 +11,7 @@ import re
 from hashlib import blake2b
 from typing import Final
 
-from baggage.boundary import CallSite
+from baggage.boundary import UNKNOWN_SITE, CallSite
 from baggage.boundary.value import value
 
 DIGEST_SIZE: Final = 16
@@ -25,6 +25,11 @@ TEST: Final = "test"
 # A path segment that names one random object would make every run's index another.
 _VOLATILE = re.compile(
     r"(?<=/)(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,})(?=/|$)"
+)
+# Queues for one reply alone have such names, of their own making or by their server.
+_TRANSIENT = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}"
+    r"|(?<=amq\.gen-)[\w-]{22})(?![0-9A-Za-z])"
 )
 
 
@@ -81,6 +86,8 @@ class BranchFrame:
     function: str = ""
 
     def __str__(self) -> str:
+        if self.operation and self.module == UNKNOWN_SITE.module:
+            return f"branch {self.operation} #{self.number}"
         place = f"{self.module}.{self.function} {self.operation} " if self.operation else ""
         return f"branch {place}#{self.number}"
 
@@ -89,7 +96,7 @@ def branch_frame(source: str, site: CallSite, operation: str, number: int) -> Br
     """Return the frame of a branch; the functional test's own are but numbers, like its calls."""
     if source == TEST or not operation:
         return BranchFrame(number)
-    return BranchFrame(number, operation, site.module, site.function)
+    return BranchFrame(number, stable_destination(operation), site.module, site.function)
 
 
 Frame = CallFrame | BranchFrame
@@ -98,6 +105,11 @@ Frame = CallFrame | BranchFrame
 def stable_operation(operation: str) -> str:
     """Return an operation with identifiers that differ in every run replaced by `{id}`."""
     return _VOLATILE.sub("{id}", operation)
+
+
+def stable_destination(name: str) -> str:
+    """Return a queue's or topic's name with what differs in every run replaced by `{id}`."""
+    return _TRANSIENT.sub("{id}", name)
 
 
 def child(parent: bytes, frame: Frame) -> bytes:

@@ -1,19 +1,20 @@
 """Messages under orders: a message is a branch, from where it is put to its consumer's end.
 
+How one is put is the same everywhere; here is also how one is taken within the process. One that
+came by a broker is `brokered`'s.
+
 One that is handed over twice on purpose is two branches within the message's own, so that the calls
 of its two consumers have names of their own.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import replace
-from threading import Lock
-from typing import Final
 
 from baggage.boundary import PROCEED, Call, FaultKind, Flow, Inject, Outcome, Proceed, Raised
 from baggage.context import Branch
 from metaapps.filibuster import index, latency
+from metaapps.filibuster.brokered import Deliveries
 from metaapps.filibuster.flows import branched, ended, lineage_of, take, tell
 from metaapps.filibuster.index import BranchFrame
 from metaapps.filibuster.lineage import Progress, Step
@@ -21,30 +22,6 @@ from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import LINEAGE, Orders
 from metaapps.filibuster.plan import PlannedFault
 from metaapps.filibuster.wire import encode_lineage
-
-_REMEMBERED: Final = 1024
-
-
-class Deliveries:
-    """How often each message was taken that is handed over twice on purpose; the last ones.
-
-    By execution and index. Safe in any thread.
-    """
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self._lock = Lock()
-        self._taken: OrderedDict[tuple[str, bytes], int] = OrderedDict()
-
-    def next(self, execution: str, message: bytes) -> int:
-        """Return which delivery of a message this is, from 1."""
-        key = execution, message
-        with self._lock:
-            number = self._taken[key] = self._taken.get(key, 0) + 1
-            self._taken.move_to_end(key)
-            if len(self._taken) > _REMEMBERED:
-                self._taken.popitem(last=False)
-            return number
 
 
 def putting(call: Call, orders: Orders, progress: Progress, running: Branch) -> Flow:
@@ -74,7 +51,7 @@ def _tell_ends(
     lost = injected is not None and injected.kind is FaultKind.DROP
     if lost or isinstance(outcome, Raised):
         tell(running, ended(step.index))
-    elif planned.fault.kind is FaultKind.DUPLICATE:
+    elif planned.fault.kind is FaultKind.DUPLICATE and not call.brokered:
         # The message's branch holds nothing but those of its deliveries.
         tell(running, ended(step.index))
         for number in (1, 2) if injected is not None else (1,):

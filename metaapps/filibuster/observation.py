@@ -5,13 +5,14 @@ Plain values, without their encoding (`wire`) and without conclusions (`reduce`,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from baggage.boundary import UNKNOWN_SITE, CallSite, Fault
+from baggage.boundary import UNKNOWN_SITE, CallSite, Fault, FaultKind
 from baggage.boundary.value import value
 from metaapps.filibuster.index import Frame, branch_frame, call_frame
 from metaapps.filibuster.plan import Plan
@@ -31,7 +32,10 @@ class Role(Enum):
     BRANCH = "branch"
     ASK = "ask"
     END = "end"
-    """A branch ended: so nothing more is to be heard of it. Its index is the branch's."""
+    """A branch ended: so nothing more is to be heard of it. Its index is the branch's.
+
+    So is its parent, but for a delivery, which has the message's: then the message has ended too,
+    unless it is not `ok` and goes back to its broker, to be delivered again."""
     SERVING = "serving"
     """A call's answer left before the service was done with it; an END follows. Its index is the
     call's."""
@@ -147,9 +151,22 @@ class Execution:
 
 
 def open_branches(seen: Collection[Observation]) -> tuple[Observation, ...]:
-    """Return the branches that were seen to start, and not to end; calls that are served too."""
-    ended = {one.index for one in seen if one.role is Role.END}
-    return tuple(one for one in seen if one.role in _ENDING and one.index not in ended)
+    """Return the branches that were seen to start, and not to end; calls that are served too.
+
+    A message has ended when its deliveries have, as many as are known to come.
+    """
+    ends = [one for one in seen if one.role is Role.END]
+    ended = {one.index for one in ends}
+    delivered = Counter(parent for parent, _ in {(one.parent, one.index) for one in ends})
+    back = Counter(parent for parent, _ in {(one.parent, one.index) for one in ends if not one.ok})
+
+    def is_open(one: Observation) -> bool:
+        if one.index in ended:
+            return False
+        twice = one.injected is not None and one.injected.kind is FaultKind.DUPLICATE
+        return delivered[one.index] < 1 + twice + back[one.index]
+
+    return tuple(one for one in seen if one.role in _ENDING and is_open(one))
 
 
 _ENDING: Final = frozenset({Role.BRANCH, Role.SERVING})

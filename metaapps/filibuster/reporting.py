@@ -23,6 +23,7 @@ _log = logging.getLogger("metaapps.filibuster")
 _TIMEOUT: Final = 5.0
 OBSERVATIONS: Final = "/observations"
 ARRIVALS: Final = "/arrivals"
+DELIVERIES: Final = "/deliveries"
 QUESTIONS: Final = "/fault-injected"
 
 
@@ -48,6 +49,16 @@ def arrive(orders: Orders, call: Call) -> Step | None:
     name = index.child(ROOT.index, frame)
     clock = {ROOT.process: position + 1}
     return Step(name, ROOT.index, position, frame, clock, {}, Lineage(name, clock=clock))
+
+
+def delivery(orders: Orders, message: bytes, taker: str, least: int) -> int | None:
+    """Ask which delivery of a message this is to its taker, from `least` on; None for no answer.
+
+    Processes that take from one broker know nothing of one another.
+    """
+    asked = _json(execution=orders.execution, message=message.hex(), taker=taker, least=least)
+    answer = _ask(orders, DELIVERIES, asked)
+    return int(answer.get("number", least)) if isinstance(answer, dict) else None
 
 
 def was_injected(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from metaapps.filibuster.ambiguity import ambiguous_groups
+from metaapps.filibuster.deliveries import is_delivery
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.index import ROOT, Frame
 from metaapps.filibuster.observation import EVENTS, Observation, Role
@@ -212,6 +213,12 @@ def _groups(doubled: Sequence[Observation]) -> Iterator[Sequence[Observation]]:
 def _ambiguity(group: Sequence[Observation]) -> Finding:
     """Return what is told of events that can't be told apart."""
     first = group[0]
+    if is_delivery(first):
+        text = (
+            f"several deliveries of one message, taken by {first.operation}, can't be told apart: "
+            "what is done in them is not failed; let the broker count, or one process take them"
+        )
+        return Finding(FindingKind.AMBIGUOUS, first.index, text)
     if first.role is Role.CALL:
         told = f"{len(group)} calls {describe(replace(first, occurrence=1))}"
     else:

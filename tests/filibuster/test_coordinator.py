@@ -16,6 +16,7 @@ import pytest
 from baggage.boundary import Call, CallSite, Fault, FaultKind, Kind
 from metaapps.filibuster import reporting
 from metaapps.filibuster.coordinator import HOST, Coordinator
+from metaapps.filibuster.deliveries import Expected
 from metaapps.filibuster.index import ROOT, CallFrame, child
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import Orders, sign
@@ -157,7 +158,7 @@ def test_a_branch_is_waited_for_until_it_ends(coordinator: Coordinator, orders: 
 def test_a_branch_that_is_known_to_be_endless_is_not_waited_for(coordinator: Coordinator) -> None:
     inbox = coordinator.open("e")
     inbox.put((branch(Role.BRANCH),))
-    assert inbox.settle(600, endless={b"b" * 16}) == (branch(Role.BRANCH),)
+    assert inbox.settle(600, Expected(frozenset({b"b" * 16}))) == (branch(Role.BRANCH),)
 
 
 def test_a_fault_counts_as_injected_once_it_was_hit(

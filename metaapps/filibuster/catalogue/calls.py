@@ -31,7 +31,8 @@ class Calls:
     """Calls from `source` to `target`, of any `operation` where that is "".
 
     In each, "*" stands for any text. An operation may go without its method ("/items/*"). A message
-    is a call of its library ("queue"), by its channel's name as operation.
+    is a call of its library ("queue"), by its channel's name as operation; also of that channel by
+    itself, and of the service that took it, if one alone did.
     """
 
     source: str = "*"
@@ -47,7 +48,7 @@ class Calls:
         operation = seen.operation
         return (
             matches(self.source, seen.source or TEST)
-            and matches(self.target, callee(seen))
+            and any(matches(self.target, name) for name in callees(seen))
             and (
                 not self.operation
                 or matches(self.operation, operation)
@@ -59,6 +60,13 @@ class Calls:
 def callee(seen: Observation) -> str:
     """Return how whoever is called is named: a service, or the library of a message."""
     return seen.library if is_message(seen) else seen.target
+
+
+def callees(seen: Observation) -> tuple[str, ...]:
+    """Return all names for whoever is called."""
+    if not is_message(seen):
+        return (seen.target,)
+    return (seen.library, seen.operation, *([seen.target] if seen.target else []))
 
 
 def is_message(seen: Observation) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from baggage.boundary import Fault, FaultKind
-from metaapps.filibuster.catalogue.calls import Calls, begins_after, callee, is_message
+from metaapps.filibuster.catalogue.calls import Calls, begins_after, callees, is_message
 from metaapps.filibuster.catalogue.expression import Expression, ExpressionError
 from metaapps.filibuster.catalogue.rule import Rule
 from metaapps.filibuster.observation import Observation, Role
@@ -61,7 +61,7 @@ class Entry:
             self.restriction == TIMEOUT_SET and observation.timeout is not None
         ):
             return False
-        if self.services is not None and not self.services.match(callee(observation)):
+        if self.services is not None and not any(map(self.services.match, callees(observation))):
             return False
         if not any(self.calls.match(name) for name in _spellings(observation)):
             return False
@@ -104,10 +104,23 @@ def _befalls(fault: Fault, seen: Observation) -> bool:
     """Say whether a fault of this kind is one of calls, or of messages, as what was seen is."""
     if seen.role is Role.CALL:
         return fault.kind not in _OF_MESSAGES
-    return is_message(seen) and fault.kind in (*_OF_MESSAGES, FaultKind.DELAY)
+    if not is_message(seen) or fault.late:
+        return False
+    kinds = _OF_QUEUES if seen.library in _QUEUES else _OF_BROKERS
+    return fault.kind in kinds
 
 
 _OF_MESSAGES: Final = (FaultKind.DROP, FaultKind.DUPLICATE)
+_OF_QUEUES: Final = (*_OF_MESSAGES, FaultKind.DELAY)
+_OF_BROKERS: Final = (
+    *_OF_QUEUES,
+    FaultKind.REFUSED,
+    FaultKind.TIMEOUT,
+    FaultKind.RESET,
+    FaultKind.RAISE,
+)
+_QUEUES: Final = frozenset({"queue", "asyncio.queues", "multiprocessing.queues"})
+"""The libraries whose messages go by no broker, who could fail to answer."""
 
 
 def _spellings(observation: Observation) -> tuple[str, ...]:
@@ -199,6 +212,7 @@ class Catalogue:
 
 
 _HTTP: Final = re.compile(r"(requests|aiohttp|httpx2?|urllib3|http\.client)\.")
+_BROKERS: Final = re.compile(r"(celery|pika|redis|aiokafka)\.")
 _GRPC: Final = re.compile(r"grpc\.")
 
 HTTP_ENTRIES: Final = (
@@ -214,10 +228,12 @@ DEFAULT: Final = Catalogue(
     (
         *HTTP_ENTRIES,
         *(Entry(_GRPC, Fault(FaultKind.STATUS, status=GRPC_CODES.index(code))) for code in _CODES),
+        Entry(_BROKERS, Fault(FaultKind.REFUSED)),
     )
 )
-"""What is tried where no file says otherwise: `HTTP_ENTRIES`, and gRPC's usual errors.
+"""What is tried where no file says otherwise: `HTTP_ENTRIES`, gRPC's usual errors, brokers gone.
 
-Nothing befalls messages: a queue in a process loses none and hands none over twice, and what a
-broker may do depends on which it is.
+Any broker may be out of a publisher's reach. Else nothing befalls messages: a queue in a process
+loses none and hands none over twice, and what a broker may do depends on which it is, and on how it
+is used.
 """

@@ -13,6 +13,7 @@ from rich.tree import Tree as Picture
 
 from baggage.boundary import UNKNOWN_SITE, Fault, FaultKind
 from metaapps.filibuster.catalogue import callee, is_message
+from metaapps.filibuster.deliveries import is_delivery
 from metaapps.filibuster.index import ROOT, TEST
 from metaapps.filibuster.latency import simulated
 from metaapps.filibuster.observation import Execution, Observation, Role
@@ -91,6 +92,9 @@ def _is_idle(event: Observation, tree: Tree) -> bool:
 def _text(event: Observation) -> str:
     if is_message(event):
         return _message(event)
+    if is_delivery(event):
+        again = f", delivery {event.occurrence}" if event.occurrence > 1 else ""
+        return f"[dim]taken by {escape(event.operation)}{again}[/]"
     if event.role is Role.BRANCH:
         return f"[dim]branch {event.occurrence}{escape(_site(event))}[/]"
     if event.role is Role.ASK:

@@ -20,6 +20,7 @@ from metaapps.filibuster.cli.functional import FunctionalTestError, Verdict
 from metaapps.filibuster.cli.standing import Standing
 from metaapps.filibuster.coordinator import Coordinator, Inbox
 from metaapps.filibuster.coverage.recording import Recording
+from metaapps.filibuster.deliveries import Patience, placed
 from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.lineage import ROOT
@@ -99,8 +100,7 @@ class Runner:
         self._say = say
         self._gate = Gate()
         self._lock = Lock()
-        # The branches that did not end in time once; nobody waits for them as long again.
-        self._endless: set[bytes] = set()
+        self._patience = Patience()
         self._died = 0
 
     @property
@@ -207,11 +207,8 @@ class Runner:
     def _heard(self, inbox: Inbox, verdict: Verdict) -> tuple[Observation, ...]:
         """Return all that was told of an execution."""
         inbox.put(decode_observations(verdict.seen))
-        with self._lock:
-            endless = frozenset(self._endless)
-        heard = inbox.settle(_SETTLE_WITHIN, endless)
-        with self._lock:
-            self._endless.update(branch.index for branch in open_branches(heard))
+        heard = placed(inbox.settle(_SETTLE_WITHIN, self._patience.expected))
+        self._patience.learn(heard)
         return heard
 
     def _header(self, execution: str, plan: Plan) -> str:

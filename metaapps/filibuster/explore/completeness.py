@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from enum import Enum
 from typing import Final
 
+from metaapps.filibuster.deliveries import is_delivery
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role
@@ -109,12 +110,8 @@ _SAID: Final = {
 def unseen(execution: Execution) -> Iterator[Finding]:
     """Yield what an execution could not show."""
     for started in execution.unfinished:
-        who = f"a branch that {started.source} started at {started.site}"
-        if started.role is Role.CALL:
-            who = f"what was asked for by {describe(started)}"
-        elif started.role is Role.SERVING:
-            who = f"what {started.source} answers to {started.operation}"
-        yield Finding(FindingKind.UNSEEN, started.index, f"{who} did not end in time")
+        text = f"{_unfinished(started, execution)} did not end in time"
+        yield Finding(FindingKind.UNSEEN, started.index, text)
     if execution.lost:
         text = f"{execution.lost} observations were said to be under way, and did not come in time"
         yield Finding(FindingKind.LOST, ROOT, text)
@@ -123,3 +120,29 @@ def unseen(execution: Execution) -> Iterator[Finding]:
         if is_unseen(call, within):
             text = f"{describe(call)} raised {call.raised} by itself: its callee's part isn't known"
             yield Finding(FindingKind.UNSEEN, call.index, text)
+
+
+def _unfinished(started: Observation, execution: Execution) -> str:
+    """Return for people what did not end."""
+    if started.role is Role.CALL:
+        return f"what was asked for by {describe(started)}"
+    if started.role is Role.SERVING:
+        return f"what {started.source} answers to {started.operation}"
+    known = {one.index: one for one in execution.observations}
+    if is_delivery(started):
+        message = known.get(started.parent, started)
+        return f"what {started.source} does with {_message(message)}"
+    if not started.method:
+        return f"a branch that {started.source} started at {started.site}"
+    taken = [one for one in execution.observations if one.parent == started.index]
+    if not taken:
+        return f"{_message(started)} was taken by nobody who is heard of, and"
+    last = max(one.occurrence for one in taken)
+    return f"{_message(started)}, delivered {last} times,"
+
+
+def _message(message: Observation) -> str:
+    return (
+        f"the message to {message.operation} ({message.library}) that {message.source} put at "
+        + str(message.site)
+    )
