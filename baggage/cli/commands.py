@@ -1,7 +1,8 @@
 """The `baggage` command: a group, with a function for each command in it.
 
 Belongs here: options, help, and what ends a command. Does not: what is found in the bytes
-(`decoded`), how that is laid out (`text`), and how a program is instrumented (`run`).
+(`decoded`), how that is laid out (`text`), how a program is instrumented (`run`), and what there is
+to say about a machine (`baggage.doctor`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from baggage.boundary import Policy
 from baggage.boundary.settings import environment
 from baggage.cli import run as running
 from baggage.cli.decoded import decode_message
+from baggage.cli.progress import Progress
 from baggage.cli.source import Refusal, given
 from baggage.cli.text import lines
+from baggage.runtime.discovery import instrumentations
+from baggage.runtime.runtime import UnknownLibrary, known_only
 from baggage.runtime.settings import read_settings
 
 _BUDGET = Policy().budget
@@ -34,6 +38,7 @@ def main() -> None:
 
     \b
     Example:
+      baggage doctor
       baggage run -- python app.py
       baggage decode "$BAGGAGE"
       curl -sv http://127.0.0.1:8000/ 2>&1 | baggage decode -
@@ -121,3 +126,61 @@ def run(
     except running.Refusal as refusal:
         click.echo(f"baggage: {refusal}", err=True)
         sys.exit(refusal.code)
+
+
+@main.command()
+@click.argument("libraries", metavar="[LIBRARY]...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--verbose", "-v", is_flag=True, help="Print what was raised in tests that failed.")
+@click.option("--no-self-test", is_flag=True, help="Only look: cross no boundary.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds that each self-test may take.",
+)
+@click.option("--redis-url", default="", metavar="URL", help="A Redis to try, not one of our own.")
+@click.option("--amqp-url", default="", metavar="URL", help="A RabbitMQ to try; there's no other.")
+@click.option(
+    "--kafka", default="", metavar="HOST:PORT", help="A Kafka to try, not librdkafka's mock."
+)
+def doctor(
+    libraries: tuple[str, ...],
+    as_json: bool,
+    verbose: bool,
+    no_self_test: bool,
+    timeout: float,
+    redis_url: str,
+    amqp_url: str,
+    kafka: str,
+) -> None:
+    """Say which libraries are found and supported, what is active, and whether it works.
+
+    For each library that is found, or each one named, a real call, thread, task or message crosses
+    its boundary on this machine, in a process of its own: what was packed before has to arrive
+    there, and what is packed there to come home. A broker that is named gets one message, in a
+    queue that is removed again. Exit code 0: healthy; 1: something is lost, or a version is not
+    supported, or a meta-application can't be had; 2: there is no such library.
+
+    \b
+    Example:
+      baggage doctor
+      baggage doctor --verbose requests flask
+      baggage run -- baggage doctor --json | jq .healthy
+    """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
+    import baggage.doctor as examining  # here: it takes longer than the other commands
+
+    try:
+        known_only(libraries, instrumentations())
+    except UnknownLibrary as unknown:
+        raise _Refused(str(unknown)) from unknown
+    peers = examining.Peers(redis_url, amqp_url, kafka)
+    said = Progress()
+    report = examining.examine(libraries, peers, said, timeout, trying=not no_self_test)
+    said.over()
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2))
+    else:
+        click.echo("\n".join(examining.lines(report, verbose=verbose)))
+    sys.exit(0 if report.healthy else 1)

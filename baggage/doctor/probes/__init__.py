@@ -1,0 +1,1 @@
+"""The self-tests: how each library's boundary is crossed on this machine."""

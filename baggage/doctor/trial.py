@@ -1,0 +1,83 @@
+"""A self-test, as it is run and told: in a process of its own, so that nothing can come of it.
+
+`python -m baggage.doctor.trial` is that process: it tries one library, and writes what came of it
+into a file.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+
+from baggage.doctor.probes.probe import NotTried, Peers, Probe, lost
+from baggage.doctor.probes.table import PROBES
+from baggage.runtime import PROCESS, discovery
+
+
+class Result(StrEnum):
+    """What came of a self-test."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_TRIED = "not tried"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of one self-test: `reason` in one line, unless it passed, and more in `details`."""
+
+    result: Result
+    reason: str = ""
+    details: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return all of it."""
+        return asdict(self)
+
+
+def probe_of(library: str) -> Probe | None:
+    """Return a library's self-test: ours, or what another's instrumentation calls `PROBE`."""
+    module = discovery.instrumentations()[library]
+    ours = PROBES.get(library)
+    if ours is not None and module.startswith("baggage.instrumentation."):
+        return ours
+    brought = getattr(import_module(module), "PROBE", None)
+    return brought if isinstance(brought, Probe) else ours
+
+
+def attempt(library: str, peers: Peers) -> Trial:
+    """Try a library's boundary, here; whatever goes wrong is told."""
+    try:
+        probe = probe_of(library)
+        if probe is None:
+            return Trial(Result.NOT_TRIED, "its instrumentation brings no self-test")
+        PROCESS.instrument(library, *probe.also)
+        reason = lost(probe, peers, uuid.uuid4().hex)
+    except NotTried as refusal:
+        return Trial(Result.NOT_TRIED, str(refusal))
+    except BaseException as error:  # noqa: BLE001 - it's what this process is for
+        return Trial(Result.FAILED, _in_a_line(error), traceback.format_exc())
+    return Trial(Result.FAILED, reason) if reason else Trial(Result.PASSED)
+
+
+def _in_a_line(error: BaseException) -> str:
+    told = " ".join(str(error).split())
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Try a library, and write what came of it as JSON: arguments are the file, it, and peers."""
+    file, library, *peers = arguments
+    trial = attempt(library, Peers(*peers))
+    Path(file).write_text(json.dumps(trial.to_json()), "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
