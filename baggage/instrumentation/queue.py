@@ -25,8 +25,9 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     queues.wrap(queue.Queue, put=queues.put, get=queues.get)
 
 
-# anyio's threads run each function in the context that it was given with it.
-_KEEPERS: Final = frozenset({"anyio", "urllib3"})
+# anyio's threads run each function in the context that it was given with it; the others keep
+# connections.
+_KEEPERS: Final = frozenset({"anyio", "kombu", "redis", "urllib3"})
 _STORAGE: Final = Storage(lambda lying: lying._qsize(), lambda lying: lying.queue)
 _ADAPTER: Final = QueueAdapter(
     "queue",

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import anyio
 import anyio.to_thread
+import kombu
 import pytest
 import urllib3
 
@@ -309,6 +310,16 @@ class TestMore(Threads):
             assert recorder.begun == []
             assert pools.request("GET", origin.url).status == 200
             assert branch() is None
+
+    def test_a_pool_of_a_broker_s_connections_is_none_of_ours(self) -> None:
+        recorder = self.recorded(Kind.PRODUCER, Kind.CONSUMER)
+        pool: Any = kombu.Connection("memory://").Pool(2)  # type: ignore[no-untyped-call]
+        with self.request("a"):
+            for _ in range(2):
+                with pool.acquire():
+                    assert unpack("tenant") == ("a",)
+        pool.force_close_all()
+        assert recorder.begun == []
 
     def test_what_a_thread_does_for_a_task_is_a_part_of_it(self) -> None:
         recorder = self.recorded(Kind.PRODUCER, Kind.CONSUMER)
