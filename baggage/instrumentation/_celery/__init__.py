@@ -1,0 +1,1 @@
+"""What the instrumentation of Celery is made of."""

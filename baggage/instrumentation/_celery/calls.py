@@ -1,0 +1,113 @@
+"""What is told of tasks, as they are sent and as they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import kombu
+from celery import Celery
+from celery.app.task import Context
+from celery.utils.saferepr import saferepr
+from kombu.utils import json
+
+from baggage.boundary import Call, Endpoint, Facts, Fault, Kind, PlainFacts, Tellers
+from baggage.instrumentation._celery.faults import enact
+from baggage.instrumentation._celery.messages import LIBRARY, Sending, Taken
+from baggage.instrumentation._http import digest
+
+# They ship half of their types.
+_Connection: Final[Any] = vars(kombu)["Connection"]
+_json: Final[Any] = json
+
+
+@lru_cache(maxsize=64)
+def _endpoint(url: str) -> Endpoint:
+    told = _Connection(url).info()
+    return Endpoint(str(told["hostname"] or ""), int(told["port"] or 0))
+
+
+def _broker(app: Celery, url: object) -> Endpoint:
+    url = url or app.conf.broker_url
+    if isinstance(url, list | tuple):
+        url = url[0]
+    return _endpoint(str(url or "amqp://"))
+
+
+def _arguments(args: Any, kwargs: Any) -> Mapping[str, object]:
+    return {"args": saferepr(tuple(args or ())), "kwargs": saferepr(dict(kwargs or {}))}
+
+
+def _payload(args: Any, kwargs: Any) -> bytes:
+    """Return a digest of what a task is called with; raises TypeError for what JSON can't say."""
+    said: str = _json.dumps([list(args or ()), dict(kwargs or {})], sort_keys=True)
+    return digest(said.encode())
+
+
+def _delivered(taken: Taken) -> int:
+    """Return how often a message came; where a broker says but that it came before, that's 2."""
+    counted = taken.request.get("x-delivery-count")  # by RabbitMQ's quorum queues
+    if isinstance(counted, int):
+        return counted + 1
+    told = taken.request.get("delivery_info") or {}
+    return 0 if "redelivered" not in told else 2 if told["redelivered"] else 1
+
+
+_OWN: Final = frozenset({*vars(Context), "lang", "task", "argsrepr", "kwargsrepr"})
+
+
+def _arrived(taken: Taken) -> Mapping[str, str]:
+    """Return the headers that are not Celery's own."""
+    given = {**(taken.request.get("headers") or {}), **taken.request}
+    told = ((name, value) for name, value in given.items() if name not in _OWN)
+    return {str(name).lower(): value for name, value in told if isinstance(value, str)}
+
+
+_SENT: Final[Tellers] = {
+    "method": lambda _: "apply_async",
+    "arguments": lambda asked: _arguments(asked.told.get("args"), asked.told.get("kwargs")),
+    "endpoint": lambda asked: _broker(asked.app, asked.app.conf.broker_write_url),
+    "payload": lambda asked: _payload(asked.told.get("args"), asked.told.get("kwargs")),
+}
+_TAKEN: Final[Tellers] = {
+    "method": lambda _: "process",
+    "arguments": lambda taken: _arguments(taken.args, taken.kwargs),
+    "endpoint": lambda taken: _broker(taken.app, taken.app.conf.broker_read_url),
+    "payload": lambda taken: _payload(taken.args, taken.kwargs),
+    "arrived": _arrived,
+    "delivery": _delivered,
+}
+
+
+class _Adapter:
+    library = LIBRARY
+    packages = frozenset({"celery", "kombu", "billiard", "amqp", "vine"})
+    below: frozenset[str] = frozenset()
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+
+    def describe(self, request: Sending | Taken) -> Call:
+        if isinstance(request, Sending):
+            return Call.told(self.kind, LIBRARY, str(request.told["name"]), request, _SENT)
+        return Call.told(self.kind, LIBRARY, request.name, request, _TAKEN)
+
+    def request_carrier(self, request: Sending | Taken) -> Sending | Taken:
+        return request
+
+    def response_carrier(self, response: object) -> None:
+        """Carry nothing: what comes back is stored with the result."""
+
+    def facts(self, response: object) -> Facts:
+        return PlainFacts()
+
+    def answer(self, error: BaseException) -> None:
+        """Say nothing: no broker answers by an exception."""
+
+    def enact(self, fault: Fault, request: Sending | Taken, response: object = None) -> Any:
+        return enact(fault, request)
+
+
+PRODUCING: Final = _Adapter(Kind.PRODUCER)
+CONSUMING: Final = _Adapter(Kind.CONSUMER)

@@ -1,0 +1,195 @@
+"""Tasks of a Celery application, for a worker process and for those who call it.
+
+Where its broker is says the environment: nobody but the worker reads it there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from subprocess import PIPE, STDOUT, Popen
+from threading import Thread
+from typing import Any, Final
+
+from celery import Celery, Task
+from celery.exceptions import Ignore, Reject
+
+import baggage
+from baggage.boundary import Raised
+from baggage.context import branch, pack, unpack
+from baggage.testing.apps import Recorder
+from tests.brokers import unique
+
+IN_WORKER: Final = "BAGGAGE_TEST_CELERY_QUEUE"
+PATIENCE: Final = 30
+app = Celery("tests.instrumentation.celery_tasks", set_as_current=False)
+app.conf.update(
+    broker_connection_retry_on_startup=True,
+    worker_enable_remote_control=False,
+    task_create_missing_queues=True,
+    redis_socket_timeout=PATIENCE,
+    result_expires=600,
+)
+recorder = Recorder()
+
+
+def task(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Make a task of a function."""
+    return app.task(**options)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a broker is, where results are stored, and the queue that is this test's own."""
+
+    broker: str
+    backend: str
+    queue: str
+
+    def configure(self) -> None:
+        """Have the application in this process use it, whatever it used before."""
+        app.conf.update(
+            broker_url=self.broker, result_backend=self.backend, task_default_queue=self.queue
+        )
+
+
+@contextmanager
+def serving(site: Site, *options: str) -> Iterator[Site]:
+    """Run a worker, in a process of its own, until the block ends."""
+    command = [sys.executable, "-m", "celery", "-A", __name__, "worker", "-l", "info"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    environment = {**os.environ, IN_WORKER: f"{site.broker} {site.backend} {site.queue}"}
+    worker = Popen(
+        [*command, *quiet, "-n", unique("worker"), *options],
+        env=environment,
+        stdout=PIPE,
+        stderr=STDOUT,
+        text=True,
+    )
+    assert worker.stdout is not None
+    said: list[str] = []
+    for line in worker.stdout:
+        said.append(line)
+        if " ready." in line:
+            break
+    else:
+        raise AssertionError("".join(said))
+    drain = Thread(target=lambda: said.extend(worker.stdout or ()))
+    drain.start()
+    try:
+        yield site
+    finally:
+        worker.terminate()
+        worker.wait(PATIENCE)
+        drain.join()
+        worker.stdout.close()
+        # pytest shows it where a test failed.
+        sys.stdout.write("".join(said))
+
+
+@task()
+def tenants() -> list[Any]:
+    return list(unpack("tenant"))
+
+
+@task()
+def step(name: str, before: object = None) -> list[Any]:
+    """Pack a name, after telling which others are known."""
+    known = sorted(map(str, unpack("steps")))
+    pack("steps", name)
+    return known
+
+
+@task()
+def after(before: object, name: str) -> list[Any]:
+    """Do as `step`, after another task's result."""
+    return step.run(name)  # type: ignore[no-any-return]
+
+
+@task()
+def idle(before: object = None) -> None:
+    """Pack nothing."""
+
+
+@task(ignore_result=True)
+def unheard(name: str) -> None:
+    pack("steps", name)
+
+
+@task()
+def failing(name: str) -> None:
+    pack("steps", name)
+    raise KeyError(name)
+
+
+@task(bind=True, max_retries=3)
+def retried(self: Task, times: int) -> list[Any]:
+    """Fail so often, each time with a name packed; then return what is known."""
+    if self.request.retries < times:
+        pack("steps", f"try {self.request.retries}")
+        raise self.retry(countdown=0, exc=KeyError(times))
+    return sorted(map(str, unpack("steps")))
+
+
+@task(bind=True)
+def headers(self: Task) -> dict[str, Any]:
+    """Return the headers that a task can see."""
+    return dict(self.request.headers or {})
+
+
+@task()
+def ended() -> list[str]:
+    """Return how the tasks before ended in this process, for whoever follows them."""
+    told = [
+        crossed.outcome.name if isinstance(crossed.outcome, Raised) else "returned"
+        for crossed in recorder.ended
+        if crossed.call.kind.value == "consumer"
+    ]
+    recorder.ended.clear()
+    return told
+
+
+@task()
+def called() -> dict[str, Any]:
+    """Return what flows are told of the task that runs."""
+    call = [each.call for each in recorder.begun if each.call.kind.value == "consumer"][-1]
+    return {
+        "operation": call.operation,
+        "method": call.method,
+        "source": call.source,
+        "delivery": call.delivery,
+        "endpoint": str(call.endpoint),
+        "arrived": dict(call.arrived),
+    }
+
+
+@task()
+def ignored() -> None:
+    raise Ignore
+
+
+@task(acks_late=True)
+def rejected() -> None:
+    raise Reject("no", requeue=False)
+
+
+@task()
+def open_branch() -> bool:
+    """Say whether anything is current that nobody packed for this task."""
+    running = branch()
+    return running is None or bool(running.baggage.unpack("steps"))
+
+
+def _instrument() -> None:
+    """Be the worker: instrumented as applications are."""
+    broker, backend, queue = os.environ[IN_WORKER].split()
+    Site(broker, backend, queue).configure()
+    baggage.instrument("celery", service="work")
+    baggage.register(recorder)
+
+
+if IN_WORKER in os.environ:
+    _instrument()
