@@ -18,9 +18,9 @@ from typing import Any, ClassVar
 
 import anyio
 import anyio.to_thread
-import kombu
 import pytest
 import urllib3
+from kombu.connection import Connection
 
 from baggage.boundary import Kind
 from baggage.context import branch, pack, unpack
@@ -313,7 +313,7 @@ class TestMore(Threads):
 
     def test_a_pool_of_a_broker_s_connections_is_none_of_ours(self) -> None:
         recorder = self.recorded(Kind.PRODUCER, Kind.CONSUMER)
-        pool: Any = kombu.Connection("memory://").Pool(2)  # type: ignore[no-untyped-call]
+        pool = Connection("memory://").Pool(2)  # type: ignore[no-untyped-call]
         with self.request("a"):
             for _ in range(2):
                 with pool.acquire():
