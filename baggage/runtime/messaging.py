@@ -78,6 +78,8 @@ def _delivery(message: object) -> Delivery | None:
     known = delivery_of(message)
     if known is not None:
         return known
+    if isinstance(message, tuple) and len(message) > 1 and isinstance(message[1], Mapping):
+        message = message[1]  # an id and fields, as a stream of Redis has them
     headers = message.items() if isinstance(message, Mapping) else message
     if not isinstance(headers, Iterable) or isinstance(headers, str | bytes):
         headers = ()

@@ -20,7 +20,7 @@ from baggage.boundary import Audit, Boundary, MetaApp, collect, read_header
 from baggage.boundary.homing import take_home
 from baggage.context import Branch, attached, branch, enter
 from baggage.instrumentation._patching import Switch
-from baggage.runtime import discovery
+from baggage.runtime import discovery, naming
 from baggage.runtime.settings import Settings, read_settings
 
 _log = logging.getLogger("baggage.runtime")
@@ -123,6 +123,7 @@ class Runtime:
         if settings.disabled:
             return settings
         self._complain(settings)
+        naming.learn(self._learn_name)
         taken = {app.name for app in self.boundary.apps}
         for app in discovery.metaapps(settings.metaapps):
             if app.name not in taken:
@@ -133,6 +134,11 @@ class Runtime:
         if inherited is not None:
             atexit.register(self._leave, inherited, os.getpid())
         return settings
+
+    def _learn_name(self, service: str) -> None:
+        configured = self.boundary.configured
+        if configured.service == naming.NAMELESS:
+            self.boundary.configure(replace(configured, service=service))
 
     def _complain(self, settings: Settings) -> None:
         """Log the names in settings that no instrumentation is for; they count for nothing."""

@@ -6,14 +6,13 @@ The only module of `baggage` that says what either means.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from os.path import basename, dirname, splitext
 from typing import Any, Final
 
 from baggage.boundary import Policy
 from baggage.boundary.settings import environment
+from baggage.runtime.naming import program
 
 NAMES: Final = (
     *("service", "libraries", "exclude", "metaapps", "hosts", "budget", "lend", "strict", "audit"),
@@ -61,7 +60,7 @@ def parse(project: Mapping[str, Any], environment: Mapping[str, str]) -> Setting
     default = Policy()
     hosts = _names(told("hosts"))
     policy = Policy(
-        service=told("service") or _program(),
+        service=told("service") or program(),
         strict=_flag("strict", told("strict")),
         budget=_number("budget", told("budget"), default.budget),
         hosts=tuple(hosts) if hosts else default.hosts,
@@ -90,18 +89,6 @@ def project_table() -> Mapping[str, Any]:
     except (OSError, ValueError, AttributeError):
         return {}
     return table if isinstance(table, dict) else {}
-
-
-def _program() -> str:
-    """Return the program's name: what a service is called that wasn't given a name."""
-    script = sys.argv[0] if sys.argv else ""
-    if script == "-m":  # not found yet: the command line alone says what is run
-        word = "".join(sys.orig_argv[-len(sys.argv) :][:1])
-        script = (word.partition("m")[2] if word.startswith("-") else word).replace(".", "/")
-    elif splitext(basename(script))[0] == "__main__":
-        script = dirname(script)
-    name = splitext(basename(script))[0]
-    return "python" if name in ("", "-c") else name
 
 
 def _names(text: str | None) -> list[str]:
