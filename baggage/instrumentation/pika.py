@@ -275,10 +275,10 @@ class _Messages:
         self, delivery: Delivery, callback: Callable[..., Any], message: tuple[Any, ...]
     ) -> Any:
         """Call a callback in the context of its message."""
-        waiting = self._waiting.pop(getattr(message[2], "correlation_id", None) or "", None)
+        waiting = self._waiter(delivery, message[2])
         with delivery.opened():
-            if waiting is not None and delivery.akin(waiting) and delivery.branch is not None:
-                waiting.join(delivery.branch)  # which may wait in another thread
+            if waiting is not None and delivery.branch is not None:
+                waiting.join(delivery.branch)
             return callback(*message)
 
     @property
@@ -291,6 +291,17 @@ class _Messages:
             return item
         delivery = self.taken(channel, item, queue, auto_ack=auto_ack)
         return item if delivery is None else delivery.take(item, source)
+
+    def _waiter(self, delivery: Delivery, properties: Any) -> Branch | None:
+        """Return who waits for this reply, perhaps in another thread; None if it's none."""
+        name = properties.correlation_id
+        if not name or properties.reply_to:
+            return None
+        waiting = self._waiting.get(name)
+        if not delivery.akin(waiting):
+            return None
+        self._waiting.pop(name, None)
+        return waiting
 
     def _expect(self, properties: Any) -> None:
         """Note who waits for the reply to a message."""

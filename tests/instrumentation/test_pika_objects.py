@@ -1,0 +1,344 @@
+"""pika's objects are what they are without us, and replies find the request that waits."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pika
+import pytest
+from pika.exceptions import ChannelClosedByBroker, UnroutableError
+from pika.spec import BasicProperties
+
+import baggage
+from baggage.boundary import Kind, Raised
+from baggage.context import branch, pack, unpack
+from baggage.instrumentation.pika import Rejected
+from baggage.testing import Taken, Worker
+from baggage.testing._broker import TOTAL
+from baggage.testing.suite import failure, outcome_of
+from tests.brokers import unique
+from tests.instrumentation.channels import Blocking
+
+EARLY = """
+import pika, sys
+connection = pika.BlockingConnection(pika.URLParameters(sys.argv[1]))
+channel = connection.channel()
+queue = channel.queue_declare("", exclusive=True).method.queue
+seen = []
+def called(channel, method, properties, body):
+    seen.append((body, properties.headers, baggage.unpack("tenant")))
+    channel.stop_consuming()
+channel.basic_consume(queue, called, auto_ack=True)
+import baggage
+baggage.instrument()
+with baggage.attached(baggage.Baggage().pack("tenant", "acme")):
+    channel.basic_publish("", queue, b"order")
+channel.start_consuming()
+connection.close()
+print(seen)
+"""
+
+
+class TestObjects(Blocking):
+    """What an application publishes and gets."""
+
+    def got(self, queue: str, *, auto_ack: bool = True) -> tuple[Any, Any, Any]:
+        message: tuple[Any, Any, Any] = (None, None, None)
+        while message[0] is None:
+            message = self.channel.basic_get(queue, auto_ack=auto_ack)
+        return message
+
+    def test_properties_that_are_published_many_times_stay_as_they_are(self) -> None:
+        orders, headers = self.destination(), {"x-theirs": 1, "nested": {"a": [1, None]}}
+        shared = BasicProperties(content_type="text/plain", headers=headers, delivery_mode=2)
+        before = copy.deepcopy(shared)
+        workers = [Worker() for _ in range(3)]
+
+        def publish(tenant: str) -> None:
+            for _ in range(10):
+                with self.request(tenant):
+                    self.channel.basic_publish("", orders, tenant.encode(), shared)
+
+        threads = [threading.Thread(target=publish, args=(tenant,)) for tenant in "abc"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert shared == before
+        assert shared.headers is headers
+        for _ in range(30):
+            _, properties, body = self.got(orders)
+            assert unpack("tenant") == (body.decode(),)
+            assert properties == before
+        for worker in workers:
+            worker.stop()
+
+    @pytest.mark.parametrize("headers", [None, {}, {"x-theirs": True}, {"baggage": {"kg": 20}}])
+    @pytest.mark.parametrize("given", [True, False])
+    def test_properties_that_come_are_as_they_were_published(
+        self, headers: dict[str, Any] | None, given: bool
+    ) -> None:
+        orders = self.destination()
+        published = BasicProperties(headers=headers) if given else None
+        with self.request("acme"):
+            self.channel.basic_publish("", orders, b"order", published)
+        _, properties, _ = self.got(orders)
+        expected = BasicProperties(headers=headers if given else None)
+        assert properties == expected
+        assert repr(properties) == repr(expected)
+        assert vars(properties) == vars(expected)
+        for copied in (copy.copy(properties), copy.deepcopy(properties)):
+            assert copied == expected
+        assert pickle.loads(pickle.dumps(properties)) == expected
+
+    def test_a_header_of_that_name_with_other_things_in_it_is_left_alone(self) -> None:
+        orders = self.destination()
+        for theirs in ("20kg", {"kg": 20}, 20, b"20"):
+            with self.request("acme"):
+                properties = BasicProperties(headers={"baggage": theirs})
+                self.channel.basic_publish("", orders, b"order", properties)
+            _, properties, _ = self.got(orders)
+            assert properties.headers == {"baggage": theirs}
+            assert unpack("tenant") == ()
+
+    def test_what_came_can_be_published_again_and_says_what_is_so_by_then(self) -> None:
+        orders, others = self.destination(), self.destination()
+        with self.request("first"):
+            self.channel.basic_publish("", orders, b"order")
+        _, properties, body = self.got(orders)
+        with self.request("second"):
+            self.channel.basic_publish("", others, body, properties)
+        self.got(others)
+        assert unpack("tenant") == ("second",)
+
+    def test_a_text_is_published_as_ever(self) -> None:
+        orders = self.destination()
+        with self.request("acme"):
+            self.channel.basic_publish(exchange="", routing_key=orders, body="grün")
+        assert self.got(orders)[2] == "grün".encode()
+
+    def test_a_message_is_known_by_its_properties(self) -> None:
+        orders = self.destination()
+        for tenant in ("a", "b"):
+            with self.request(tenant):
+                self.channel.basic_publish("", orders, b"order")
+        _, first, _ = self.got(orders)
+        _, second, _ = self.got(orders)
+        self.channel.basic_get(orders)
+        assert unpack("tenant") == ()
+        with baggage.consuming(first):
+            assert unpack("tenant") == ("a",)
+        with baggage.consuming(first, second):
+            assert sorted(map(str, unpack("tenant"))) == ["a", "b"]
+
+    def test_an_exchange_is_a_part_of_the_operation(self) -> None:
+        orders, exchange = self.destination(), unique("exchange")
+        self.channel.exchange_declare(exchange, "topic", auto_delete=True)
+        self.channel.queue_bind(orders, exchange, "order.*")
+        recorder = self.recorded(Kind.PRODUCER, Kind.CONSUMER)
+        with self.request("acme"):
+            self.channel.basic_publish(exchange, "order.new", b"order")
+        self.got(orders)
+        sent, taken = (crossed.call for crossed in recorder.begun)
+        assert (sent.operation, taken.operation) == (f"{exchange}/order.new", orders)
+        assert taken.arguments["routing_key"] == "order.new"
+
+    def test_exceptions_of_publishing_pass_and_nothing_is_left(self) -> None:
+        recorder = self.recorded(Kind.PRODUCER)
+        with self.request("acme"):
+            confirmed = self.channel.connection.channel()
+            confirmed.confirm_delivery()
+            with pytest.raises(UnroutableError) as unroutable:
+                confirmed.basic_publish("", unique("nobody"), b"order", mandatory=True)
+            (returned,) = unroutable.value.messages
+            assert returned.body == b"order"
+            with pytest.raises(ChannelClosedByBroker, match="404"):
+                confirmed.basic_publish(unique("nowhere"), "", b"order")
+            with pytest.raises(TypeError):
+                self.channel.basic_publish("")
+            with pytest.raises(AttributeError):
+                self.channel.basic_publish("", "nobody", b"order", {"headers": {}})
+        outcomes = [crossed.outcome for crossed in recorder.ended]
+        assert [type(outcome) for outcome in outcomes] == [Raised] * 3
+
+    def test_a_short_frame_has_room_for_what_the_application_says(self) -> None:
+        parameters = pika.URLParameters(self.url)
+        parameters.frame_max = 4096
+        orders = self.destination()
+        with pika.BlockingConnection(parameters) as connection, self.request("acme"):
+            pack("long", "x" * 3000)
+            connection.channel().basic_publish("", orders, b"one")
+            theirs = BasicProperties(headers={"x-theirs": "y" * 3900})
+            connection.channel().basic_publish("", orders, b"two", theirs)
+        assert self.got(orders)[2] == b"one"
+        assert self.got(orders)[2] == b"two"
+
+    # What becomes of messages
+
+    def test_quorum_queues_say_how_often_a_message_came(self) -> None:
+        orders, recorder = unique("quorum"), self.recorded(Kind.CONSUMER)
+        self.channel.queue_declare(orders, durable=True, arguments={"x-queue-type": "quorum"})
+        with self.request("acme"):
+            self.channel.basic_publish("", orders, b"order")
+        for _ in range(3):
+            method, _, _ = self.got(orders, auto_ack=False)
+            self.channel.basic_reject(method.delivery_tag)
+        self.got(orders)
+        assert [crossed.call.delivery for crossed in recorder.begun] == [1, 2, 3, 4]
+        self.channel.queue_delete(orders)
+
+    def test_flows_hear_that_a_message_was_rejected_for_good(self) -> None:
+        orders, recorder = self.destination(), self.recorded(Kind.CONSUMER)
+        for _ in range(3):
+            self.channel.basic_publish("", orders, b"order")
+        tags = [self.got(orders, auto_ack=False)[0].delivery_tag for _ in range(3)]
+        self.channel.basic_nack(tags[2], multiple=True, requeue=False)
+        self.channel.basic_get(orders)
+        outcome = recorder.ended[-1].outcome
+        assert isinstance(outcome, Raised)
+        assert isinstance(outcome.error, Rejected)
+
+    def test_a_channel_keeps_nothing_of_what_is_settled(self) -> None:
+        orders = self.destination()
+        for _ in range(4):
+            self.channel.basic_publish("", orders, b"order")
+        tags = [self.got(orders, auto_ack=False)[0].delivery_tag for _ in range(4)]
+        self.channel.basic_ack(tags[0])
+        self.channel.basic_ack(tags[2], multiple=True)
+        inner: Any = self.channel._impl
+        assert list(inner._baggage_state.unsettled) == tags[3:]
+        self.channel.basic_nack(0, multiple=True)
+        assert not inner._baggage_state.unsettled
+
+    def test_a_generator_that_waits_in_vain_ends_the_message_before(self) -> None:
+        orders = self.destination()
+        with self.request("acme"):
+            self.channel.basic_publish("", orders, b"order")
+        seen: list[object] = []
+        for method, _, _ in self.channel.consume(orders, auto_ack=True, inactivity_timeout=0.05):
+            seen.append((method is not None, unpack("tenant")))
+            if method is None:
+                break
+        assert seen == [(True, ("acme",)), (False, ())]
+        assert self.channel.cancel() == 0
+
+    def test_to_cancel_ends_the_message(self) -> None:
+        orders = self.destination()
+        with self.request("acme"):
+            self.channel.basic_publish("", orders, b"order")
+        for _ in self.channel.consume(orders, auto_ack=True):
+            break
+        assert unpack("tenant") == ("acme",)
+        self.channel.cancel()
+        assert branch() is None
+
+    def test_a_generator_raises_what_it_would(self) -> None:
+        self.channel.confirm_delivery()
+        error = failure(lambda: next(self.channel.consume(unique("nobody"))))
+        assert isinstance(error, ChannelClosedByBroker)
+
+    def test_consumers_that_were_there_before_carry_as_well(self) -> None:
+        ran = subprocess.run(
+            [sys.executable, "-c", EARLY, self.url],
+            env={**os.environ, "BAGGAGE_STRICT": "1", "BAGGAGE_METAAPPS": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (ran.stdout, ran.stderr) == ("[(b'order', None, ('acme',))]\n", "")
+
+
+class TestReplies(Blocking):
+    """Calls over a queue for replies, as RabbitMQ's tutorial has them."""
+
+    def serve(self, queue: str) -> None:
+        """Answer one call."""
+
+        def called(channel: Any, method: Any, properties: Any, body: bytes) -> None:
+            pack(TOTAL, 1)
+            reply = BasicProperties(correlation_id=properties.correlation_id)
+            channel.basic_publish("", properties.reply_to, body.upper(), reply)
+            channel.basic_ack(method.delivery_tag)
+            channel.stop_consuming()
+
+        self.channel.basic_consume(queue, called)
+        self.channel.start_consuming()
+
+    def call(self, queue: str, replies: str, body: bytes) -> None:
+        properties = BasicProperties(reply_to=replies, correlation_id=unique("call"))
+        self.channel.basic_publish("", queue, body, properties)
+
+    @pytest.mark.parametrize("direct", [True, False])
+    def test_a_reply_joins_the_request_that_waits_for_it(self, direct: bool) -> None:
+        orders, heard = self.destination(), list[bytes]()
+        replies = "amq.rabbitmq.reply-to" if direct else self.destination()
+        self.channel.basic_consume(replies, lambda *reply: heard.append(reply[3]), auto_ack=True)
+        with self.request("acme") as arrival:
+            for _ in range(2):
+                heard.clear()
+                self.call(orders, replies, b"order")
+                self.worker.do(lambda: self.serve(orders))
+                while not heard:
+                    self.channel.connection.process_data_events(1)
+                assert heard == [b"ORDER"]
+            assert branch() is arrival.branch
+            assert unpack(TOTAL) == (2,)
+
+    def test_a_reply_that_another_thread_takes_joins_the_request_that_waits_for_it(self) -> None:
+        orders, replies = self.destination(), self.destination()
+        known: list[object] = []
+        with self.request("acme"):
+            running = branch()
+            assert running is not None
+            self.call(orders, replies, b"order")
+            self.worker.do(lambda: self.serve(orders))
+
+            def called(channel: Any, *_: Any) -> None:
+                known.append(running.unpack(TOTAL))
+                channel.stop_consuming()
+
+            def listen() -> None:
+                self.channel.basic_consume(replies, called, auto_ack=True)
+                self.channel.start_consuming()
+
+            self.other.do(listen)
+            assert known == [(1,)]
+            assert unpack(TOTAL) == (1,)
+
+    def test_a_reply_of_a_stranger_with_that_id_joins_nothing(self) -> None:
+        orders, replies = self.destination(), self.destination()
+        with self.request("mine"):
+            self.call(orders, replies, b"order")
+            _, properties, _ = next(self.channel.consume(orders, auto_ack=True))
+            assert properties is not None
+            name = properties.correlation_id
+            self.channel.cancel()
+
+            def answer() -> None:
+                with self.request("theirs"):
+                    reply = BasicProperties(correlation_id=name)
+                    self.channel.basic_publish("", replies, b"forged", reply)
+
+            self.other.do(answer)
+            heard: list[Taken] = []
+            self.channel.basic_consume(
+                replies, lambda *reply: heard.append(Taken(reply[3])), auto_ack=True
+            )
+            while not heard:
+                self.channel.connection.process_data_events(1)
+            assert unpack("tenant") == ("mine",)
+
+    def test_who_calls_over_a_queue_does_the_same_without_us(self) -> None:
+        self.switch.on = False
+        orders, replies = self.destination(), self.destination()
+        self.call(orders, replies, b"order")
+        assert outcome_of(lambda: self.worker.do(lambda: self.serve(orders))) is None
+        _, _, body = next(self.channel.consume(replies, auto_ack=True))
+        assert body == b"ORDER"
