@@ -1,20 +1,16 @@
 """What is active in a process that is started here: settings, meta-applications, libraries.
 
-`python -m baggage.doctor.census` is such a process: with the environment and the working directory
-that the doctor has, it activates itself unless that was done already, and writes what it sees into
-a file. So an application's meta-applications can't harm the doctor.
+Such a process (`child`) has the environment and the working directory that the doctor has. It
+activates itself, unless that was done already. So no meta-application can harm the doctor.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Self
 
 from baggage.boundary import MetaApp
@@ -174,13 +170,3 @@ def _why_not(entry: metadata.EntryPoint) -> str:
 def _in_a_line(error: BaseException) -> str:
     told = " ".join(str(error).split())
     return f"{type(error).__name__}: {told}" if told else type(error).__name__
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Write a census as JSON into the file that is named."""
-    (file,) = arguments
-    Path(file).write_text(json.dumps(take().to_json()), "utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,20 +1,12 @@
-"""A self-test, as it is run and told: in a process of its own, so that nothing can come of it.
-
-`python -m baggage.doctor.trial` is that process: it tries one library, and writes what came of it
-into a file.
-"""
+"""A self-test, and what came of it. It's run in a process of its own (`child`)."""
 
 from __future__ import annotations
 
-import json
-import sys
 import traceback
 import uuid
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import import_module
-from pathlib import Path
 
 from baggage.doctor.probes.probe import NotTried, Peers, Probe, lost
 from baggage.doctor.probes.table import PROBES
@@ -70,14 +62,3 @@ def attempt(library: str, peers: Peers) -> Trial:
 def _in_a_line(error: BaseException) -> str:
     told = " ".join(str(error).split())
     return f"{type(error).__name__}: {told}" if told else type(error).__name__
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Try a library, and write what came of it as JSON: arguments are the file, it, and peers."""
-    file, library, *peers = arguments
-    trial = attempt(library, Peers(*peers))
-    Path(file).write_text(json.dumps(trial.to_json()), "utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -70,10 +70,10 @@ class _Ran:
     said: str
 
 
-def _run(module: str, arguments: Sequence[str], limit: float, *, apart: bool) -> _Ran:
+def _run(what: str, arguments: Sequence[str], limit: float, *, apart: bool) -> _Ran:
     with TemporaryDirectory(prefix="baggage-doctor-", ignore_cleanup_errors=True) as home:
         file, said = Path(home) / "answer.json", Path(home) / "said"
-        command = [sys.executable, "-m", f"baggage.doctor.{module}", str(file), *arguments]
+        command = [sys.executable, "-m", "baggage.doctor.child", str(file), what, *arguments]
         with said.open("wb") as output:
             process = subprocess.Popen(
                 command,

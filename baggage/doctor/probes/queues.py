@@ -46,19 +46,28 @@ def by_asyncio_queue(_: Peers) -> str:
 
 def consumed(put: Callable[[], object], get: Callable[[], object]) -> str:
     """Put an item; return what is known to a worker, a thread of its own, once it has it."""
+    put()
+
+    def work() -> str:
+        get()
+        return behind()
+
+    return worked(work)
+
+
+def worked(work: Callable[[], str]) -> str:
+    """Return what work in a thread of its own returns; raise what it raises."""
     seen: list[str] = []
     failed: list[BaseException] = []
 
-    def work() -> None:
+    def run() -> None:
         try:
-            get()
-            seen.append(behind())
+            seen.append(work())
         except Exception as error:  # noqa: BLE001 - raised again where it is heard
             failed.append(error)
 
-    worker = threading.Thread(target=work, daemon=True)
+    worker = threading.Thread(target=run, daemon=True)
     worker.start()
-    put()
     worker.join(PATIENCE)
     for error in failed:
         raise error

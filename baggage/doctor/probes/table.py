@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from baggage.doctor.probes import branches, clients, processes, queues, rpc, servers
+from baggage.doctor.probes import branches, brokers, clients, processes, queues, rpc, servers
 from baggage.doctor.probes.probe import Probe
 
 PROBES: Final[Mapping[str, Probe]] = {
@@ -36,4 +36,8 @@ PROBES: Final[Mapping[str, Probe]] = {
     "queue": Probe(queues.by_queue, home=False),
     "asyncio.queues": Probe(queues.by_asyncio_queue, home=False),
     "multiprocessing.queues": Probe(queues.by_process_queue, home=False),
+    "celery": Probe(brokers.by_celery),
+    "pika": Probe(brokers.by_pika, home=False),
+    "redis": Probe(brokers.by_redis, home=False),
+    "aiokafka": Probe(brokers.by_aiokafka, home=False),
 }
