@@ -164,9 +164,13 @@ def remember(message: object, delivery: Delivery) -> None:
 
 
 def delivery_of(message: object) -> Delivery | None:
-    """Return the delivery that a message was remembered with."""
-    delivery = getattr(message, _REMEMBERED, None)
-    return delivery if isinstance(delivery, Delivery) else None
+    """Return the delivery that a message was remembered with, or a part of it, if it's a tuple."""
+    parts = (message, *message) if isinstance(message, tuple) else (message,)
+    for part in parts:
+        delivery = getattr(part, _REMEMBERED, None)
+        if isinstance(delivery, Delivery):
+            return delivery
+    return None
 
 
 async def _wait(*seconds: float) -> None:

@@ -62,6 +62,10 @@ class Message(Crossing):
         self._again: Again | None = None
         self._repeated = False
 
+    def repeatable(self, again: Again) -> None:
+        """Know how to hand over the same once more, for who takes the steps by himself."""
+        self._again = again
+
     def send(self, put: Callable[[], T], again: Again | None = None) -> T:
         """Hand over by `put`. What it raises passes through, and nothing was sent then.
 

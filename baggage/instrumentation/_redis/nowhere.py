@@ -1,0 +1,161 @@
+"""Connections of redis-py that lead nowhere, and answer or fail by themselves.
+
+So classes, arguments, causes and the form of answers are the library's own, in any of its versions.
+Belongs here: what stands for a socket of redis-py, and which faults one can have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from baggage.boundary import CannotEnact, Fault, FaultKind
+from baggage.instrumentation import _nowhere
+
+Answer = bytes | OSError
+
+_ERRORS: Final = {
+    "BusyLoadingError": b"LOADING Redis is loading the dataset in memory",
+    "ClusterDownError": b"CLUSTERDOWN The cluster is down",
+    "MasterDownError": (
+        b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+    ),
+    "NoPermissionError": b"NOPERM this user has no permissions to run the 'xadd' command",
+    "OutOfMemoryError": b"OOM command not allowed when used memory > 'maxmemory'.",
+    "ReadOnlyError": b"READONLY You can't write against a read only replica.",
+    "ResponseError": b"WRONGTYPE Operation against a key holding the wrong kind of value",
+}
+"""What Redis answers, by the exceptions that redis-py makes of it."""
+_KINDS: Final = {"ConnectionError": FaultKind.REFUSED, "TimeoutError": FaultKind.TIMEOUT}
+
+
+def answer_of(fault: Fault) -> Answer | None:
+    """Return what comes of a connection under a fault; None for faults that it can't have."""
+    if fault.kind is FaultKind.RAISE:
+        name = (fault.name or "").rpartition(".")[2]
+        if name in _ERRORS:
+            return b"-" + _ERRORS[name] + b"\r\n"
+        fault = Fault(_KINDS.get(name, fault.kind))
+    if fault.kind is FaultKind.REFUSED:
+        return _nowhere.refused()
+    if fault.kind is FaultKind.STATUS:
+        return None
+    return _nowhere.answer_of(fault)
+
+
+def bulk(value: str) -> bytes:
+    """Return a value as Redis answers it."""
+    said = value.encode()
+    return b"$%d\r\n%s\r\n" % (len(said), said)
+
+
+def answered(client: Any, command: str, answer: Answer) -> Any:
+    """Return or raise what a client makes of an answer to a command, or of a failure."""
+    pool = _pool(client)
+    options = {
+        **pool.connection_kwargs,
+        "redis_connect_func": lambda connection: connection._parser.on_connect(connection),
+        "retry": _retry(client),
+        "health_check_interval": 0,
+        "socket_timeout": None,
+    }
+    connection = pool.connection_class(**options)
+    if _is_async(client):
+        return _at_once(_aanswered(client, connection, command, answer))
+    connection._connect = lambda: _connected(answer)
+    connection.connect()
+    parse: Callable[..., Any] = redis.Redis.parse_response
+    return parse(client, connection, command)
+
+
+def _pool(client: Any) -> Any:
+    """Return a client's connections; those of a cluster's default node, for a cluster."""
+    pool = getattr(client, "connection_pool", None)
+    if pool is None and not _is_async(client):
+        node = client.get_default_node()
+        pool = getattr(getattr(node, "redis_connection", None), "connection_pool", None)
+    if pool is None:
+        raise CannotEnact(f"a {type(client).__name__} has no connections of its own")
+    return pool
+
+
+def _is_async(client: Any) -> bool:
+    return inspect.iscoroutinefunction(getattr(client, "initialize", None))
+
+
+def _retry(client: Any) -> Any:
+    if _is_async(client):
+        from redis.asyncio.retry import Retry as AsyncRetry
+
+        return AsyncRetry(NoBackoff(), 0)
+    return Retry(NoBackoff(), 0)
+
+
+def _connected(answer: Answer) -> _Socket:
+    if isinstance(answer, ConnectionRefusedError):
+        raise answer
+    return _Socket(answer)
+
+
+class _Socket(_nowhere.Socket):
+    """A connected socket whose answer is received."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self._left = answer
+
+    def recv(self, size: int) -> bytes:
+        if isinstance(self._left, OSError):
+            raise self._left
+        part, self._left = self._left[:size], self._left[size:]
+        return part
+
+    def recv_into(self, buffer: Any) -> int:
+        part = self.recv(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)
+
+
+async def _aanswered(client: Any, connection: Any, command: str, answer: Answer) -> Any:
+    async def connect() -> None:
+        if isinstance(answer, ConnectionRefusedError):
+            raise answer
+        connection._reader = reader = asyncio.StreamReader()
+        connection._writer = _Writer()
+        if isinstance(answer, bytes):
+            reader.feed_data(answer)
+        else:
+            reader.set_exception(answer)
+
+    connection._connect = connect
+    await connection.connect()
+    return await redis.asyncio.Redis.parse_response(client, connection, command)
+
+
+class _Writer:
+    """A writer that writes nothing."""
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    async def wait_closed(self) -> None:
+        """Wait for nothing."""
+
+
+def _at_once(steps: Coroutine[Any, Any, Any]) -> Any:
+    """Return what comes of a coroutine that waits for nothing."""
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        return end.value
+    steps.close()
+    raise CannotEnact("redis.asyncio waits for something here")
