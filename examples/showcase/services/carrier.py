@@ -1,0 +1,25 @@
+"""carrier: says what it takes for a parcel. It runs as bike and as van."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from aiohttp import web
+
+NAME = os.environ["BAGGAGE_SERVICE"]
+CENTS = {"bike": 350, "van": 600}[NAME]
+
+
+async def health_check(_: web.Request) -> web.Response:
+    return web.Response(text="OK")
+
+
+async def offer(_: web.Request) -> web.Response:
+    return web.json_response({"by": NAME, "cents": CENTS})
+
+
+if __name__ == "__main__":
+    app = web.Application()
+    app.add_routes([web.get("/health-check", health_check), web.get("/offer", offer)])
+    web.run_app(app, sock=socket.socket(fileno=int(os.environ["SERVICE_FD"])))
