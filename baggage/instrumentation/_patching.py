@@ -8,7 +8,9 @@ wrapped.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from types import ModuleType
 from typing import Any
@@ -32,7 +34,7 @@ def wrap(owner: type | ModuleType, name: str, switch: Switch, wrapper: Wrapper) 
     """Wrap a method of a class by `wrapper(wrapped, instance, args, kwargs)` while `switch` is on.
 
     Subclasses that override the method and call it by `super()` are covered, and so are objects
-    that exist already.
+    that exist already. A module's function is wrapped under all names by which it was imported.
     """
 
     def switched(
@@ -44,7 +46,10 @@ def wrap(owner: type | ModuleType, name: str, switch: Switch, wrapper: Wrapper) 
 
     import wrapt  # here: who instruments nothing doesn't wait for its imports
 
-    wrapt.wrap_function_wrapper(owner, name, switched)
+    original = getattr(owner, name)
+    wrapped = wrapt.wrap_function_wrapper(owner, name, switched)
+    if isinstance(owner, ModuleType):
+        _rename(original, wrapped)
 
 
 def replace(owner: type | ModuleType, name: str, make: Callable[[Function], Function]) -> None:
@@ -55,3 +60,16 @@ def replace(owner: type | ModuleType, name: str, make: Callable[[Function], Func
     """
     original: Function = getattr(owner, name)
     setattr(owner, name, wraps(original)(make(original)))
+
+
+def _rename(original: Function, wrapped: Function) -> None:
+    """Put what wraps a function in its place wherever `from … import` has put that."""
+    for name, module in tuple(sys.modules.items()):
+        if name.startswith("baggage.instrumentation"):
+            continue  # these know which of both they mean
+        # Not by `vars`, at which a lazy module would load.
+        with suppress(AttributeError, TypeError):
+            names = object.__getattribute__(module, "__dict__")
+            for known, value in tuple(names.items()):
+                if value is original:
+                    names[known] = wrapped

@@ -28,8 +28,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     instrument_loop(asyncio.BaseEventLoop, boundary, switch)
     wrap(asyncio.TaskGroup, "__aenter__", switch, _enter)
     wrap(asyncio.TaskGroup, "create_task", switch, _create_in)
-    for module in (tasks, asyncio):
-        wrap(module, "as_completed", switch, _as_completed)
+    wrap(tasks, "as_completed", switch, _as_completed)
     if hasattr(tasks, "_wait"):
         # Looked up by `asyncio.wait` at each call, under whichever name that was imported.
         wrap(tasks, "_wait", switch, _wait)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor, _base
 from functools import partial
 from typing import Any, Final
@@ -61,8 +60,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         return submit
 
     replace(ThreadPoolExecutor, "submit", submitting)
-    for module in (futures, _base):
-        wrap(module, "as_completed", switch, _as_completed)
+    wrap(_base, "as_completed", switch, _as_completed)
     replace(Future, "cancel", lambda original: _cancelling(boundary, original))
     follow(_FORK, switch)
 
