@@ -5,6 +5,7 @@ from baggage.boundary.arrival import Arrival
 from baggage.boundary.audit import Audit
 from baggage.boundary.batch import batch
 from baggage.boundary.blank import Blank, Share
+from baggage.boundary.bottom import run_work
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind, Tellers
 from baggage.boundary.consuming import conclude, finish
 from baggage.boundary.crossing import Crossing, deliver
@@ -105,5 +106,6 @@ __all__ = [
     "finish",
     "read_header",
     "remember",
+    "run_work",
     "write_header",
 ]

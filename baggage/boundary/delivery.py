@@ -82,9 +82,10 @@ class Delivery(Message):
         self.failed(Requeued("the message goes back to the broker"))
 
     def answer(self, carrier: Carrier) -> None:
-        """Put what the work on it packed so far on an answer; call it in the block.
+        """Put what the work on it knows so far on an answer; call it in the block.
 
-        `home` values whose owners take them as well go to these: perhaps nobody reads the answer.
+        Whoever reads the answer need not know what came with the message. `home` values whose
+        owners take them as well go to these: perhaps nobody reads it.
         """
         running = self.branch
         if running is None:
@@ -94,8 +95,9 @@ class Delivery(Message):
             whole = self._left_behind(running)
             policy = self._boundary.policy
             origin = running.service or policy.service
-            back = whole.returning(since=self._came)
-            transport.write(carrier, back, origin=origin, budget=policy.budget)
+            back = whole.returning()
+            if back.returns:
+                transport.write(carrier, back, origin=origin, budget=policy.budget)
 
     def akin(self, running: Branch | None) -> bool:
         """Say whether the message is of the same request as a branch."""

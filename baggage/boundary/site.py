@@ -21,7 +21,7 @@ from baggage.context import branch
 
 _OURS: Final = frozenset({"baggage", "metaapps"})
 _DEEPEST: Final = 200
-_LOOPS: Final = frozenset({"asyncio.events", "asyncio.runners"})
+_LOOPS: Final = frozenset({"asyncio.events", "asyncio.runners", "baggage.boundary.bottom"})
 # Functions of their own up to Python 3.11, and part of the enclosing one from 3.12 on.
 _COMPREHENSION: Final = re.compile(r"((\.<locals>)?\.?<(list|dict|set)comp>)+$")
 

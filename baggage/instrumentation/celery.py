@@ -6,26 +6,22 @@ part of that. A task that is run eagerly is a call in process: it runs in its ca
 
 from __future__ import annotations
 
-import sys
 from inspect import signature
 from typing import Any, Final
 
 from celery import Celery
-from celery._state import _get_active_apps
-from celery.app import trace
 from celery.utils import uuid
 from kombu.messaging import Producer
 
 from baggage.boundary import Boundary
-from baggage.instrumentation._celery.calls import PRODUCING
+from baggage.instrumentation._celery.calls import PRODUCING, is_own
+from baggage.instrumentation._celery.chords import follow_chords
 from baggage.instrumentation._celery.messages import Sending, sending
 from baggage.instrumentation._celery.results import follow_results
-from baggage.instrumentation._celery.worker import traced
+from baggage.instrumentation._celery.worker import follow_workers
 from baggage.instrumentation._patching import Function, Switch, replace, wrap
 
 _NAMES: Final = tuple(signature(Celery.send_task).parameters)[1:-1]
-_CONSUMER: Final = "celery.worker.consumer.consumer"
-"""The module that looks `build_tracer` up in itself, if it was imported before."""
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -39,6 +35,8 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         publication = boundary.publish(PRODUCING, asked)
         if publication is None:
             return wrapped(*args, **kwargs)
+        if is_own(told["name"]):
+            publication.call = None
         return publication.send(asked.through, asked.repeat)
 
     def publishing(original: Function) -> Function:
@@ -53,26 +51,8 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     wrap(Celery, "send_task", switch, sending_task)
     replace(Producer, "publish", publishing)
     follow_results(boundary, switch)
-    _follow_workers(boundary, switch)
-
-
-def _follow_workers(boundary: Boundary, switch: Switch) -> None:
-    """Wrap what runs tasks: where it is built, and what was built by now."""
-
-    def building(original: Function) -> Function:
-        def build_tracer(name: str, task: Any, *args: Any, **kwargs: Any) -> Function:
-            tracer: Function = original(name, task, *args, **kwargs)
-            return tracer if kwargs.get("eager") else traced(boundary, switch, task, tracer)
-
-        return build_tracer
-
-    replace(trace, "build_tracer", building)
-    if _CONSUMER in sys.modules:
-        vars(sys.modules[_CONSUMER])["build_tracer"] = trace.build_tracer
-    for app in _get_active_apps():
-        for task in list((app._tasks or {}).values()):
-            if task.__trace__ is not None:
-                task.__trace__ = traced(boundary, switch, task, task.__trace__)
+    follow_chords(boundary, switch)
+    follow_workers(boundary, switch)
 
 
 def _told(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:

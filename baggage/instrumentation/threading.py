@@ -14,8 +14,8 @@ from baggage.instrumentation._forking import ForkAdapter, handed
 from baggage.instrumentation._patching import Switch, wrap
 
 _FORK: Final = "_baggage_fork"
-_POOLS: Final = frozenset({"anyio"})
-"""Packages whose threads serve many, and which hand over the context with each piece of work."""
+_POOLS: Final = frozenset({"anyio", "celery"})
+"""Packages whose threads serve many: they hand over the context with each piece of work."""
 _EXECUTOR: Final = "concurrent.futures.thread"
 """Where the work of a pool's threads begins: a job is a branch of whoever submits it."""
 

@@ -86,6 +86,24 @@ def test_what_is_delivered_twice_counts_once(boundary: Boundary) -> None:
         assert unpack("done") == ("once", "once"), "each of the two deliveries, however often read"
 
 
+def test_an_answer_tells_whoever_reads_it_what_came_with_the_message(boundary: Boundary) -> None:
+    (parcel,) = published(boundary, tenant="blue")
+    delivery, result = received(boundary, parcel), Parcel()
+    with delivery.opened():
+        delivery.answer(result)
+    with attached(Branch()):
+        boundary.bring_back(result)
+        assert unpack("tenant") == ("blue",)
+
+
+def test_an_answer_of_who_knows_nothing_stays_as_it_is(boundary: Boundary) -> None:
+    (parcel,) = published(boundary)
+    delivery, result = received(boundary, parcel), Parcel()
+    with delivery.opened():
+        delivery.answer(result)
+    assert not result.headers
+
+
 def test_a_reply_of_the_same_request_joins_it(boundary: Boundary) -> None:
     lying: list[Parcel] = []
     with attached(Branch()):

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from baggage.boundary import UNKNOWN_SITE, CallSite
+from baggage.boundary import UNKNOWN_SITE, CallSite, run_work
 from baggage.boundary.site import call_site
 from baggage.context import attached
 from baggage.values import EMPTY
@@ -229,3 +229,13 @@ def test_what_runs_nothing_but_a_library_is_placed_where_it_was_forked(
     service()
     below = CallSite(__name__, f"{main.__qualname__.rpartition('.')[0]}.service")
     assert found == [place or below, place or UNKNOWN_SITE]
+
+
+def test_what_a_worker_runs_was_not_called_by_the_worker() -> None:
+    lib: dict[str, Any] = {"__name__": "lib", "call_site": call_site}
+    exec(compile(LIBRARY, "/x/site-packages/lib.py", "exec"), lib)
+    found: list[CallSite] = []
+    with attached(EMPTY) as running:
+        running.place = CallSite("app", "task")
+        run_work(partial(lib["call"], found))
+    assert found == [running.place]

@@ -22,6 +22,14 @@ _Connection: Final[Any] = vars(kombu)["Connection"]
 _json: Final[Any] = json
 
 
+_CELERYS: Final = frozenset({"celery.backend_cleanup", "celery.chord_unlock"})
+
+
+def is_own(name: str) -> bool:
+    """Say whether a task is one of Celery's own: it is carried along, and nobody is told of it."""
+    return name in _CELERYS
+
+
 @lru_cache(maxsize=64)
 def _endpoint(url: str) -> Endpoint:
     told = _Connection(url).info()

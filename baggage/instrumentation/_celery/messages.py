@@ -60,6 +60,11 @@ class Sending:
         if self.again is not None:
             self.again()
 
+    def by(self, connection: Any, **more: Any) -> Any:
+        """Send the task over some connection."""
+        self.told = {**self.told, **more, "connection": connection}
+        return self.through()
+
     def drop(self) -> Any:
         """Do all that sending does, but that the broker gets the message."""
         self.lost = True
