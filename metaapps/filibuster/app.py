@@ -16,7 +16,7 @@ from typing import Final
 from baggage.boundary import PROCEED, Call, Flow, Interest, Kind
 from baggage.context import Branch, branch, current
 from baggage.values import Key, Value
-from metaapps.filibuster import brokered, flows, messages, reporting, settings
+from metaapps.filibuster import brokered, flows, messages, relayed, reporting, settings
 from metaapps.filibuster.brokered import Deliveries
 from metaapps.filibuster.coverage.arrival import Attribution, attribution
 from metaapps.filibuster.flows import NAME, STANDING, Standing, passing, progress_of
@@ -170,7 +170,12 @@ class Filibuster:
             # What passed through a foreign service speaks of the call of that service, not of this.
             if orders is None or lineage is None or came.path.ours != lineage.index:
                 return asking.serving(call, came, self._server, running)
-        return passing() if orders is None else flows.arriving(call, orders, running)
+        if orders is None:
+            return passing()
+        if came is None and relayed.is_relayed(call, flows.lineage_of(running)):
+            flow = brokered.taking(call, orders, running, self._deliveries, self._report)
+            return relayed.serving(flow, orders, running, self._hurry)
+        return flows.arriving(call, orders, running)
 
     def _is_only_passed_on(self, call: Call, running: Branch) -> bool:
         """Say whether orders that arrive need not be read, until something is done under them."""
@@ -179,6 +184,7 @@ class Filibuster:
             and bool(running.baggage.origin)
             and self._coverage is None
             and self._server is None
+            and relayed.came_directly(call)
         )
 
     def _ask(self, call: Call, progress: Progress, served: Served | None) -> Flow:

@@ -19,7 +19,7 @@ from typing import Final
 from baggage.boundary import PROCEED, UNKNOWN_SITE, Call, FaultKind, Flow, Proceed, Raised, Requeued
 from baggage.context import Branch
 from metaapps.filibuster import index, reporting
-from metaapps.filibuster.flows import lineage_of, take, tell
+from metaapps.filibuster.flows import DELIVERED, lineage_of, take, tell
 from metaapps.filibuster.lineage import Lineage
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import LINEAGE, Orders
@@ -95,6 +95,7 @@ def taking(
         yield Proceed(down={LINEAGE: b""})
         return None
     report(orders, [encode_observation(seen)])
+    running.notes[DELIVERED] = True
     # A clock of its own: whoever else takes the message has one, too.
     process = f"{call.source}/{seen.index.hex()[:6]}"
     below = Lineage(seen.index, process, lineage.clock, lineage.origin)

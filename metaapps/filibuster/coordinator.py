@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 from threading import Condition, Lock, Thread
@@ -29,7 +29,7 @@ from metaapps.filibuster.wire import MAX_REPORT, decode_observations, decode_rep
 HOST: Final = "127.0.0.1"
 _BRIEFLY: Final = 0.05
 _QUIET: Final = 0.2
-_MOST_QUIET: Final = 10
+_MOST_LATE: Final = 10_000
 _DIGITS: Final = len(str(MAX_REPORT))
 _ANSWER_WITHIN: Final = 2.0
 """Who asks waits so many seconds for what is known to be under way."""
@@ -115,25 +115,24 @@ class Inbox:
         executions did not see end. The seconds by which messages were delayed on purpose come on
         top. Where it's not known who takes a message, others are given a moment.
         """
+        began = time.monotonic()
         with self._changed:
-            self._wait(lambda: self._settled(expected), within)
-            if expected.is_unsure(self._known()):
-                self._wait_for_quiet(min(within, _QUIET))
-                self._wait(lambda: self._settled(expected), within)
+            self._wait(expected, began + within)
+            if expected.is_unsure(self._known()) and self._settled(expected):
+                self._wait_for_quiet(_QUIET, began + within)
+                self._wait(expected, began + within)
             self._changed.wait_for(self._settled, min(within, _BRIEFLY))
             return self._known()
 
-    def _wait(self, until: Callable[[], bool], within: float) -> None:
-        began = time.monotonic()
-        while not until():
-            left = began + within + self._delayed() - time.monotonic()
+    def _wait(self, expected: Expected, until: float) -> None:
+        while not self._settled(expected):
+            left = until + self._delayed() - time.monotonic()
             if left <= 0 or not self._changed.wait(left):
                 return
 
-    def _wait_for_quiet(self, seconds: float) -> None:
-        """Wait until nothing was heard for so long; not for ever."""
-        until = time.monotonic() + _MOST_QUIET * seconds
-        while self._changed.wait(seconds) and time.monotonic() < until:
+    def _wait_for_quiet(self, seconds: float, until: float) -> None:
+        """Wait until nothing was heard for so long."""
+        while (left := until - time.monotonic()) > 0 and self._changed.wait(min(seconds, left)):
             pass
 
     def _delayed(self) -> float:
@@ -201,6 +200,7 @@ class Coordinator(Serving):
         self._lock = Lock()
         self._inboxes: dict[str, Inbox] = {}
         self._late = 0
+        self._ended_late: set[bytes] = set()
         self._server = _Server((host, 0), _Handler)
         self._server.coordinator = self
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -214,6 +214,12 @@ class Coordinator(Serving):
     def late(self) -> int:
         """How many observations came for no execution that goes on."""
         return self._late
+
+    def ended_late(self) -> frozenset[bytes]:
+        """Take the branches that ended after their executions had been judged."""
+        with self._lock:
+            ended, self._ended_late = frozenset(self._ended_late), set()
+        return ended
 
     def open(self, execution: str) -> Inbox:
         """Begin to hear of an execution."""
@@ -252,12 +258,21 @@ class Coordinator(Serving):
     def _observed(self, body: bytes) -> Answer:
         report = decode_report(body)
         inbox = None if report is None else self._inbox(report.execution)
-        if report is None or inbox is None:
-            with self._lock:
-                self._late += 0 if report is None else len(report.observations)
+        if report is None:
             return 404, None
-        inbox.put(decode_observations(report.observations), report.parcels)
+        seen = decode_observations(report.observations)
+        if inbox is None:
+            self._too_late(seen)
+            return 404, None
+        inbox.put(seen, report.parcels)
         return 200, {}
+
+    def _too_late(self, seen: Iterable[Observation]) -> None:
+        with self._lock:
+            for one in seen:
+                self._late += 1
+                if one.role is Role.END and len(self._ended_late) < _MOST_LATE:
+                    self._ended_late.update((one.index, one.parent))
 
     def _arrived(self, asked: Mapping[str, Any]) -> Answer:
         inbox = self._inbox(asked.get("execution"))

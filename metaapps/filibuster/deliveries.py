@@ -115,6 +115,8 @@ class Patience:
         self._lock = Lock()
         self._expected = Expected()
         self._ended: set[Shape] = set()
+        self._left: dict[bytes, Shape] = {}
+        self._late: set[bytes] = set()
 
     @property
     def expected(self) -> Expected:
@@ -134,12 +136,26 @@ class Patience:
                 before = frozenset() if known.lacks_some(of, heard) else takers.get(of, frozenset())
                 takers[of] = before | these
             self._ended.update(shape(each) for each in begun if each.index not in left)
+            self._left.update((each.index, shape(each)) for each in begun if each.index in left)
             open_now = {shape(each) for each in begun if each.method and each.index in left}
             ended = {each.index for each in begun} - left
             self._expected = Expected(
                 (known.endless - ended) | left,
                 (known.deserted | open_now) - self._ended - takers.keys(),
                 takers,
+            )
+
+    def heard_late(self, ended: Collection[bytes]) -> None:
+        """Note which branches ended after all: they were but late, and are waited for once more."""
+        if not ended:
+            return
+        with self._lock:
+            again = {index for index in ended if index in self._left} - self._late
+            self._late |= again
+            shapes = {self._left[index] for index in again}
+            known = self._expected
+            self._expected = replace(
+                known, endless=known.endless - again, deserted=known.deserted - shapes
             )
 
 

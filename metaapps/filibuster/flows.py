@@ -5,9 +5,8 @@ Who is believed, and who is asked at all, is `app`'s affair; messages are `messa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from baggage.boundary import (
@@ -30,12 +29,12 @@ from metaapps.filibuster.lineage import Lineage, Progress, Step
 from metaapps.filibuster.mainline import Mainline
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import LINEAGE, SEEN, Orders
+from metaapps.filibuster.relayed import DIRECTLY
 from metaapps.filibuster.wire import decode_lineage, encode_lineage, encode_observation
 
 NAME: Final = "filibuster"
 STANDING: Final = f"{NAME}.standing"
 """The note of a branch that has its `Standing`."""
-NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _MAX_ARGUMENTS: Final = 300
 
 
@@ -90,9 +89,13 @@ class Standing(NamedTuple):
 
 
 def tell(running: Branch, seen: Observation) -> None:
-    """Let an observation go home with what a branch answers, at once if it has been answered."""
+    """Let an observation go home with what a branch answers, at once if it has been answered.
+
+    Who takes a message answers nobody, and may never be done with it.
+    """
     blob = encode_observation(seen)
-    standing: Standing | None = running.notes.get(STANDING) if running.over else None
+    at_once = running.over or (DELIVERED in running.notes and seen.role is not Role.END)
+    standing: Standing | None = running.notes.get(STANDING) if at_once else None
     if standing is None or standing.orders is None:
         running.pack(SEEN, blob)
     else:
@@ -117,7 +120,7 @@ def calling(
     try:
         proceed = Proceed(
             down={LINEAGE: encode_lineage(step.below)},
-            headers=NO_HEADERS if served is None else asking.told_below(step, served),
+            headers=DIRECTLY if served is None else {**DIRECTLY, **asking.told_below(step, served)},
         )
         planned = None if by_test else orders.at(step.index)
         reckoned = latency.reckoning(orders, planned, call, step.index, running)
@@ -177,6 +180,8 @@ def served(orders: Orders | None, running: Branch) -> None:
 
 
 SERVED_AHEAD: Final = f"{NAME}.ahead"
+DELIVERED: Final = f"{NAME}.delivered"
+"""The note of a branch that works on a message from a broker."""
 
 
 def ahead(call: Call, running: Branch) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -55,6 +55,16 @@ def main() -> None:
     """
 
 
+_SETTLE: Final = click.option(
+    "--settle",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait so long for what goes on after the test.",
+)
+
+
 @main.command(
     "run",
     epilog="Example:  filibuster run --services services.toml "
@@ -73,6 +83,7 @@ def main() -> None:
     show_default=True,
     help="Seconds that one run of the test may take.",
 )
+@_SETTLE
 @click.option("--coverage", is_flag=True, help="Report which lines ran, and under which faults.")
 @foreign_options
 def run_command(coverage: bool, **options: Any) -> None:
@@ -106,6 +117,7 @@ def run_command(coverage: bool, **options: Any) -> None:
 @_TEST
 @click.option("--services", "services_file", type=_FILE, help="Start these services first.")
 @click.option("--test-timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True)
+@_SETTLE
 @replay_options
 @foreign_options
 def replay_command(**options: Any) -> None:

@@ -49,6 +49,7 @@ class Options:
     resume: bool = False
     verbose: bool = False
     test_timeout: float = 60.0
+    settle: float = 2.0
     foreign: bool = False
     host: str = HOST
     port: int = PORT

@@ -32,7 +32,6 @@ from metaapps.filibuster.wire import decode_observations, encode_lineage, encode
 from metaapps.filibuster.workers import Gate
 from metaapps.filibuster.workers.forking import WorkerDiedError
 
-_SETTLE_WITHIN: Final = 2.0
 _GRACE: Final = 60
 _DEATH_IS_KNOWN_WITHIN: Final = 0.05
 _TRIES_ALONE: Final = 3
@@ -47,6 +46,7 @@ class Terms:
     """What holds for all executions of a run; `timeout` is the functional test's, in seconds.
 
     `alone` keeps executions apart from one another. `reset` prepares for each, before it begins.
+    What goes on after the test is waited for, but no longer than `settle` seconds.
     """
 
     timeout: float
@@ -54,6 +54,7 @@ class Terms:
     real_latency: bool = False
     alone: bool = False
     reset: Callable[[], None] | None = None
+    settle: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class Runner:
         try:
             verdict = self._verdict(execution, plan)
             if ledger is not None:
-                ledger.settle(_SETTLE_WITHIN)
+                ledger.settle(self._terms.settle)
             heard = self._heard(inbox, verdict)
         finally:
             self._coordinator.close(execution)
@@ -207,7 +208,8 @@ class Runner:
     def _heard(self, inbox: Inbox, verdict: Verdict) -> tuple[Observation, ...]:
         """Return all that was told of an execution."""
         inbox.put(decode_observations(verdict.seen))
-        heard = placed(inbox.settle(_SETTLE_WITHIN, self._patience.expected))
+        self._patience.heard_late(self._coordinator.ended_late())
+        heard = placed(inbox.settle(self._terms.settle, self._patience.expected))
         self._patience.learn(heard)
         return heard
 

@@ -170,7 +170,10 @@ def _test(spec: str, options: Options, workers: int) -> FunctionalTest | RemoteT
 
 def _terms(options: Options, alone: bool, running: Standing) -> Terms:
     reset = None if options.reset is None else _reset(options.reset, running)
-    return Terms(options.test_timeout, options.by_payload, options.latency == "real", alone, reset)
+    real = options.latency == "real"
+    return Terms(
+        options.test_timeout, options.by_payload, real, alone, reset, settle=options.settle
+    )
 
 
 def _reset(command: str, running: Standing) -> Callable[[], None]:

@@ -109,7 +109,10 @@ _SAID: Final = {
 
 def unseen(execution: Execution) -> Iterator[Finding]:
     """Yield what an execution could not show."""
+    worked_on = {one.parent for one in execution.unfinished if is_delivery(one)}
     for started in execution.unfinished:
+        if started.index in worked_on:
+            continue
         text = f"{_unfinished(started, execution)} did not end in time"
         yield Finding(FindingKind.UNSEEN, started.index, text)
     if execution.lost:
@@ -138,7 +141,7 @@ def _unfinished(started: Observation, execution: Execution) -> str:
     if not taken:
         return f"{_message(started)} was taken by nobody who is heard of, and"
     last = max(one.occurrence for one in taken)
-    return f"{_message(started)}, delivered {last} times,"
+    return f"{_message(started)} was delivered {last} times by now, and"
 
 
 def _message(message: Observation) -> str:
