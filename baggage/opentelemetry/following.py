@@ -91,7 +91,7 @@ def follow_contexts() -> None:
     def attach(self: Any, context: Context) -> Any:
         try:
             request = _opened(self.get_current(), context)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a context is attached in any case
             _log.exception("propagation failed")
             request = None
         if request is None:

@@ -274,6 +274,7 @@ def served(
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/",
         "HTTP_BAGGAGE": write_header(caller.baggage, origin="test"),
+        "HTTP_FILIBUSTER_DIRECT": "1",
     }
     headers: list[tuple[str, str]] = []
 

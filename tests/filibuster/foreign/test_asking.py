@@ -35,6 +35,7 @@ from metaapps.filibuster.foreign.server import Answer, ForeignServer
 from metaapps.filibuster.lineage import ROOT, Progress
 from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, Orders
 from metaapps.filibuster.plan import Plan
+from metaapps.filibuster.relayed import DIRECTLY
 from metaapps.filibuster.wire import encode_lineage, encode_orders
 
 KEY = b"the key"
@@ -266,7 +267,7 @@ def test_outside_of_foreign_runs_no_foreign_header_is_sent(server: Recorder) -> 
         arrive(app, running, {})
         _, directive = calling(app)
     assert isinstance(directive, Proceed)
-    assert directive.headers == {}
+    assert directive.headers == DIRECTLY
 
 
 def test_orders_that_came_through_a_foreign_service_are_not_followed(server: Recorder) -> None:
