@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import pytest
@@ -222,8 +223,13 @@ class Carries(Rpc):
         self.recorded()
         pack("tenant", "acme")
         seen = failure(lambda: call(b"request"))
-        assert (chain(seen), str(seen), self.code(seen)) == (
+        assert (chain(seen), _steady(seen), self.code(seen)) == (
             chain(plain),
-            str(plain),
+            _steady(plain),
             self.code(plain),
         )
+
+
+def _steady(error: BaseException | None) -> str:
+    """Return what an error says, but for what a library adds in any order, with the time."""
+    return re.sub(r"\{[^{}]*\}", "{...}", str(error))

@@ -188,7 +188,7 @@ def test_a_slow_call_of_an_event_loop_keeps_what_the_library_tells_of_it() -> No
 
     with serving(answer) as address:
         message, trailing, code = asyncio.run(call(address))
-    assert (message, dict(trailing)["told"], code) == (REQUEST, "yes", grpc.StatusCode.OK)
+    assert (message, dict([*trailing])["told"], code) == (REQUEST, "yes", grpc.StatusCode.OK)
 
 
 # Edits

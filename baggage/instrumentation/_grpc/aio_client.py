@@ -19,6 +19,7 @@ from baggage.boundary import Boundary, Departure, Fork, Outcome, Raised, underwa
 from baggage.boundary.pending import Pending, launch
 from baggage.context import ensure
 from baggage.instrumentation._grpc.aio_calls import ended_call, failure
+from baggage.instrumentation._grpc.aio_target import follow_targets
 from baggage.instrumentation._grpc.aio_tracked import Tracked, requests_in
 from baggage.instrumentation._grpc.client import Answer, Calling, ClientAdapter, calling
 from baggage.instrumentation._grpc.private import aio_call, aio_channel, aio_interceptor
@@ -56,6 +57,7 @@ def instrument_calls(boundary: Boundary, switch: Switch) -> None:
     wrap(aio_call._StreamResponseMixin, "read", switch, _read)
     for owner in (aio_call.Call, aio_interceptor.InterceptedCall):
         wrap(owner, "code", switch, _code)
+    follow_targets(switch)
     wrap(aio_channel.Channel, "__init__", switch, _own_threads)
     wrap(aio_channel.Channel, "_close", switch, _close)
 

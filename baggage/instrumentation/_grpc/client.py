@@ -29,6 +29,9 @@ from baggage.wire import NAME
 if TYPE_CHECKING:
     from baggage.boundary.edit import Edit
 
+TARGET: Final = "_baggage_target"
+"""What a multi-callable has of ours where its channel doesn't say where it leads."""
+_SOMEWHERE: Final = Endpoint("", 0)
 OPTIONS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
 _KNOWN: Final = frozenset(OPTIONS)
 
@@ -61,11 +64,11 @@ class Calling:
         return text_of(self.callee._method)
 
     @property
-    def endpoint(self) -> Endpoint:
-        """Where the channel leads."""
-        target = getattr(self.callee._channel, "target", b"")
-        where: bytes = target() if callable(target) else target
-        return endpoint_of(text_of(where))
+    def endpoint(self) -> Endpoint | None:
+        """Where the channel leads; None where it doesn't say."""
+        target = getattr(self.callee._channel, "target", None) or vars(self.callee).get(TARGET)
+        where: bytes | str | None = target() if callable(target) else target
+        return None if where is None else endpoint_of(text_of(where))
 
     @property
     def timeout(self) -> float | None:
@@ -232,7 +235,8 @@ class ClientAdapter:
     def enact(self, fault: Fault, request: Calling, response: Answer | None = None) -> Answer:
         """Return another message, or raise a status."""
         if fault.kind is not FaultKind.BODY:
-            raise self.fail(request, status_of(fault, request.endpoint, self.exceptions))
+            where = request.endpoint or _SOMEWHERE
+            raise self.fail(request, status_of(fault, where, self.exceptions))
         if not request.one_response or fault.body is None:
             raise CannotEnact(f"no stream of gRPC has a body: {request.method}")
         message = common.deserialize(fault.body, request.callee._response_deserializer)
