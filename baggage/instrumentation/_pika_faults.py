@@ -53,7 +53,8 @@ def _drop(asked: Publishing) -> None:
     channel._raise_if_not_open()
     if confirmed(asked):
         # The broker confirms it all the same, so that the application goes on counting right.
-        channel._send_method(spec.Basic.Publish("", routing_key=_NOBODY), (asked.properties, b""))
+        nowhere = spec.Basic.Publish(exchange="", routing_key=_NOBODY)
+        channel._send_method(nowhere, (spec.BasicProperties(), b""))
 
 
 def _short(fault: Fault) -> str:
@@ -78,7 +79,9 @@ def _timed_out(asked: Publishing) -> Any:
 
 def _unroutable(asked: Publishing) -> Any:
     method = spec.Basic.Return(312, "NO_ROUTE", asked.exchange, asked.routing_key)
-    return exceptions.UnroutableError([ReturnedMessage(method, asked.properties, asked.body)])
+    body = asked.body.encode() if isinstance(asked.body, str) else asked.body
+    properties = asked.given or spec.BasicProperties()
+    return exceptions.UnroutableError([ReturnedMessage(method, properties, body)])
 
 
 _NAMES: Final = {
@@ -95,7 +98,6 @@ _MADE: Final[dict[str, Callable[[Any], Any]]] = {
     "ConnectionBlockedTimeout": lambda _: exceptions.ConnectionBlockedTimeout(
         "Blocked connection timeout expired."
     ),
-    "ConnectionWrongStateError": lambda _: exceptions.ConnectionWrongStateError(),
     "ChannelWrongStateError": lambda _: exceptions.ChannelWrongStateError("Channel is closed."),
     "ChannelClosedByBroker": lambda asked: exceptions.ChannelClosedByBroker(
         404, f"NOT_FOUND - no exchange '{asked.exchange}' in vhost '/'"

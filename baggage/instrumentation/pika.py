@@ -16,7 +16,7 @@ from pika import BasicProperties
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.channel import Channel
 
-from baggage.boundary import Boundary, Delivery, finish, remember, underway
+from baggage.boundary import Boundary, Delivery, delivery_of, finish, remember, underway
 from baggage.context import Branch, branch
 from baggage.instrumentation._patching import Function, Switch, replace
 from baggage.instrumentation._pika_faults import confirmed
@@ -36,6 +36,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     replace(BlockingChannel, "basic_consume", messages.consuming)
     replace(BlockingChannel, "_dispatch_events", messages.dispatching)
     replace(Channel, "basic_get", messages.getting_later)
+    replace(Channel, "_on_return", messages.returning)
     replace(BlockingChannel, "basic_get", messages.getting)
     replace(BlockingChannel, "consume", messages.iterating)
     replace(BlockingChannel, "cancel", messages.cancelling)
@@ -121,6 +122,13 @@ def _is_ours(callback: Any) -> bool:
     return bool(type(owner).__module__ == _BLOCKING)
 
 
+def _wraps_ours(callback: Any) -> bool:
+    """Say whether a callback is ours, or one around it, which OpenTelemetry's notes on it."""
+    while callback is not None and type(callback) is not _Callback:
+        callback = getattr(callback, "_original_callback", None)
+    return callback is not None
+
+
 class _Messages:
     """The wrappers of all methods, by what they do."""
 
@@ -185,7 +193,7 @@ class _Messages:
         def dispatch(self_: Any) -> Any:
             for consumer in self_._consumer_infos.values():
                 callback = consumer.on_message_callback
-                if callback is not None and type(callback) is not _Callback:
+                if callback is not None and not _wraps_ours(callback):
                     wrapped = _Callback(self, callback, "", consumer.auto_ack)
                     consumer.on_message_callback = wrapped
             return original(self_)
@@ -244,6 +252,17 @@ class _Messages:
             return original(self_)
 
         return cancel
+
+    def returning(self, original: Function) -> Function:
+        """Show what comes back to its producer as it was published."""
+        switch = self._switch
+
+        def on_return(self_: Any, method_frame: Any, header_frame: Any, body: Any) -> Any:
+            if switch.on:
+                unveil(header_frame.properties)
+            return original(self_, method_frame, header_frame, body)
+
+        return on_return
 
     def settling(self, name: str, original: Function) -> Function:
         """Have flows hear of what is rejected."""
@@ -329,7 +348,7 @@ class _Callback:
             self._callback,
             (channel, method, properties, body),
         )
-        if not messages.on:
+        if not messages.on or delivery_of(properties) is not None:  # by another one around this
             return callback(*message)
         delivery = messages.taken(channel, message[1:], self._queue, auto_ack=self._auto_ack)
         if delivery is None:

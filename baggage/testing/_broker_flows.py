@@ -42,7 +42,7 @@ class BrokerFlows(BrokerBase):
             assert (call.source, call.endpoint) == (HERE, self.endpoint())
             assert isinstance(crossed.outcome, Returned)
             assert crossed.carried.unpack("tenant") == ("acme",)
-        assert sent.call.site.module == type(self).__module__
+        assert sent.call.site.module == self.publish.__module__
         assert taken.call.arrived.get("x-theirs") == "1"
         assert taken.call.delivery in (0, 1)
 

@@ -44,6 +44,42 @@ connection.close()
 print(seen)
 """
 
+BESIDE_OPENTELEMETRY = """
+import sys, baggage, pika
+from opentelemetry import trace
+from opentelemetry.instrumentation.pika import PikaInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider())
+url, first = sys.argv[1:]
+if first == "ours":
+    baggage.instrument()
+PikaInstrumentor().instrument()
+baggage.instrument()
+connection = pika.BlockingConnection(pika.URLParameters(url))
+channel = connection.channel()
+queue = channel.queue_declare("", exclusive=True).method.queue
+seen, traces = [], []
+def see(method, properties, body):
+    traces.append(trace.get_current_span().get_span_context().trace_id)
+    seen.append((sorted(properties.headers), baggage.unpack("tenant")))
+def called(channel, *message):
+    see(*message)
+    channel.stop_consuming()
+with trace.get_tracer("test").start_as_current_span("top") as top:
+    with baggage.attached(baggage.Baggage().pack("tenant", "acme")):
+        channel.basic_publish("", queue, b"one")
+        channel.basic_publish("", queue, b"two", pika.BasicProperties(headers={"a": 1}))
+channel.basic_qos(prefetch_count=1)
+channel.basic_consume(queue, called)
+channel.start_consuming()
+for message in channel.consume(queue, auto_ack=True):
+    see(*message)
+    break
+channel.cancel()
+assert set(traces) == {top.get_span_context().trace_id}
+print(seen)
+"""
+
 
 class TestObjects(Blocking):
     """What an application publishes and gets."""
@@ -157,7 +193,7 @@ class TestObjects(Blocking):
             with pytest.raises(UnroutableError) as unroutable:
                 confirmed.basic_publish("", unique("nobody"), b"order", mandatory=True)
             (returned,) = unroutable.value.messages
-            assert returned.body == b"order"
+            assert (returned.body, returned.properties) == (b"order", BasicProperties())
             with pytest.raises(ChannelClosedByBroker, match="404"):
                 confirmed.basic_publish(unique("nowhere"), "", b"order")
             with pytest.raises(TypeError):
@@ -253,6 +289,19 @@ class TestObjects(Blocking):
             timeout=60,
         )
         assert (ran.stdout, ran.stderr) == ("[(b'order', None, ('acme',))]\n", "")
+
+    @pytest.mark.parametrize("first", ["ours", "theirs"])
+    def test_it_works_beside_opentelemetrys_instrumentation(self, first: str) -> None:
+        ran = subprocess.run(
+            [sys.executable, "-c", BESIDE_OPENTELEMETRY, self.url, first],
+            env={**os.environ, "BAGGAGE_STRICT": "1", "BAGGAGE_METAAPPS": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        seen = "[(['traceparent'], ('acme',)), (['a', 'traceparent'], ('acme',))]\n"
+        assert (ran.stdout, ran.stderr) == (seen, "")
 
 
 class TestReplies(Blocking):
