@@ -30,7 +30,6 @@ from metaapps.filibuster.mainline import Mainline
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import LINEAGE, SEEN, Orders
 from metaapps.filibuster.relayed import DIRECTLY
-from metaapps.filibuster.relayed import DIRECTLY
 from metaapps.filibuster.wire import decode_lineage, encode_lineage, encode_observation
 
 NAME: Final = "filibuster"
