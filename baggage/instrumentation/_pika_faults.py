@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pika import exceptions, spec
 from pika.adapters.blocking_connection import ReturnedMessage
@@ -16,16 +16,16 @@ from pika.heartbeat import HeartbeatChecker
 
 from baggage.boundary import CannotEnact, Fault, FaultKind
 
-if TYPE_CHECKING:
-    from baggage.instrumentation._pika_messages import Publishing
-
 _NOBODY: Final = "baggage-dropped"
 """A routing key that no queue has."""
 _CLOSED: Final = "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"
 
 
-def enact(fault: Fault, asked: Publishing) -> None:
-    """Return or raise what publishing would; raise CannotEnact for what it knows nothing of."""
+def enact(fault: Fault, asked: Any) -> None:
+    """Return or raise what it would to publish `asked`; raise CannotEnact for an unknown fault.
+
+    That is a `Publishing` of `_pika_messages`.
+    """
     if fault.kind is FaultKind.DROP:
         _drop(asked)
         return
@@ -41,14 +41,14 @@ def enact(fault: Fault, asked: Publishing) -> None:
     raise make(asked)
 
 
-def confirmed(asked: Publishing) -> bool:
+def confirmed(asked: Any) -> bool:
     """Say whether the application counts what it publishes, by what the broker confirms."""
     channel = asked.channel
     pending = channel.callbacks.pending(channel.channel_number, spec.Basic.Ack)
     return not asked.blocking and bool(pending)
 
 
-def _drop(asked: Publishing) -> None:
+def _drop(asked: Any) -> None:
     channel = asked.channel
     channel._raise_if_not_open()
     if confirmed(asked):
@@ -67,17 +67,17 @@ def _short(fault: Fault) -> str:
     return name
 
 
-def _lost(_: Publishing) -> Any:
+def _lost(_: Any) -> Any:
     reset = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
     return exceptions.StreamLostError(f"Stream connection lost: {reset!r}")
 
 
-def _timed_out(asked: Publishing) -> Any:
+def _timed_out(asked: Any) -> Any:
     seconds = asked.channel.connection.params.heartbeat or 60
     return exceptions.AMQPHeartbeatTimeout(HeartbeatChecker._STALE_CONNECTION % seconds)
 
 
-def _unroutable(asked: Publishing) -> Any:
+def _unroutable(asked: Any) -> Any:
     method = spec.Basic.Return(312, "NO_ROUTE", asked.exchange, asked.routing_key)
     body = asked.body.encode() if isinstance(asked.body, str) else asked.body
     properties = asked.given or spec.BasicProperties()
