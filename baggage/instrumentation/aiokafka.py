@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -37,9 +37,11 @@ from baggage.boundary import (
     remember,
 )
 from baggage.instrumentation._http import digest
-from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._patching import Function, Switch, replace, wrap
+from baggage.wire import NAME, without_ours
 
-Headers = Sequence[tuple[str, bytes]]
+NOTE: Final = "baggage-message"
+MEMBER: Final = b"causal"
 Arguments = tuple[Any, ...]
 Named = dict[str, Any]
 
@@ -85,9 +87,7 @@ class Came:
     consumer: AIOKafkaConsumer
     record: ConsumerRecord[Any, Any]
 
-    @property
-    def carrier(self) -> Carried:
-        return Carried(list(self.record.headers))
+    carrier: Carried
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -109,13 +109,14 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
             lambda: asyncio.ensure_future(sent.through(wrapped)).add_done_callback(_ignored),
         )
 
-    async def getone(
-        wrapped: Callable[..., Any], consumer: Any, args: Arguments, kwargs: Named
-    ) -> Any:
-        finish(consumer)
-        record = await wrapped(*args, **kwargs)
-        delivery = _received(boundary, consumer, record)
-        return record if delivery is None else await delivery.atake(record, consumer)
+    def getting(original: Function) -> Function:
+        async def getone(self: AIOKafkaConsumer, *partitions: Any) -> Any:
+            finish(self)  # switched off meanwhile or not: what it worked on, it's done with
+            record = await original(self, *partitions)
+            delivery = _received(boundary, self, record) if switch.on else None
+            return record if delivery is None else await delivery.atake(record, self)
+
+        return getone
 
     async def getmany(
         wrapped: Callable[..., Any], consumer: Any, args: Arguments, kwargs: Named
@@ -128,7 +129,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         return fetched
 
     wrap(AIOKafkaProducer, "send", switch, send)
-    wrap(AIOKafkaConsumer, "getone", switch, getone)
+    replace(AIOKafkaConsumer, "getone", getting)
     wrap(AIOKafkaConsumer, "getmany", switch, getmany)
 
 
@@ -149,10 +150,24 @@ _SEND: Final = inspect.Signature(
 def _received(
     boundary: Boundary, consumer: AIOKafkaConsumer, record: ConsumerRecord[Any, Any]
 ) -> Delivery | None:
-    delivery = boundary.receive(_CONSUMING, Came(consumer, record))
+    """Return the delivery of a record that came; its headers are the application's then."""
+    came = Carried(list(record.headers))
+    delivery = boundary.receive(_CONSUMING, Came(consumer, record, came))
+    record.headers = tuple(filter(None, map(_theirs, record.headers)))
     if delivery is not None:
         remember(record, delivery)
     return delivery
+
+
+def _theirs(header: tuple[str, bytes | None]) -> tuple[str, bytes | None] | None:
+    """Return what the application sees of a header; None for one of ours."""
+    name, value = header
+    if name == NOTE:
+        return None
+    if name != NAME or value is None or MEMBER not in value:
+        return header
+    left = without_ours(value.decode("latin-1"))
+    return (name, left.encode("latin-1")) if left else None
 
 
 def _ignored(repeated: asyncio.Future[Any]) -> None:

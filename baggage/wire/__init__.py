@@ -10,6 +10,7 @@ from baggage.wire.header import (
     room_for,
     split_members,
     unarmour,
+    without_ours,
 )
 from baggage.wire.messages import (
     DEFAULT_PRIORITY,
@@ -73,5 +74,6 @@ __all__ = [
     "size_of",
     "split_members",
     "unarmour",
+    "without_ours",
     "written",
 ]

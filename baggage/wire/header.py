@@ -75,6 +75,11 @@ def members(header: str) -> tuple[str | None, tuple[str, ...], int]:
     return ours, tuple(foreign), lost
 
 
+def without_ours(header: str) -> str:
+    """Return a header as it would be without our member: all others as they are, "" for none."""
+    return ",".join(part for part in header.split(",") if part.partition("=")[0].strip() != MEMBER)
+
+
 def _decoded(value: str) -> str:
     """Return the value of a member, without properties, some of which may be encoded into it."""
     decoded = _ENCODED.sub(lambda match: chr(int(match[1], 16)), value.partition(";")[0])

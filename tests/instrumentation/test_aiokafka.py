@@ -153,7 +153,7 @@ def test_garbage_harms_nothing(boundary: Boundary, run: Run, garbage: bytes) -> 
         headers = [("baggage", garbage), ("baggage-message", garbage)]
         await topic.producer.send_and_wait(topic.topic, b"v", partition=0, headers=headers)
         record = await topic.consumer.getone()
-        assert (record.value, list(record.headers)) == (b"v", headers)
+        assert (record.value, list(record.headers)) == (b"v", headers[:1])
         assert unpack("tenant") == ()
 
     run(work)
