@@ -31,16 +31,25 @@ def is_own(name: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _endpoint(url: str) -> Endpoint:
+def _told(url: str) -> tuple[Endpoint, str]:
+    """Return where a broker is, and the name of its transport."""
     told = _Connection(url).info()
-    return Endpoint(str(told["hostname"] or ""), int(told["port"] or 0))
+    return Endpoint(str(told["hostname"] or ""), int(told["port"] or 0)), str(told["transport"])
 
 
-def _broker(app: Celery, url: object) -> Endpoint:
+def _broker(app: Celery, url: object) -> tuple[Endpoint, str]:
     url = url or app.conf.broker_url
     if isinstance(url, list | tuple):
         url = url[0]
-    return _endpoint(str(url or "amqp://"))
+    return _told(str(url or "amqp://"))
+
+
+def _sent_to(app: Celery) -> Endpoint:
+    return _broker(app, app.conf.broker_write_url)[0]
+
+
+def _taken_from(app: Celery) -> tuple[Endpoint, str]:
+    return _broker(app, app.conf.broker_read_url)
 
 
 def _arguments(args: Any, kwargs: Any) -> Mapping[str, object]:
@@ -58,10 +67,13 @@ def _delivered(taken: Taken) -> int:
     counted = taken.request.get("x-delivery-count")  # by RabbitMQ's quorum queues
     if isinstance(counted, int):
         return counted + 1
-    told = taken.request.get("delivery_info") or {}
-    return 0 if "redelivered" not in told else 2 if told["redelivered"] else 1
+    if (taken.request.get("delivery_info") or {}).get("redelivered"):
+        return 2
+    return 1 if _taken_from(taken.app)[1] in _COUNTING else 0
 
 
+_COUNTING: Final = frozenset({"amqp", "amqps", "pyamqp", "redis", "rediss", "sentinel"})
+"""Transports that say of a message whether it came before."""
 _OWN: Final = frozenset({*vars(Context), "lang", "task", "argsrepr", "kwargsrepr"})
 
 
@@ -75,13 +87,13 @@ def _arrived(taken: Taken) -> Mapping[str, str]:
 _SENT: Final[Tellers] = {
     "method": lambda _: "apply_async",
     "arguments": lambda asked: _arguments(asked.told.get("args"), asked.told.get("kwargs")),
-    "endpoint": lambda asked: _broker(asked.app, asked.app.conf.broker_write_url),
+    "endpoint": lambda asked: _sent_to(asked.app),
     "payload": lambda asked: _payload(asked.told.get("args"), asked.told.get("kwargs")),
 }
 _TAKEN: Final[Tellers] = {
     "method": lambda _: "process",
     "arguments": lambda taken: _arguments(taken.args, taken.kwargs),
-    "endpoint": lambda taken: _broker(taken.app, taken.app.conf.broker_read_url),
+    "endpoint": lambda taken: _taken_from(taken.app)[0],
     "payload": lambda taken: _payload(taken.args, taken.kwargs),
     "arrived": _arrived,
     "delivery": _delivered,
