@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
+
+import pytest
 
 from baggage.boundary import PROCEED, Call, Flow, Interest, Kind, MetaApp, Raised
 from baggage.context import pack
-from baggage.testing import HttpClientSuite, MetaAppSuite, Send
+from baggage.testing import BrokerSuite, HttpClientSuite, MetaAppSuite, Send, Taken
 from baggage.values import Baggage, Direction, Key
-from tests.testing import tiny
+from tests.testing import tiny, tiny_broker
 
 MINE = Key("mine.state", direction=Direction.DOWN)
 
@@ -92,6 +95,59 @@ class TestHopeful(TestProperly):
 
 class TestHeedless(TestProperly):
     instrumentation = tiny.instrumentation(heeds=False)
+
+
+class TestBroker(BrokerSuite):
+    instrumentation: ClassVar[Any] = tiny_broker.instrumentation()
+
+    @pytest.fixture(autouse=True)
+    def _broker(self) -> None:
+        self.broker, self.count = self.instrumentation.Broker(), 0
+
+    def destination(self) -> str:
+        self.count += 1
+        return f"queue {self.count}"
+
+    def publish(
+        self, destination: str, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})
+    ) -> object:
+        return self.broker.publish(destination, body, headers)
+
+    def consume(
+        self, destination: str, work: Callable[[Taken], None], *, again: bool = False
+    ) -> None:
+        def processed(order: tiny_broker.Order) -> None:
+            try:
+                work(Taken(order.body, order.headers, order))
+            finally:
+                if again:
+                    self.broker.give_back(order)
+
+        self.broker.process(destination, processed)
+
+
+class TestShowing(TestBroker):
+    instrumentation = tiny_broker.instrumentation(tiny_broker.Showing)
+
+
+class TestLeaking(TestBroker):
+    instrumentation = tiny_broker.instrumentation(tiny_broker.Leaking)
+
+
+class TestSwallowing(TestBroker):
+    instrumentation = tiny_broker.instrumentation(tiny_broker.Swallowing)
+
+
+class TestForgetful(TestBroker):
+    instrumentation = tiny_broker.instrumentation(tiny_broker.Forgetful)
+
+
+class TestAdding(TestBroker):
+    instrumentation = tiny_broker.instrumentation(tiny_broker.Adding)
+
+
+class TestOnce(TestBroker):
+    instrumentation = tiny_broker.instrumentation(tiny_broker.Once)
 
 
 class Mine:
