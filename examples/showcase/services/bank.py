@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 import waitress
 from flask import Flask
@@ -19,6 +20,7 @@ def health_check() -> ResponseReturnValue:
 
 @app.post("/charges")
 def charge() -> ResponseReturnValue:
+    time.sleep(0.01)
     return "charged", 201
 
 

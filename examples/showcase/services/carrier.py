@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 
 from aiohttp import web
 
 NAME = os.environ["BAGGAGE_SERVICE"]
-CENTS = {"bike": 350, "van": 600}[NAME]
+CENTS, SECONDS = {"bike": (350, 0.01), "van": (600, 0.03)}[NAME]
 
 
 async def health_check(_: web.Request) -> web.Response:
@@ -16,6 +17,7 @@ async def health_check(_: web.Request) -> web.Response:
 
 
 async def offer(_: web.Request) -> web.Response:
+    await asyncio.sleep(SECONDS)
     return web.json_response({"by": NAME, "cents": CENTS})
 
 

@@ -102,7 +102,9 @@ def printed(title: str, by: str | None) -> str | None:
 
 
 if __name__ == "__main__":
-    # Warm: no request starts a thread of its own.
+    # Warm: no request starts a thread, or waits for what Celery loads when it is first needed.
+    press.app.connection_for_write().ensure_connection()
+    press.app.backend.get_state("warm")
     list(pool.map(lambda _: threading.Event().wait(0.01), range(CONCURRENTLY)))
     threading.Thread(target=till, daemon=True).start()
     if not press.REDIS:

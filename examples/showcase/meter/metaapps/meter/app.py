@@ -24,7 +24,7 @@ _METERED: Final = frozenset({Kind.CLIENT, Kind.PRODUCER, Kind.SPAWN})
 
 
 class Meter:
-    """Meters what departs, wherever a tenant is known: calls, messages, threads' and pools' work."""
+    """Meters what departs where a tenant is known: calls, messages, and work for others."""
 
     name = "meter"
 
