@@ -16,6 +16,7 @@ from kombu.messaging import Producer
 from baggage.boundary import Boundary
 from baggage.instrumentation._celery.calls import PRODUCING, is_own
 from baggage.instrumentation._celery.chords import follow_chords
+from baggage.instrumentation._celery.lost import follow_lost
 from baggage.instrumentation._celery.messages import Sending, sending
 from baggage.instrumentation._celery.results import follow_results
 from baggage.instrumentation._celery.worker import follow_workers
@@ -53,6 +54,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     follow_results(boundary, switch)
     follow_chords(boundary, switch)
     follow_workers(boundary, switch)
+    follow_lost(boundary, switch)
 
 
 def _told(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
 from celery import states
 from celery._state import _get_active_apps
 from celery.app import trace
-from celery.exceptions import SoftTimeLimitExceeded
 
-from baggage.boundary import Boundary, CallSite, Delivery, run_work
-from baggage.context import enter, leave, suppressed
-from baggage.instrumentation._celery.calls import CONSUMING, is_own
+from baggage.boundary import Boundary, Delivery, run_work
+from baggage.context import suppressed
 from baggage.instrumentation._celery.messages import Taken
-from baggage.instrumentation._celery.results import working
+from baggage.instrumentation._celery.taking import taking
 from baggage.instrumentation._patching import Function, Switch, replace, wrap
 
 _CONSUMER: Final = "celery.worker.consumer.consumer"
@@ -61,48 +58,13 @@ def _traced(boundary: Boundary, switch: Switch, task: Any, tracer: Function) -> 
     def trace_task(uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
         if not switch.on or not isinstance(request, Mapping):
             return tracer(uuid, args, kwargs, request)
-        # Whatever the worker stands in, nothing of it is the task's.
-        entered = enter(None)
-        try:
-            taken = Taken(task.app, task.name, args, kwargs, request)
-            delivery = boundary.receive(CONSUMING, taken)
-            if delivery is None:
-                return tracer(uuid, args, kwargs, request)
-            if is_own(task.name):
-                delivery.call = None
-            return _run(delivery, task, lambda: tracer(uuid, args, kwargs, taken.plain()))
-        finally:
-            leave(entered)
+        taken = Taken(task.app, task.name, args, kwargs, request)
+        with taking(boundary, taken, task) as delivery:
+            ended = run_work(lambda: tracer(uuid, args, kwargs, taken.plain()))
+            _tell(delivery, ended[1])
+            return ended
 
     return trace_task
-
-
-def _run(delivery: Delivery, task: Any, work: Callable[[], Any]) -> Any:
-    with delivery.opened(_wait):
-        if delivery.branch is not None:
-            # What Celery sends on for a task is sent from there: the rest of a chain, say.
-            delivery.branch.place = _place(task)
-        token = working.set(delivery)
-        try:
-            ended = run_work(work)
-        finally:
-            working.reset(token)
-        _tell(delivery, ended[1])
-        return ended
-
-
-def _wait(seconds: float) -> None:
-    """Wait until a message is due; the time limit is one for the task, not for this."""
-    try:
-        time.sleep(seconds)
-    except SoftTimeLimitExceeded:
-        pass
-
-
-def _place(task: Any) -> CallSite:
-    run = task.run
-    module = getattr(run, "__module__", task.__module__)
-    return CallSite(str(module), str(getattr(run, "__qualname__", task.name)))
 
 
 def _tell(delivery: Delivery, ended: Any) -> None:
