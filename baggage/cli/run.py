@@ -90,7 +90,7 @@ def _isolating(command: Sequence[str]) -> str:
         return ""
     words = iter(command[1:])
     for word in words:
-        if not word.startswith("-") or word.startswith("--"):
+        if not re.match("-[^-]", word):
             break
         letters, last, value = re.match(r"-([^cmWX]*)(.?)(.*)", word, re.DOTALL).groups()  # type: ignore[union-attr]
         if set(letters) & set("EIS"):

@@ -1,0 +1,53 @@
+"""Servers are run as they are, and their workers carry what a request brings, and nothing else."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.activation.programs import RUN, served
+
+ALONE = "--no-control-socket"  # what newer ones would leave in the home directory
+SETTINGS = import_module("gunicorn.config").KNOWN_SETTINGS
+KNOWN = [flag for setting in SETTINGS for flag in setting.cli or ()]
+GUNICORN = f"gunicorn {ALONE if ALONE in KNOWN else ''} --bind fd://{{fd}}"
+COMMANDS = {
+    "gunicorn": f"{GUNICORN} shop:app",
+    "gunicorn, loaded before it forks": f"{GUNICORN} --workers 2 --preload shop:app",
+    "gunicorn with threads": f"{GUNICORN} --threads 2 shop:app",
+    "gunicorn with gevent": f"{GUNICORN} --worker-class gevent shop:app",
+    "uvicorn": "uvicorn --fd {fd} ashop:app",
+    "uvicorn with workers": "uvicorn --fd {fd} --workers 2 ashop:app",
+    "uvicorn that reloads": "uvicorn --fd {fd} --reload ashop:app",
+    "flask": "flask --app shop run --no-reload",
+    "a module": "python -m flask --app shop run --no-reload",
+}
+HANDED = {"WERKZEUG_SERVER_FD": "{fd}", "WERKZEUG_RUN_MAIN": "true"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_server_carries_what_a_request_brings_and_nothing_of_another(
+    name: str, tmp_path: Path
+) -> None:
+    command = COMMANDS[name].split()
+    log = tmp_path / "log"
+    with served([*RUN, "--", *command], log, **(HANDED if "flask" in command else {})) as service:
+        answers = [service.ask(tenant) for tenant in ("blue", "", "red", "", "blue")]
+    seen = [answer["tenant"] for answer in answers]
+    assert seen == [["blue"], [], ["red"], [], ["blue"]], log.read_text()
+    assert seen == [answer["behind"] for answer in answers]
+    program = command[2] if command[1] == "-m" else command[0]
+    assert {answer["service"] for answer in answers} == {program}
+    assert ("gevent" in command) is ("gevent.threading" in {it.get("green") for it in answers})
+    text = log.read_text()
+    assert "Traceback" not in text
+    assert "Warning: " not in text
+    assert "baggage" not in text
+
+
+def test_a_service_is_called_as_it_is_told(tmp_path: Path) -> None:
+    command = [*RUN, "--service", "shop", "--", *COMMANDS["uvicorn with workers"].split()]
+    with served(command, tmp_path / "log") as service:
+        assert service.ask()["service"] == "shop"
