@@ -22,7 +22,8 @@ def forward() -> ResponseReturnValue:
     if not to:
         return "done"
     try:
-        answer = requests.get(to, timeout=5)
+        for _ in range(int(os.environ.get("TIMES", "1"))):
+            answer = requests.get(to, timeout=5)
     except requests.exceptions.RequestException as error:
         return str(error), 502
     return answer.text, answer.status_code
