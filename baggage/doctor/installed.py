@@ -7,6 +7,7 @@ instrumentation. Nothing is imported.
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from baggage.runtime import discovery
 OURS: Final = "baggage"
 _FOR_DEVELOPERS: Final = frozenset({"bench", "demo", "dev", "floor", "test"})
 """Extras that say what a checkout needs, and not what is supported."""
+_EXTRA: Final = re.compile(r'extra == "([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def supported(distribution: str) -> Wants:
         said = metadata.requires(distribution) or []
     except metadata.PackageNotFoundError:
         said = []
-    return Wants(tuple(_optional(said)))
+    return Wants(tuple(optional(said)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,11 @@ class Wants:
 
         It's the one of these, or of the module's name, or what the extra of its name asks for.
         """
-        names = {canonicalize_name(name) for name in (*distributions, module)}
+        own = canonicalize_name(module)
+        names = {own, *map(canonicalize_name, distributions)}
         asked = {canonicalize_name(each.name): each for _, each in self.optional}
         found = sorted(names & asked.keys())
-        found += [canonicalize_name(each.name) for extra, each in self.optional if extra == module]
+        found += [canonicalize_name(each.name) for extra, each in self.optional if extra == own]
         if not found:
             return "", None
         wanted = SpecifierSet()
@@ -100,14 +103,14 @@ class Wants:
         return asked[found[0]].name, wanted
 
 
-def _optional(said: Iterable[str]) -> Iterator[tuple[str, Requirement]]:
+def optional(said: Iterable[str]) -> Iterator[tuple[str, Requirement]]:
+    """Yield the requirements of extras for libraries, with the extra, as metadata has them."""
     for line in said:
         try:
             asked = Requirement(line)
         except InvalidRequirement:
             continue
-        extra = "" if asked.marker is None else str(asked.marker).partition("extra == ")[2]
-        extra = extra.partition('"')[2].partition('"')[0]
+        extra = canonicalize_name("".join(_EXTRA.findall(str(asked.marker))))
         if extra and extra not in _FOR_DEVELOPERS:
             yield extra, asked
 
