@@ -145,8 +145,10 @@ def _begun(around: Context, context: Context) -> Request | None:
     if getattr(span, "kind", trace.SpanKind.SERVER) not in _REMOTE:
         return None
     parent = getattr(span, "parent", None)
-    begun = span.get_span_context()
-    follows = begun.trace_id == remote.trace_id if remote.is_valid else parent is None
+    # Who extracts the trace may have been asked after us.
+    follows = parent is None or parent.is_remote
+    if remote.is_valid:
+        follows = span.get_span_context().trace_id == remote.trace_id
     if not follows:
         return None
     extracted.set(None)

@@ -105,6 +105,7 @@ def ending() -> Iterator[End]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     end.http = server.server_port
     calls = grpc.server(ThreadPoolExecutor(2))
+    methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]]
     methods = {"Forward": grpc.unary_unary_rpc_method_handler(called)}
     relay = grpc.method_handlers_generic_handler("relay.Relay", methods)
     calls.add_generic_rpc_handlers((relay,))

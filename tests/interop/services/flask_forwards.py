@@ -22,8 +22,9 @@ def forward() -> ResponseReturnValue:
     if not to:
         return "done"
     try:
-        for _ in range(int(os.environ.get("TIMES", "1"))):
-            answer = requests.get(to, timeout=5)
+        for _ in range(1, int(os.environ.get("TIMES", "1"))):
+            requests.get(to, timeout=5)
+        answer = requests.get(to, timeout=5)
     except requests.exceptions.RequestException as error:
         return str(error), 502
     return answer.text, answer.status_code

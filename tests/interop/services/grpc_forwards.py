@@ -7,11 +7,13 @@ import grpc
 
 def forward(request: bytes, context: grpc.ServicerContext) -> bytes:
     with grpc.insecure_channel(request.decode()) as channel:
-        answer: bytes = channel.unary_unary("/relay.Relay/Forward")(b"", timeout=30)
-    return answer
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes]
+        call = channel.unary_unary("/relay.Relay/Forward")
+        return call(b"", timeout=30)
 
 
 server = grpc.server(ThreadPoolExecutor(4))
+handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]]
 handlers = {"Forward": grpc.unary_unary_rpc_method_handler(forward)}
 server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("relay.Relay", handlers),))
 port = server.add_insecure_port("127.0.0.1:0")
