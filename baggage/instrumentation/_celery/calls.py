@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-import kombu
 from celery import Celery
 from celery.app.task import Context
 from celery.utils.saferepr import saferepr
+from kombu import connection
 from kombu.utils import json
 
 from baggage.boundary import Call, Endpoint, Facts, Fault, Kind, PlainFacts, Tellers
@@ -18,7 +18,7 @@ from baggage.instrumentation._celery.messages import LIBRARY, Sending, Taken
 from baggage.instrumentation._http import digest
 
 # They ship half of their types.
-_Connection: Final[Any] = vars(kombu)["Connection"]
+_Connection: Final[Any] = connection.Connection
 _json: Final[Any] = json
 
 
