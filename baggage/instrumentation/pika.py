@@ -9,27 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any
 from weakref import WeakValueDictionary
 
 from pika import BasicProperties
-from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.blocking_connection import (
+    BlockingChannel,
+    BlockingConnection,
+    _CallbackResult,
+)
+from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from baggage.boundary import Boundary, Delivery, delivery_of, finish, remember, underway
-from baggage.context import Branch, branch
+from baggage.context import Branch, branch, enter, leave
 from baggage.instrumentation._patching import Function, Switch, replace
 from baggage.instrumentation._pika_faults import confirmed
 from baggage.instrumentation._pika_messages import CONSUMER, PRODUCER, Coming, Publishing, unveil
-
-_STATE: Final = "_baggage_state"
-_BLOCKING: Final = BlockingChannel.__module__
+from baggage.instrumentation._pika_state import Noted, Source, State, settle
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap channels, once."""
     messages = _Messages(boundary, switch)
-    BasicProperties._baggage_delivery = _Noted()
+    BasicProperties._baggage_delivery = Noted()
     replace(Channel, "basic_publish", messages.publishing)
     replace(BlockingChannel, "basic_publish", messages.publishing)
     replace(Channel, "basic_consume", messages.consuming)
@@ -40,75 +43,10 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     replace(BlockingChannel, "basic_get", messages.getting)
     replace(BlockingChannel, "consume", messages.iterating)
     replace(BlockingChannel, "cancel", messages.cancelling)
+    replace(BlockingConnection, "add_callback_threadsafe", messages.handing)
+    replace(IOLoop, "add_callback_threadsafe", messages.handing)
     for name in ("basic_ack", "basic_nack", "basic_reject", "basic_recover"):
         replace(Channel, name, partial(messages.settling, name))
-
-
-class _Noted:
-    """The attribute by which `remember` notes a delivery on properties, unseen by `vars` of them.
-
-    They are compared, and shown, by their `vars`.
-    """
-
-    def __get__(self, properties: Any, _: type) -> Delivery:
-        noted = vars(properties)
-        if not isinstance(noted, _Vars):
-            raise AttributeError("no delivery is noted")
-        return noted.delivery
-
-    def __set__(self, properties: Any, delivery: Delivery) -> None:
-        properties.__dict__ = noted = _Vars(vars(properties))
-        noted.delivery = delivery
-
-
-class _Vars(dict[str, Any]):
-    """The attributes of an object, and the delivery that it came by."""
-
-    __slots__ = ("delivery",)
-    delivery: Delivery
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return dict, (dict(self),)
-
-
-class _Source:
-    """A queue that a channel pulls from; its identity tells whose message a worker stands in."""
-
-    __slots__ = ()
-
-
-class _State:
-    """What is known of a channel: the messages not yet settled by tag, and where it pulls from."""
-
-    __slots__ = ("iterating", "sources", "unsettled")
-
-    def __init__(self) -> None:
-        self.unsettled: dict[int, Delivery] = {}
-        self.sources: dict[str, _Source] = {}
-        self.iterating: _Source | None = None
-
-    @classmethod
-    def of(cls, channel: Any) -> _State:
-        state: _State | None = getattr(channel, _STATE, None)
-        if state is None:
-            state = cls()
-            setattr(channel, _STATE, state)
-        return state
-
-    def source(self, queue: str) -> _Source:
-        return self.sources.setdefault(queue, _Source())
-
-    def settled(self, tag: int, *, multiple: bool) -> list[Delivery]:
-        """Forget a delivery, or all of them up to one; 0 are all."""
-        tags = [tag]
-        if multiple:
-            tags = [each for each in list(self.unsettled) if each <= tag or not tag]
-        found = [self.unsettled.pop(each, None) for each in tags]
-        return [delivery for delivery in found if delivery is not None]
-
-
-class Rejected(Exception):
-    """What flows are told of a message that its consumer rejected, and that won't come again."""
 
 
 def _inner(channel: Any) -> Any:
@@ -116,10 +54,17 @@ def _inner(channel: Any) -> Any:
     return channel._impl if isinstance(channel, BlockingChannel) else channel
 
 
-def _is_ours(callback: Any) -> bool:
-    """Say whether a callback is that of a blocking channel, which has its consumers' own."""
-    owner = getattr(callback, "__self__", None)
-    return bool(type(owner).__module__ == _BLOCKING)
+def _is_inner(callback: Any) -> bool:
+    """Say whether a channel's callback is that of a blocking one, which has its consumers' own."""
+    return isinstance(getattr(callback, "__self__", None), BlockingChannel | _CallbackResult)
+
+
+def _within(running: Branch, callback: Callable[[], object]) -> None:
+    token = enter(running)
+    try:
+        callback()
+    finally:
+        leave(token)
 
 
 def _wraps_ours(callback: Any) -> bool:
@@ -181,7 +126,8 @@ class _Messages:
             *args: Any,
             **kwargs: Any,
         ) -> Any:
-            if callable(on_message_callback) and not _is_ours(on_message_callback):
+            blocking = isinstance(self_, BlockingChannel)
+            if callable(on_message_callback) and (blocking or not _is_inner(on_message_callback)):
                 on_message_callback = _Callback(self, on_message_callback, queue, bool(auto_ack))
             return original(self_, queue, on_message_callback, auto_ack, *args, **kwargs)
 
@@ -202,7 +148,7 @@ class _Messages:
 
     def getting_later(self, original: Function) -> Function:
         def basic_get(self_: Any, queue: str, callback: Any, auto_ack: bool = False) -> Any:
-            if callable(callback) and not _is_ours(callback):
+            if callable(callback) and not _is_inner(callback):
                 callback = _Callback(self, callback, queue, bool(auto_ack))
             return original(self_, queue, callback, auto_ack)
 
@@ -214,7 +160,7 @@ class _Messages:
         def basic_get(self_: Any, queue: str, auto_ack: bool = False) -> Any:
             if not switch.on:
                 return original(self_, queue, auto_ack)
-            source = _State.of(self_).source(queue)
+            source = State.of(self_).source(queue)
             finish(source)
             return self._pulled(self_, original(self_, queue, auto_ack), queue, source, auto_ack)
 
@@ -227,7 +173,7 @@ class _Messages:
             self_: Any, queue: str, auto_ack: bool = False, *args: Any, **kwargs: Any
         ) -> Iterator[Any]:
             items = original(self_, queue, auto_ack, *args, **kwargs)
-            state = _State.of(self_)
+            state = State.of(self_)
             source = state.iterating = state.source(queue)
             try:
                 while True:
@@ -246,12 +192,24 @@ class _Messages:
 
     def cancelling(self, original: Function) -> Function:
         def cancel(self_: Any) -> Any:
-            source = _State.of(self_).iterating
+            source = State.of(self_).iterating
             if source is not None:
                 finish(source)
             return original(self_)
 
         return cancel
+
+    def handing(self, original: Function) -> Function:
+        """Let a connection's thread do in a branch what that asks it to do: publish, say."""
+        switch = self._switch
+
+        def add_callback_threadsafe(self_: Any, callback: Any) -> Any:
+            running = branch()
+            if switch.on and running is not None and callable(callback):
+                callback = partial(_within, running, callback)
+            return original(self_, callback)
+
+        return add_callback_threadsafe
 
     def returning(self, original: Function) -> Function:
         """Show what comes back to its producer as it was published."""
@@ -267,14 +225,12 @@ class _Messages:
     def settling(self, name: str, original: Function) -> Function:
         """Have flows hear of what is rejected."""
 
-        def settle(self_: Any, *args: Any, **kwargs: Any) -> Any:
+        def settling(self_: Any, *args: Any, **kwargs: Any) -> Any:
             settled = original(self_, *args, **kwargs)
-            state: _State | None = getattr(self_, _STATE, None)
-            if state is not None and state.unsettled:
-                _SETTLE[name](state, *args, **kwargs)
+            settle(self_, name, *args, **kwargs)
             return settled
 
-        return settle
+        return settling
 
     def taken(
         self, channel: Any, message: tuple[Any, ...], queue: str, *, auto_ack: bool
@@ -287,7 +243,7 @@ class _Messages:
         if delivery is not None:
             remember(properties, delivery)
             if not auto_ack:
-                _State.of(inner).unsettled[method.delivery_tag] = delivery
+                State.of(inner).unsettled[method.delivery_tag] = delivery
         return delivery
 
     def work(
@@ -305,7 +261,7 @@ class _Messages:
         """Whether the instrumentation is switched on."""
         return self._switch.on
 
-    def _pulled(self, channel: Any, item: Any, queue: str, source: _Source, auto_ack: bool) -> Any:
+    def _pulled(self, channel: Any, item: Any, queue: str, source: Source, auto_ack: bool) -> Any:
         if item[0] is None:
             return item
         delivery = self.taken(channel, item, queue, auto_ack=auto_ack)
@@ -364,33 +320,3 @@ class _Callback:
     def _late(self, delivery: Delivery, message: tuple[Any, ...]) -> None:
         if message[0].is_open:  # or else the broker delivers it again
             self._messages.work(delivery, self._callback, message)
-
-
-def _ack(state: _State, delivery_tag: int = 0, multiple: bool = False) -> None:
-    state.settled(delivery_tag, multiple=multiple)
-
-
-def _nack(
-    state: _State, delivery_tag: int = 0, multiple: bool = False, requeue: bool = True
-) -> None:
-    for delivery in state.settled(delivery_tag, multiple=multiple):
-        if requeue:
-            delivery.requeued()
-        else:
-            delivery.failed(Rejected("the consumer rejected the message"))
-
-
-def _reject(state: _State, delivery_tag: int = 0, requeue: bool = True) -> None:
-    _nack(state, delivery_tag, requeue=requeue)
-
-
-def _recover(state: _State, *_: object, **__: object) -> None:
-    _nack(state, multiple=True)
-
-
-_SETTLE: Final[dict[str, Callable[..., None]]] = {
-    "basic_ack": _ack,
-    "basic_nack": _nack,
-    "basic_reject": _reject,
-    "basic_recover": _recover,
-}

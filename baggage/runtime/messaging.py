@@ -75,9 +75,10 @@ def consuming(*messages: object) -> Iterator[None]:
 
 def _delivery(message: object) -> Delivery | None:
     """Return a message's delivery; None where nothing is carried."""
-    known = delivery_of(message)
-    if known is not None:
-        return known
+    parts = message if isinstance(message, tuple) else ()  # as pika returns a message
+    for known in map(delivery_of, (message, *parts)):
+        if known is not None:
+            return known
     if isinstance(message, tuple) and len(message) > 1 and isinstance(message[1], Mapping):
         message = message[1]  # an id and fields, as a stream of Redis has them
     headers = message.items() if isinstance(message, Mapping) else message

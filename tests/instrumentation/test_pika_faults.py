@@ -14,7 +14,12 @@ import pika
 import pytest
 from pika import spec
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import ChannelClosed, ChannelWrongStateError, DuplicateGetOkCallback
+from pika.exceptions import (
+    AMQPConnectionError,
+    ChannelClosed,
+    ChannelWrongStateError,
+    DuplicateGetOkCallback,
+)
 from pika.frame import Method
 
 from baggage.boundary import Fault, FaultKind, Inject, Kind
@@ -176,6 +181,14 @@ class TestFaults(Blocking):
             self.channel.basic_publish("", orders, b"order")
         _, _, body = next(self.channel.consume(orders, auto_ack=True))
         assert (body, unpack("tenant")) == (b"order", ("acme",))
+
+    @pytest.mark.parametrize("kind", [FaultKind.RESET, FaultKind.TIMEOUT])
+    def test_a_message_may_come_though_its_producer_hears_nothing(self, kind: FaultKind) -> None:
+        orders = self.destination()
+        error = self.failed(Fault(kind, late=True), self.channel, "", orders, b"order")
+        assert isinstance(error, AMQPConnectionError)
+        next(self.channel.consume(orders, auto_ack=True))
+        assert unpack("tenant") == ("acme",)
 
     @pytest.mark.parametrize(
         "fault",

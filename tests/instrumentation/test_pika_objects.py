@@ -18,7 +18,7 @@ from pika.spec import BasicProperties
 import baggage
 from baggage.boundary import Kind, Raised
 from baggage.context import branch, pack, unpack
-from baggage.instrumentation.pika import Rejected
+from baggage.instrumentation._pika_state import Rejected
 from baggage.testing import Taken, Worker
 from baggage.testing._broker import TOTAL
 from baggage.testing.suite import failure, outcome_of
@@ -168,8 +168,9 @@ class TestObjects(Blocking):
         _, second, _ = self.got(orders)
         self.channel.basic_get(orders)
         assert unpack("tenant") == ()
-        with baggage.consuming(first):
-            assert unpack("tenant") == ("a",)
+        for message in (first, (None, first, b"order")):
+            with baggage.consuming(message):
+                assert unpack("tenant") == ("a",)
         with baggage.consuming(first, second):
             assert sorted(map(str, unpack("tenant"))) == ["a", "b"]
 
@@ -184,6 +185,24 @@ class TestObjects(Blocking):
         sent, taken = (crossed.call for crossed in recorder.begun)
         assert (sent.operation, taken.operation) == (f"{exchange}/order.new", orders)
         assert taken.arguments["routing_key"] == "order.new"
+
+    def test_what_a_thread_has_the_connections_thread_publish_carries_what_it_knows(self) -> None:
+        orders, own = self.destination(), branch()
+        channel, connection = self.channel, self.channel.connection
+        for tenant in ("a", "b"):
+
+            def ask(tenant: str = tenant) -> None:
+                with self.request(tenant):
+                    connection.add_callback_threadsafe(
+                        lambda: channel.basic_publish("", orders, tenant.encode())
+                    )
+
+            self.worker.do(ask)
+        connection.process_data_events(0)
+        assert branch() is own
+        for _ in range(2):
+            _, _, body = self.got(orders)
+            assert unpack("tenant") == (body.decode(),)
 
     def test_exceptions_of_publishing_pass_and_nothing_is_left(self) -> None:
         recorder = self.recorded(Kind.PRODUCER)
