@@ -59,11 +59,12 @@ def processes(
 
 @dataclass
 class End:
-    """Where a chain ends: it keeps the headers of the last request that came."""
+    """Where a chain ends: it keeps the headers of the last request that came, and of `all`."""
 
     http: int = 0
     grpc: int = 0
     came: dict[str, list[str]] = field(default_factory=dict)
+    all: list[dict[str, list[str]]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -77,9 +78,11 @@ class End:
         return lines[0] if lines else None
 
     def take(self, headers: Any) -> None:
-        self.came = {}
+        came: dict[str, list[str]] = {}
         for name, value in headers:
-            self.came.setdefault(name.lower(), []).append(value)
+            came.setdefault(name.lower(), []).append(value)
+        self.came = came
+        self.all.append(came)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """A service of gRPC that passes each call on to the address in it; it knows nothing of baggage."""
 
+from __future__ import annotations
+
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc

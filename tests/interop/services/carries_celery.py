@@ -1,0 +1,27 @@
+"""A worker of Celery that says what it sees, and who has it work: `worker` or `ask TENANT`."""
+
+import json
+import os
+import sys
+
+from celery import Celery
+
+import baggage
+
+app = Celery("carries", broker=os.environ["BROKER"], backend=os.environ["BROKER"])
+app.conf.task_default_queue = os.environ["QUEUE"]
+
+
+@app.task(name="look")
+def look() -> list[object]:
+    baggage.pack("seen", len(baggage.unpack("tenant")))
+    return [*baggage.unpack("tenant"), *baggage.unpack("seen")]
+
+
+if sys.argv[1] == "worker":
+    app.worker_main(["worker", "--pool=solo", "--loglevel=error", "--without-mingle"])
+else:
+    for tenant in sys.argv[2:]:
+        with baggage.attached(baggage.Baggage().pack("tenant", tenant)):
+            print(json.dumps(look.delay().get(timeout=60)))  # noqa: T201
+    print(json.dumps(look.delay().get(timeout=60)))  # noqa: T201

@@ -1,0 +1,33 @@
+"""A service of Flask and requests that packs, in threads too, and passes each request on."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
+
+import requests
+from flask import Flask, request
+from werkzeug.serving import make_server
+
+import baggage
+
+app = Flask(__name__)
+pool = ThreadPoolExecutor(2)
+
+
+def seen(where: str) -> None:
+    for tenant in baggage.unpack("tenant"):
+        baggage.pack("seen", f"{tenant} by a {where}")
+
+
+@app.get("/")
+def forward() -> str:
+    baggage.pack("hops", "flask")
+    thread = Thread(target=seen, args=("thread",))
+    thread.start()
+    thread.join()
+    pool.submit(seen, "pool").result()
+    return requests.get(request.args["to"], timeout=30).text
+
+
+server = make_server("127.0.0.1", 0, app, threaded=True)
+print(server.server_port, flush=True)  # noqa: T201
+server.serve_forever()
