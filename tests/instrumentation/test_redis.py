@@ -14,6 +14,7 @@ from baggage.boundary import Endpoint
 from baggage.instrumentation import redis as instrumentation
 from baggage.testing.broker import BrokerSuite, Taken
 from tests.brokers import unique
+from tests.instrumentation.looping import looping
 
 GROUP = "workers"
 BODY_FIELD = "body"
@@ -67,6 +68,50 @@ class Streams(BrokerSuite):
                     self.plain.xack(destination, GROUP, entry[0])
 
 
+class Tasks(Streams):
+    """The same by `redis.asyncio`, in tasks: of one loop that publishes, and another one."""
+
+    @pytest.fixture(autouse=True)
+    def _loops(self, _redis: None) -> Iterator[None]:
+        with looping() as self.publishing, looping() as self.consuming:
+            self.publisher = self.publishing.run(self._connected())
+            self.consumer = self.consuming.run(self._connected())
+            yield
+            self.publishing.run(self.publisher.aclose())
+            self.consuming.run(self.consumer.aclose())
+
+    async def _connected(self) -> redis.asyncio.Redis:
+        return redis.asyncio.Redis.from_url(self.url, **self.options)
+
+    def publish(
+        self, destination: str, body: bytes = b"some order", headers: Mapping[str, str] = NO_HEADERS
+    ) -> object:
+        return self.publishing.run(self._publish(destination, {BODY_FIELD: body, **headers}))
+
+    async def _publish(self, destination: str, fields: dict[Any, Any]) -> object:
+        return await self.publisher.xadd(destination, fields)
+
+    def consume(
+        self, destination: str, work: Callable[[Taken], None], *, again: bool = False
+    ) -> None:
+        self.consuming.run(self._consume(destination, work, again=again))
+
+    async def _consume(
+        self, destination: str, work: Callable[[Taken], None], *, again: bool
+    ) -> None:
+        client = self.consumer
+        found = (await client.xautoclaim(destination, GROUP, "me", 0, count=1))[1]
+        if not found:
+            answer = await client.xreadgroup(GROUP, "me", {destination: ">"}, count=1, block=5000)
+            found = one_stream(answer)
+        for entry in found:
+            try:
+                work(taken(entry))
+            finally:
+                if not again:
+                    await client.xack(destination, GROUP, entry[0])
+
+
 def one_stream(answer: Any) -> Any:
     """Return the entries of the only stream in an answer, in whichever form that is."""
     ((_, found),) = answer.items() if isinstance(answer, dict) else answer
@@ -93,4 +138,12 @@ class TestOldProtocol(Streams):
 
 
 class TestNewProtocol(Streams):
+    options: ClassVar = {"protocol": 3}
+
+
+class TestTasks(Tasks):
+    """As redis-py answers by itself."""
+
+
+class TestTasksNewProtocol(Tasks):
     options: ClassVar = {"protocol": 3}

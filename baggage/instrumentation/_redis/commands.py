@@ -38,7 +38,7 @@ def words(args: Arguments) -> Arguments:
 
     redis-py takes several words in its first argument.
     """
-    first, *more = text(args[0]).split()
+    first, *more = text(args[0]).split() or [""]
     return (first.upper(), *more, *args[1:])
 
 
@@ -79,7 +79,9 @@ def streams(said: Arguments) -> dict[str, str]:
     except ValueError:
         return {}
     half = len(named) // 2
-    return {text(name): text(since) for name, since in zip(named[:half], named[half:], strict=True)}
+    return {
+        text(name): text(since) for name, since in zip(named[:half], named[half:], strict=False)
+    }
 
 
 def deliveries(said: Arguments, since: str) -> int:

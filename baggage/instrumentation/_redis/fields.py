@@ -15,65 +15,73 @@ from typing import Any, Final
 
 LIST: Final = "baggage-fields"
 """The field that lists the names of ours."""
-_LISTS: Final[Mapping[type, str | bytes]] = {str: LIST, bytes: LIST.encode()}
 _MAX_LIST: Final = 4096
 
 
 def text(value: object) -> str:
-    """Return an argument or an answer as text; "" for what is none."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, str) else ""
+    """Return an argument or an answer as text, as redis-py sends it; "" for what it doesn't."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "replace")
+    return repr(value) if isinstance(value, int | float) else ""
 
 
 def with_headers(fields: Sequence[Any], headers: Mapping[str, str]) -> tuple[Any, ...]:
     """Return an entry's names and values, in turns, with these headers behind them."""
+    if not headers:
+        return tuple(fields)
     taken = {text(name) for name in fields[::2]}
     ours: list[str] = []
     for name, value in headers.items():
-        while name in taken:
-            name += "_"
-        ours += (name, value)
-    return (*fields, *ours, LIST, ",".join(ours[::2])) if ours else tuple(fields)
+        ours += (_free(name, taken), value)
+    return (*fields, *ours, _free(LIST, taken), ",".join(ours[::2]))
 
 
 def parted(fields: Sequence[Any]) -> tuple[list[Any], dict[str, str]]:
     """Return an entry's own names and values, in turns, and the headers in it."""
-    listed = [value for name, value in _pairs(fields) if text(name) == LIST]
-    ours = _ours([text(name) for name in fields[::2]], listed[-1] if listed else None)
+    named = {text(name): value for name, value in _pairs(fields)}
+    ours = _ours(named)
     own: list[Any] = []
-    headers: dict[str, str] = {}
     for name, value in _pairs(fields):
         if text(name) not in ours:
             own += (name, value)
-        elif text(name) != LIST:
-            headers[_header(text(name))] = text(value)
-    return own, headers
+    return own, _headers({name: named[name] for name in ours})
 
 
 def taken_out(fields: dict[Any, Any]) -> dict[str, str]:
     """Take the fields of ours out of an answer's; return the headers that they are."""
-    listed = fields.get(_LISTS.get(type(next(iter(fields), None))))
-    if listed is None:
+    if LIST not in fields and LIST.encode() not in fields:
         return {}
     names = {text(name): name for name in fields}
-    found = {name: text(fields.pop(names[name])) for name in _ours(names, listed)}
-    found.pop(LIST, None)
-    return {_header(name): value for name, value in found.items()}
+    ours = _ours({name: fields[names[name]] for name in names})
+    return _headers({name: fields.pop(names[name]) for name in ours})
 
 
-def _ours(names: Collection[str], listed: object) -> frozenset[str]:
-    """Return which of an entry's names are ours; none, where one that is listed is missing."""
-    said = text(listed)
-    if not said or len(said) > _MAX_LIST:
-        return frozenset()
-    ours = said.split(",")
-    return frozenset([*ours, LIST]) if all(name in names for name in ours) else frozenset()
+def _ours(named: dict[str, Any]) -> tuple[str, ...]:
+    """Return which fields are ours: those that the last such field lists, all of which are there.
+
+    What an application has of that name stands before it.
+    """
+    if LIST in named:
+        for name in [name for name in reversed(named) if name.rstrip("_") == LIST]:
+            listed = text(named[name])[:_MAX_LIST].split(",")
+            if all(each in named and not each.startswith(LIST) for each in listed):
+                return (*listed, name)
+    return ()
 
 
-def _header(field: str) -> str:
-    return field.rstrip("_")
+def _headers(ours: Mapping[str, Any]) -> dict[str, str]:
+    named = {name.rstrip("_"): text(value) for name, value in ours.items()}
+    named.pop(LIST, None)
+    return named
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _pairs(fields: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
-    return zip(fields[::2], fields[1::2], strict=True)
+    return zip(fields[::2], fields[1::2], strict=False)

@@ -69,9 +69,12 @@ def answered(client: Any, command: str, answer: Answer) -> Any:
     if _is_async(client):
         return _at_once(_aanswered(client, connection, command, answer))
     connection._connect = lambda: _connected(answer)
-    connection.connect()
     parse: Callable[..., Any] = redis.Redis.parse_response
-    return parse(client, connection, command)
+    try:
+        connection.connect()
+        return parse(client, connection, command)
+    finally:
+        connection.disconnect()
 
 
 def _pool(client: Any) -> Any:
@@ -123,6 +126,8 @@ class _Socket(_nowhere.Socket):
 
 
 async def _aanswered(client: Any, connection: Any, command: str, answer: Answer) -> Any:
+    answer = _as_a_loop_says(answer, connection)
+
     async def connect() -> None:
         if isinstance(answer, ConnectionRefusedError):
             raise answer
@@ -134,8 +139,23 @@ async def _aanswered(client: Any, connection: Any, command: str, answer: Answer)
             reader.set_exception(answer)
 
     connection._connect = connect
-    await connection.connect()
-    return await redis.asyncio.Redis.parse_response(client, connection, command)
+    try:
+        await connection.connect()
+        return await redis.asyncio.Redis.parse_response(client, connection, command)
+    finally:
+        await connection.disconnect(nowait=True)
+
+
+def _as_a_loop_says(answer: Answer, connection: Any) -> Answer:
+    """Return a failure in the words of asyncio, which knows no socket's own."""
+    if isinstance(answer, ConnectionRefusedError) and hasattr(connection, "host"):
+        where = (connection.host, connection.port)
+        return ConnectionRefusedError(answer.errno, f"Connect call failed {where}")
+    if isinstance(answer, TimeoutError):
+        late = TimeoutError()
+        late.__cause__ = asyncio.CancelledError()
+        return late
+    return answer
 
 
 class _Writer:
