@@ -55,6 +55,13 @@ class BrokerCarries(BrokerBase):
             assert self.work(orders, lambda: unpack("tenant")) in ((), ("acme",))
         assert self.tenants(orders) == ("acme",)
 
+    def test_what_is_too_long_to_travel_does_not_keep_a_message_back(self) -> None:
+        orders = self.destination()
+        with self.request("acme"):
+            pack("long", "x" * 100_000)
+            self.publish(orders)
+        assert self.work(orders, lambda: unpack("long")) == ()
+
     def test_two_workers_do_not_disturb_each_other(self) -> None:
         orders = self.destination()
         for tenant in ("a", "b"):

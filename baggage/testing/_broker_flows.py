@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
 
 from baggage.boundary import (
+    PROCEED,
+    Directive,
     Fault,
     FaultKind,
     Inject,
@@ -126,6 +129,25 @@ class BrokerFlows(BrokerBase):
         assert type(published) is type(once)
         kinds = [crossed.call.kind for crossed in recorder.begun]
         assert (kinds.count(Kind.PRODUCER), kinds.count(Kind.CONSUMER)) == (2, 3)
+
+    def test_what_is_taken_is_what_faults_leave_of_what_was_published(self) -> None:
+        asked: list[FaultKind | None] = []
+
+        def first(_: object) -> Directive:
+            kind = asked.pop(0)
+            return PROCEED if kind is None else Inject(Fault(kind))
+
+        self.scripted(Kind.PRODUCER, first)
+        orders = self.destination()
+        times = {None: 1, FaultKind.DROP: 0, FaultKind.DUPLICATE: 2}
+        for kinds in product(times, repeat=2):
+            asked[:] = kinds
+            left: list[str] = []
+            for number, kind in enumerate(kinds):
+                with self.request(f"tenant {number}"):
+                    self.publish(orders)
+                left += [f"tenant {number}"] * times[kind]
+            assert [self.tenants(orders) for _ in left] == [(tenant,) for tenant in left]
 
     def test_a_slow_message_is_published_at_once(self) -> None:
         slow = Fault(FaultKind.DELAY, seconds=50)
