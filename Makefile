@@ -30,13 +30,16 @@ LENT := tests/lending/test_leases.py tests/lending/test_forked.py tests/boundary
 comma := ,
 space := $(subst ,, )
 
-.PHONY: help demo test cover lint lock bench soak proto clean
+.PHONY: help demo showcase test cover lint lock bench soak proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/demo.stamp ## find a real bug in the tutorial's application
 	@$(BIN)/python -m examples.tutorial.demo
+
+showcase: $(VENV)/dev.stamp ## send one request through everything (ARGS=--open shows its pages)
+	@$(BIN)/python -m examples.showcase.demo $(ARGS)
 
 test: $(VENV)/dev.stamp ## run the tests (ARGS="-k split" chooses)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)

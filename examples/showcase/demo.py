@@ -31,6 +31,7 @@ from metaapps.tracing.span import Span
 
 TEST = ("--functional-test", "functional/test_books.py")
 EXPLORE = ("filibuster", "run", *TEST, "--analysis-file", "analysis.json", "--workers", "8")
+TRACE = "trace.json"
 COUNTEREXAMPLE = "counterexample.json"
 REPLAY = ("filibuster", "replay", COUNTEREXAMPLE)
 FAILED = 1
@@ -118,7 +119,7 @@ def walk(shell: Shell, zipkin: str | None) -> None:
         traced(shell, zipkin)
         explored(shell)
         say(REPLAYED)
-        show(without_clocks(shell.run(*REPLAY, code=FAILED)))
+        show(without_details(shell.run(*REPLAY, code=FAILED)))
     with shell.services("services-fixed.toml"):
         fixed(shell)
     shell.run("filibuster", "page", "--run", "1")
@@ -146,7 +147,10 @@ def traced(shell: Shell, zipkin: str | None) -> None:
         raise UnexpectedError("the questions to bike and van are no concurrent siblings")
     say(f"{SIBLINGS}   Waited for: {telling.awaited(spans)}.")
     trace = spans[0].position.trace_id
-    shell.run("tracing", "view", TRACES, "--trace", trace)
+    written = json.loads((shell.directory / TRACES).read_text())
+    chosen = [span for span in written if span["traceId"] == trace]
+    (shell.directory / TRACE).write_text(json.dumps(chosen))
+    shell.run("tracing", "view", TRACE)
     if zipkin:
         say(f"   Zipkin has it: {zipkin.rstrip('/')}/zipkin/traces/{trace}")
 
@@ -188,9 +192,10 @@ def explored(shell: Shell) -> None:
     show(failed)
 
 
-def without_clocks(written: str) -> list[str]:
-    """Return a picture of an execution without the lines of clocks and places."""
-    return [line for line in written.splitlines() if " vclock {" not in line]
+def without_details(written: str) -> list[str]:
+    """Return a picture of an execution without clocks, places, and the traceback."""
+    hidden = re.compile(r"[│ ]* vclock |  │ ")
+    return [line for line in written.splitlines() if not hidden.match(line)]
 
 
 def fixed(shell: Shell) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role
-from metaapps.filibuster.tree import describe
 from metaapps.tracing.causality import Causality
 from metaapps.tracing.span import Span
 from metaapps.tracing.tree import Row, traces
@@ -83,7 +82,7 @@ def awaited(spans: Sequence[Span]) -> str:
     waited: Counter[str] = Counter()
     for step in path:
         waited[step.span.local.service or "?"] += step.end - step.begin
-    return ", ".join(f"{name} {time / 1000:.1f} ms" for name, time in waited.most_common())
+    return ", ".join(f"{name} {time / 1000:.0f}" for name, time in waited.most_common()) + " ms"
 
 
 # Why plans were pruned
@@ -107,8 +106,8 @@ def reasons(committed: Committed) -> Iterator[str]:
     counted = Counter(_reason(plan, ran) for plan in plans)
     for (call, number), count in counted.most_common():
         (first,) = (execution for each, _, execution in ran if each == number)
-        faults = " + ".join(fault.label for fault in first.plan.faults) or "no faults"
-        yield f"{count:>4} × {call} is answered as in execution {number}: {faults}"
+        faults = " + ".join(f"{each.target} {each.fault}" for each in first.plan.faults)
+        yield f"{count:>3} × {call} as in execution {number}: {faults or 'no faults'}"
 
 
 def _planned(content: Mapping[str, Any]) -> frozenset[str]:
@@ -124,8 +123,8 @@ def _reason(plan: frozenset[str], ran: Sequence[Ran]) -> tuple[str, int]:
                     if other is execution:
                         break
                     if any(_alike(call, seen) for seen in other.observations):
-                        return describe(call), number
-    return "nothing new", 1
+                        return f"{call.target} answers {call.operation}", number
+    return "nothing is new, and it ends", 1
 
 
 def _around(execution: Execution) -> list[Observation]:
