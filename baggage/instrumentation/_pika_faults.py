@@ -43,9 +43,10 @@ def enact(fault: Fault, asked: Any) -> None:
 
 def confirmed(asked: Any) -> bool:
     """Say whether the application counts what it publishes, by what the broker confirms."""
+    if asked.blocking:
+        return False  # It counts by itself.
     channel = asked.channel
-    pending = channel.callbacks.pending(channel.channel_number, spec.Basic.Ack)
-    return not asked.blocking and bool(pending)
+    return bool(channel.callbacks.pending(channel.channel_number, spec.Basic.Ack))
 
 
 def _drop(asked: Any) -> None:

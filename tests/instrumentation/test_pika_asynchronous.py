@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -55,13 +54,12 @@ class Loop:
         channel.basic_qos(prefetch_count=1, callback=lambda _: self.opened.put(channel))
 
     def soon(self, step: Callable[[], object]) -> None:
-        """Take a step in the loop, in the caller's context."""
-        step = partial(contextvars.copy_context().run, step)
+        """Take a step in the loop."""
         ioloop = self.connection.ioloop
         (ioloop.add_callback_threadsafe if self.select else ioloop.call_soon_threadsafe)(step)
 
     def do(self, step: Callable[[], Any]) -> Any:
-        """Take a step in the loop, in the caller's context; return or raise what it does."""
+        """Take a step in the loop; return or raise what it does."""
         told: SimpleQueue[Any] = SimpleQueue()
         self.soon(lambda: told.put(outcome_of(step)))
         return _told(told)
