@@ -58,12 +58,18 @@ def bulk(value: str) -> bytes:
 def answered(client: Any, command: str, answer: Answer) -> Any:
     """Return or raise what a client makes of an answer to a command, or of a failure."""
     pool = _pool(client)
+    # What a pool tells its connections of maintenance is for those that a server notifies.
     options = {
-        **pool.connection_kwargs,
+        name: value
+        for name, value in pool.connection_kwargs.items()
+        if "maint_notifications" not in name
+    }
+    options |= {
         "redis_connect_func": lambda connection: connection._parser.on_connect(connection),
         "retry": _retry(client),
         "health_check_interval": 0,
         "socket_timeout": None,
+        "protocol": 2,  # The other one is agreed upon with a server.
     }
     connection = pool.connection_class(**options)
     if _is_async(client):
