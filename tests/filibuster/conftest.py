@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from metaapps.filibuster import services
+from tests.brokers import amqp_url, redis_url
 from tests.filibuster.shell import Shell, kill_all
+
+__all__ = ["amqp_url", "redis_url"]
 
 Deployed = Callable[[Path], Mapping[str, str]]
 

@@ -1,0 +1,64 @@
+"""Filibuster finds what goes wrong only in a consumer, behind a real RabbitMQ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.brokers import unique
+from tests.filibuster.conftest import Deployed
+from tests.filibuster.shell import Shell
+
+APP = Path(__file__).parent / "orders_by_rabbit" / "app.py"
+SERVICE = """
+[services.{name}]
+command = ["{{python}}", "{app}"]
+env = {{ AMQP_URL = "{url}", ORDERS = "{queue}" }}
+ready = "/health-check"
+"""
+ORDERS = """
+import os, uuid, requests
+
+SHOP, PAYMENTS = os.environ["SHOP_URL"], os.environ["PAYMENTS_URL"]
+
+def test_an_order_is_paid_once():
+    order = str(uuid.uuid4())
+    taken = requests.post(f"{SHOP}/orders/{order}", timeout=10)
+    if taken.status_code == 503:
+        return
+    assert taken.status_code == 202
+    assert requests.get(f"{SHOP}/orders/{order}", timeout=30).json() == "paid"
+    assert requests.get(f"{PAYMENTS}/charges/{order}", timeout=10).json() == 1
+"""
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory, amqp_url: str) -> Path:
+    file = tmp_path_factory.mktemp("orders") / "services.toml"
+    named = {"app": APP, "url": amqp_url, "queue": unique("orders")}
+    names = ("shop", "worker1", "worker2", "payments")
+    file.write_text("".join(SERVICE.format(name=name, **named) for name in names))
+    return file
+
+
+@pytest.mark.parametrize("workers", ["1", "4"])
+def test_orders_that_are_lost_and_orders_that_are_paid_twice_are_found(
+    shell: Shell, deployed: Deployed, services: Path, workers: str
+) -> None:
+    shop = Shell(shell.directory, deployed(services))
+    shop.write("test_orders.py", ORDERS)
+    options = ("--max-faults", "1", "--workers", workers, "--check-interference", "0")
+    ended = shop.filibuster("run", "--functional-test", "test_orders.py", *options)
+    assert ended.code == 1, ended.out + ended.err
+    assert ended.totals.ran == 12
+    failed = ended.failed
+    lost = [f"worker → payments POST /charges/{{id}}: {status}" for status in (500, 502, 503)]
+    assert failed[:3] == lost
+    assert all(plan.startswith("worker → shop PUT /orders/{id}: ") for plan in failed[3:])
+    assert len(failed) == 8
+    assert "unseen" not in ended.out
+    (twice,) = (shop.directory / ".filibuster" / "counterexamples").glob("shop-refused-*.json")
+    again = shop.filibuster("replay", str(twice))
+    assert "Reproduced" in again.out, again.out + again.err
+    assert "delivery 2" in again.out
