@@ -12,3 +12,8 @@ from collections.abc import Mapping
 def environment() -> Mapping[str, str]:
     """Return the environment variables, as they are at any moment."""
     return os.environ
+
+
+def hand_on(name: str, value: str) -> None:
+    """Set a variable for what this process starts from now on, and for itself."""
+    os.environ[name] = value

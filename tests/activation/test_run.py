@@ -158,6 +158,61 @@ def test_an_existing_sitecustomize_fails_as_without_us(tmp_path: Path) -> None:
     assert within.stderr == plain.stderr
 
 
+LAUNCHER = """
+import os, sys
+here = os.path.dirname(__file__)
+path = os.environ.get("PYTHONPATH", "")
+{become}
+"""
+THEIRS = """
+import os, sys
+sys.theirs = True
+path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+here = os.path.dirname(__file__)
+os.environ["PYTHONPATH"] = os.pathsep.join([here, *(each for each in path if each != here)])
+"""
+BOTH = f"""
+import json, subprocess, sys
+{ACTIVE}
+seen = [[sys.theirs, bool(active)]]
+if len(sys.argv) < 2:
+    child = subprocess.run([sys.executable, __file__, "child"], capture_output=True)
+    seen += json.loads(child.stdout)
+print(json.dumps(seen))
+"""
+
+
+@pytest.mark.parametrize(
+    "become",
+    [
+        "os.environ['PYTHONPATH'] = here + os.pathsep + path; os.execl(sys.argv[1], *sys.argv[1:])",
+        (
+            "told = {**os.environ, 'PYTHONPATH': here + os.pathsep + path}; "
+            "os.execvpe(sys.argv[1], sys.argv[1:], told)"
+        ),
+    ],
+)
+@pytest.mark.parametrize("outside", ["ours", "theirs"])
+def test_another_launcher_of_the_kind_works_outside_and_inside(
+    become: str, outside: str, tmp_path: Path
+) -> None:
+    launcher = write(tmp_path, "launcher.py", LAUNCHER.format(become=become))
+    write(tmp_path, "sitecustomize.py", THEIRS)
+    program, theirs = write(tmp_path, "program.py", BOTH), [sys.executable, launcher]
+    launchers = [*RUN, *theirs] if outside == "ours" else [*theirs, *RUN]
+    assert said(*launchers, sys.executable, program) == [[True, True], [True, True]]
+
+
+def test_who_takes_us_from_the_environment_has_his_way() -> None:
+    program = """
+    import os, sys
+    del os.environ["PYTHONPATH"]
+    look = "from baggage.runtime import PROCESS; print(PROCESS.active())"
+    os.execl(sys.executable, sys.executable, "-c", look)
+    """
+    assert ran(*RUN, "python", "-c", textwrap.dedent(program)).stdout == "()\n"
+
+
 def test_a_usercustomize_is_left_alone(tmp_path: Path, elsewhere: str) -> None:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = tmp_path / "lib" / version / "site-packages"

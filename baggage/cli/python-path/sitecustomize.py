@@ -8,11 +8,12 @@ age and without `baggage`, so this is written in what all of them understand.
 import os
 import sys
 
+OWN = os.path.dirname(os.path.abspath(__file__))
+
 
 def step_aside():  # type: () -> None
     """Leave the program the path that it has without us. Children find us by PYTHONPATH."""
-    own = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != own]
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != OWN]
     del sys.modules[__name__]
 
 
@@ -20,6 +21,9 @@ def activate():  # type: () -> None
     """Instrument this process, or say in one line why not."""
     try:
         import baggage.auto  # noqa: F401
+        from baggage.runtime.launching import stay_first
+
+        stay_first(OWN)
     except Exception as error:  # noqa: BLE001 - a program is never kept from starting
         reason = " ".join(str(error).split()) or type(error).__name__
         said = "baggage: " + str(sys.executable) + " runs uninstrumented: " + reason + "\n"
