@@ -23,7 +23,6 @@ from typing import NoReturn
 from baggage.boundary import Kind
 from examples.showcase import telling
 from examples.showcase.shell import TRACES, Shell, UnexpectedError, prepared
-from metaapps.filibuster.services import status
 from metaapps.filibuster.store import FILE, Store
 from metaapps.tracing.causality import Causality
 from metaapps.tracing.export.file import read
@@ -127,10 +126,7 @@ def walk(shell: Shell, zipkin: str | None) -> None:
 
 def ordered(shell: Shell) -> None:
     say(ORDERED)
-    running = status(shell.directory / ".filibuster")
-    if running is None:
-        raise UnexpectedError("no services run")
-    orders = json.loads(shell.run("baggage", "run", "python", "order.py", **running.environment))
+    orders = json.loads(shell.among_services().run("baggage", "run", "python", "order.py"))
     for order in orders:
         for answer in order["answers"]:
             paid, book = answer["paid"], answer["book"]

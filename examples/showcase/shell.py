@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from metaapps.filibuster.services import status
+
 HERE = Path(__file__).absolute().parent
 LEFT_OVER = ("__pycache__", ".filibuster", "counterexample.json")
 TRACES = "traces.json"
@@ -33,12 +35,12 @@ class Shell:
     directory: Path
     environment: Mapping[str, str]
 
-    def run(self, *command: str, code: int = 0, **more: str) -> str:
+    def run(self, *command: str, code: int = 0) -> str:
         """Run a command; return what it wrote. Raise if its exit code is not `code`."""
         process = subprocess.Popen(
             command,
             cwd=self.directory,
-            env={**self.environment, **more},
+            env=dict(self.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -53,6 +55,13 @@ class Shell:
             line = " ".join(command)
             raise UnexpectedError(f"{line!r} ended with {process.returncode}:\n{written[-3000:]}")
         return written
+
+    def among_services(self) -> Shell:
+        """Return a shell whose commands find the services that run."""
+        running = status(self.directory / ".filibuster")
+        if running is None:
+            raise UnexpectedError("no services run")
+        return Shell(self.directory, {**self.environment, **running.environment})
 
     @contextmanager
     def services(self, file: str) -> Iterator[None]:
