@@ -288,7 +288,7 @@ class _Messages:
 
 
 class _Callback:
-    """What is called with messages: a consumer's callback."""
+    """What is called with messages: a consumer's callback, and equal to that."""
 
     __slots__ = ("_auto_ack", "_callback", "_messages", "_queue")
 
@@ -297,6 +297,13 @@ class _Callback:
     ) -> None:
         self._messages, self._callback = messages, callback
         self._queue, self._auto_ack = queue, auto_ack
+
+    def __eq__(self, other: object) -> bool:
+        theirs = other._callback if isinstance(other, _Callback) else other
+        return bool(self._callback == theirs)
+
+    def __hash__(self) -> int:
+        return hash(self._callback)
 
     def __call__(self, channel: Any, method: Any, properties: Any, body: Any) -> Any:
         messages, callback, message = (
