@@ -24,9 +24,9 @@ def batch(deliveries: Sequence[Delivery]) -> Iterator[None]:
     if not deliveries:
         yield
         return
-    running = branch()
+    running, several = branch(), len(deliveries) > 1
     with ExitStack() as ending:
-        taken = [ending.enter_context(each.beside()) for each in deliveries]
+        taken = [ending.enter_context(each.beside(batched=several)) for each in deliveries]
         if not any(each.akin(running) for each in deliveries):
             running = Branch(taken[0].baggage.departing())
             ending.enter_context(_at_work(deliveries[0]._boundary, running))

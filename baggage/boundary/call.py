@@ -94,7 +94,8 @@ class Call:
     departure. `endpoint` is the other side's address; `local` is the address of this process that
     was arrived at, None for a departure, and where the library can't tell. `delivery` is how often
     a message was delivered by now, as its broker counts, from 1; 0 where it doesn't say. `brokered`
-    says that a broker has the message on its way: perhaps nobody takes it, or several do.
+    says that a broker has the message on its way: perhaps nobody takes it, or several do. `batched`
+    says that whoever takes it takes others with it, to work on all of them at once.
 
     Some of this is found out when it's first read: read it in the flow, while the request is there.
     """
@@ -114,6 +115,7 @@ class Call:
     local: Endpoint | None = None
     delivery: int = 0
     brokered: bool = False
+    batched: bool = False
 
     @classmethod
     def told(
@@ -133,7 +135,8 @@ class Call:
         """
         call: Any = cls.__new__(cls)
         call.kind, call.library, call.operation = kind, library, operation
-        call.source, call.target, call.site, call.brokered = "", "", site, False
+        call.source, call.target, call.site = "", "", site
+        call.brokered = call.batched = False
         call._asked, call._tellers = asked, tellers
         told: Call = call
         return told

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from baggage.boundary import transport
@@ -41,7 +42,7 @@ class Delivery(Message):
     None before.
     """
 
-    __slots__ = ("_came", "_fate", "_name", "branch")
+    __slots__ = ("_batched", "_came", "_fate", "_name", "branch")
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None, came: Baggage
@@ -50,6 +51,7 @@ class Delivery(Message):
         super().__init__(boundary, adapter, request, call and call.by_broker())
         self._parent = None  # It is elsewhere, whoever stands here.
         self._came = came
+        self._batched = False
         self._fate: BaseException | None = None
         note = Note.read(adapter.request_carrier(request))
         self._name = note.request
@@ -109,8 +111,12 @@ class Delivery(Message):
         )
 
     @contextmanager
-    def beside(self) -> Iterator[Branch]:
-        """Let a block work on the message in another branch than its own; yields that one."""
+    def beside(self, *, batched: bool = False) -> Iterator[Branch]:
+        """Let a block work on the message in another branch than its own; yields that one.
+
+        `batched` has flows know that the block works on others, too.
+        """
+        self._batched = batched
         opened, run = self._branch(), self._run()
         token = enter(opened)
         try:
@@ -138,6 +144,10 @@ class Delivery(Message):
             name_request(opened, self._name)
         self.branch, self._fate = opened, None
         return opened
+
+    def _arriving(self) -> Call | None:
+        call = super()._arriving()
+        return replace(call, batched=True) if call is not None and self._batched else call
 
     def _told(self, run: Run) -> Outcome:
         if self._fate is None:

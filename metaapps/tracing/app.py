@@ -120,6 +120,8 @@ class Tracing:
         sent = ours is not None and (ours.sent or call.kind is Kind.CONSUMER)
         sender = ours if sent else None
         waited = frontier.arrived(position, running, sender, shared=came.shared)
+        if call.batched:  # What is done then stands below one of them, and comes after the others.
+            frontier.begun(position, running)
         handle = tracer.record(position, _name(call), call.kind, waited=waited, shared=came.shared)
         handle.lives(current=True)
         # Now: once the request is gone, to ask for addresses may be worse than to get none.

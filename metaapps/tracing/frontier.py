@@ -150,7 +150,7 @@ def began(position: Position, running: Branch | None) -> Waited:
     waited = Waited(position, before, _stamp(carried), down(carried, KNOWN))
     if len(before) > _WIDE:
         # All of that is behind this beginning, for whoever comes after it.
-        _supersede(running, _BEGAN + position.address)
+        begun(position, running)
     return waited
 
 
@@ -169,6 +169,11 @@ def arrived(
     waited = Waited(position, before, _stamp(running.baggage), implied)
     waited.answers = sender is not None and sender.sent
     return waited
+
+
+def begun(position: Position, running: Branch) -> None:
+    """Note that a span began, for who joins its branch before it ends."""
+    _supersede(running, _BEGAN + position.address)
 
 
 def ended(waited: Waited, running: Branch) -> None:

@@ -134,6 +134,20 @@ def test_a_batch_knows_what_all_of_its_messages_know(boundary: Boundary) -> None
     assert len(recorder.ended) == 3
 
 
+def test_flows_know_what_goes_by_a_broker_and_what_is_taken_with_others(
+    boundary: Boundary,
+) -> None:
+    recorder = Recorder(kinds=(Kind.PRODUCER, Kind.CONSUMER))
+    boundary.register(recorder)
+    parcels = [published(boundary)[0] for _ in range(2)]
+    for together in (parcels[:1], parcels):
+        with batch([received(boundary, parcel) for parcel in together]):
+            pass
+    calls = [crossed.call for crossed in recorder.ended]
+    assert all(call.brokered for call in calls)
+    assert [call.batched for call in calls] == [False, False, False, True, True]
+
+
 def test_flows_hear_that_a_batch_failed(boundary: Boundary) -> None:
     parcels = [published(boundary)[0] for _ in range(2)]
     recorder = Recorder(kinds=(Kind.CONSUMER,))
