@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.instrumentation._redis.adapters import PRODUCING, Addition
-from baggage.instrumentation._redis.commands import deliveries, id_at, streams, words
+from baggage.instrumentation._redis.commands import deliveries, id_at, seen, streams, words
 from baggage.instrumentation._redis.fields import LIST, parted, taken_out, with_headers
 
 NAMES = st.sampled_from(["baggage", "baggage_", "baggage__", LIST, f"{LIST}_", "b3", "n", ""])
@@ -126,3 +127,34 @@ def test_deliveries_are_counted_as_far_as_redis_says(
     command: tuple[Any, ...], since: str, count: int
 ) -> None:
     assert deliveries(command, since) == count
+
+
+def test_entries_are_found_in_answers_of_any_form() -> None:
+    entry = ("1-0", {"k": "v"})
+    claimed = ("2-0", {"k": "v"}, 15, 3)
+    read, claim = ("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"), ("XAUTOCLAIM", "s")
+    for command, answer, found in [
+        (read, [["s", [entry, claimed]]], [[entry, claimed]]),
+        (read, {"s": [entry, claimed]}, [[entry, claimed]]),
+        (read, {"s": [[entry, claimed]]}, [[entry, claimed]]),
+        (read, {"s": [[]], "t": []}, [[], []]),
+        (read, None, []),
+        (read, [], []),
+        (read, "of somebody's own", []),
+        (read, [["s", "of somebody's own"]], []),
+        (claim, ["0-0", [entry, (None, None)], []], [[entry, (None, None)]]),
+        (claim, ["1-0", "2-0"], []),
+        (("XCLAIM", "s"), [entry], [[entry]]),
+        (("XCLAIM", "s"), ["1-0"], []),
+        (("XRANGE", "s"), [entry], [[entry]]),
+        (("XRANGE", "s"), [["1-0", ["k", "v"]]], [[["1-0", ["k", "v"]]]]),
+    ]:
+        entries: list[Any] = []
+
+        def see(each: Any, _: str, entries: list[Any] = entries) -> Any:
+            entries.append(each)
+            return each
+
+        before = copy.deepcopy(answer)
+        assert seen(command, answer, see) == before
+        assert entries == found

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -57,22 +58,12 @@ def bulk(value: str) -> bytes:
 
 def answered(client: Any, command: str, answer: Answer) -> Any:
     """Return or raise what a client makes of an answer to a command, or of a failure."""
-    pool = _pool(client)
-    # What a pool tells its connections of maintenance is for those that a server notifies.
-    options = {
-        name: value
-        for name, value in pool.connection_kwargs.items()
-        if "maint_notifications" not in name
-    }
-    options |= {
-        "redis_connect_func": lambda connection: connection._parser.on_connect(connection),
-        "retry": _retry(client),
-        "health_check_interval": 0,
-        "socket_timeout": None,
-        "protocol": 2,  # The other one is agreed upon with a server.
-    }
-    connection = pool.connection_class(**options)
-    if _is_async(client):
+    in_tasks = _is_async(client)
+    if not hasattr(client, "connection_pool"):  # of a cluster, whose nodes have the connections
+        node = client.get_default_node()
+        client = node if in_tasks else node.redis_connection
+    connection = _connection(getattr(client, "connection_pool", client), in_tasks=in_tasks)
+    if in_tasks:
         return _at_once(_aanswered(client, connection, command, answer))
     connection._connect = lambda: _connected(answer)
     parse: Callable[..., Any] = redis.Redis.parse_response
@@ -83,27 +74,28 @@ def answered(client: Any, command: str, answer: Answer) -> Any:
         connection.disconnect()
 
 
-def _pool(client: Any) -> Any:
-    """Return a client's connections; those of a cluster's default node, for a cluster."""
-    pool = getattr(client, "connection_pool", None)
-    if pool is None and not _is_async(client):
-        node = client.get_default_node()
-        pool = getattr(getattr(node, "redis_connection", None), "connection_pool", None)
-    if pool is None:
-        raise CannotEnact(f"a {type(client).__name__} has no connections of its own")
-    return pool
+def _connection(pool: Any, *, in_tasks: bool) -> Any:
+    # What a pool tells its connections of maintenance is for those that a server notifies.
+    options = {
+        name: value
+        for name, value in pool.connection_kwargs.items()
+        if "maint_notifications" not in name
+    }
+    options |= {
+        "redis_connect_func": lambda connection: connection._parser.on_connect(connection),
+        "retry": (AsyncRetry if in_tasks else Retry)(NoBackoff(), 0),
+        "health_check_interval": 0,
+        "socket_timeout": None,
+        "protocol": 2,  # The other one is agreed upon with a server.
+    }
+    try:
+        return pool.connection_class(**options)
+    except TypeError as error:
+        raise CannotEnact(f"redis: {error}") from error
 
 
 def _is_async(client: Any) -> bool:
     return inspect.iscoroutinefunction(getattr(client, "initialize", None))
-
-
-def _retry(client: Any) -> Any:
-    if _is_async(client):
-        from redis.asyncio.retry import Retry as AsyncRetry
-
-        return AsyncRetry(NoBackoff(), 0)
-    return Retry(NoBackoff(), 0)
 
 
 def _connected(answer: Answer) -> _Socket:
