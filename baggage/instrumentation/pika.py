@@ -299,8 +299,7 @@ class _Callback:
         self._queue, self._auto_ack = queue, auto_ack
 
     def __eq__(self, other: object) -> bool:
-        theirs = other._callback if isinstance(other, _Callback) else other
-        return bool(self._callback == theirs)
+        return bool(self._callback == other)
 
     def __hash__(self) -> int:
         return hash(self._callback)

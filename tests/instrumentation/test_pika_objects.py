@@ -16,7 +16,7 @@ from pika.exceptions import ChannelClosedByBroker, UnroutableError
 from pika.spec import BasicProperties
 
 import baggage
-from baggage.boundary import Kind, Raised
+from baggage.boundary import Fault, FaultKind, Inject, Kind, Raised, Requeued
 from baggage.context import branch, pack, unpack
 from baggage.instrumentation._pika_state import Rejected
 from baggage.testing import Taken, Worker
@@ -270,6 +270,28 @@ class TestObjects(Blocking):
         assert list(inner._baggage_state.unsettled) == tags[3:]
         self.channel.basic_nack(0, multiple=True)
         assert not inner._baggage_state.unsettled
+
+    def test_flows_hear_that_all_is_delivered_again(self) -> None:
+        orders, recorder = self.destination(), self.recorded(Kind.CONSUMER)
+        self.channel.basic_publish("", orders, b"order")
+        method, _, _ = self.got(orders, auto_ack=False)
+        assert not method.redelivered
+        self.channel.basic_recover(requeue=True)
+        method, _, _ = self.got(orders)
+        assert method.redelivered
+        outcome = recorder.ended[0].outcome
+        assert isinstance(outcome, Raised)
+        assert isinstance(outcome.error, Requeued)
+
+    def test_a_refused_message_comes_all_the_same(self) -> None:
+        orders = self.destination()
+        scripted = self.scripted(Kind.CONSUMER, Inject(Fault(FaultKind.REFUSED)))
+        with self.request("acme"):
+            self.channel.basic_publish("", orders, b"order")
+        assert self.got(orders)[2] == b"order"
+        assert unpack("tenant") == ("acme",)
+        self.channel.basic_get(orders)
+        assert scripted.saw[0].injected is None
 
     def test_a_generator_that_waits_in_vain_ends_the_message_before(self) -> None:
         orders = self.destination()
