@@ -40,10 +40,14 @@ PATIENCE = 10.0
 STORY = """
 A photo book is ordered. Seven services have a part in it, and no line of theirs knows of baggage:
 `baggage run` starts them. On its way the order crosses HTTP by requests and Flask, aiohttp with
-gather, gRPC from a warm pool of threads, a queue to another thread, and a Celery task by {broker}.
+gather, gRPC from a warm pool of threads, a queue to another thread, and a Celery task. {broker}
 Filibuster, tracing, and a meter from a distribution of its own that was installed a moment ago are
 all at work at once, over one set of instrumentations.
 """
+REDIS, NO_REDIS = (
+    "Its broker is Redis.",
+    "Its broker is in\nmemory, since redis-server is not here.",
+)
 ORDERED = """
 1. Two customers order at the same time: blue one book, green two.
 
@@ -111,8 +115,7 @@ def stop(*_: object) -> NoReturn:
 
 
 def walk(shell: Shell, zipkin: str | None) -> None:
-    redis = "REDIS_URL" in shell.environment
-    say(STORY.format(broker="Redis" if redis else "memory, for want of Redis"))
+    say(STORY.format(broker=REDIS if "REDIS_URL" in shell.environment else NO_REDIS))
     with shell.services("services.toml"):
         ordered(shell)
         traced(shell, zipkin)

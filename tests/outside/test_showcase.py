@@ -115,9 +115,12 @@ def test_without_redis_it_comes_to_the_same(
 ) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
     monkeypatch.setenv("PATH", str(BIN))
-    with prepared(tmp_path / "copy") as shell, shell.services("services.toml"):
+    with prepared(tmp_path / "copy") as shell, shell.services("services-fixed.toml"):
         assert "REDIS_URL" not in shell.environment
         assert billed(ordered(shell)[0]) == BILL
+        test = ("--functional-test", "functional/test_books.py")
+        written = shell.run("filibuster", "run", *test, "--fault", "freight→*: refused")
+        assert "freight → bike" in written
 
 
 # The trace
