@@ -19,15 +19,20 @@ def batch(deliveries: Sequence[Delivery]) -> Iterator[None]:
     """Let a block work on several messages at once: it knows what all of them know.
 
     Where one is of the request that stands here, the block stays in that. Else it runs in a branch
-    of its own, whose `down` keys are those of the first message. Flows see each message taken.
+    of its own, whose `down` keys are those of the first message. Flows see each message taken; one
+    that the block stands in already was taken, and stays.
     """
     if not deliveries:
         yield
         return
     running, several = branch(), len(deliveries) > 1
+    here = [each for each in deliveries if running is not None and each.branch is running]
     with ExitStack() as ending:
-        taken = [ending.enter_context(each.beside(batched=several)) for each in deliveries]
-        if not any(each.akin(running) for each in deliveries):
+        for each in here:
+            ending.enter_context(each.worked_on())
+        others = [each for each in deliveries if each not in here]
+        taken = [ending.enter_context(each.beside(batched=several)) for each in others]
+        if not here and not any(each.akin(running) for each in others):
             running = Branch(taken[0].baggage.departing())
             ending.enter_context(_at_work(deliveries[0]._boundary, running))
         if running is not None:

@@ -83,6 +83,16 @@ class Delivery(Message):
         """Have flows hear that the message went back, and will be delivered again."""
         self.failed(Requeued("the message goes back to the broker"))
 
+    @contextmanager
+    def worked_on(self) -> Iterator[None]:
+        """Have flows hear what a block raises that works on the message where that was taken."""
+        self._fate = None
+        try:
+            yield
+        except BaseException as error:
+            self.failed(error)
+            raise
+
     def answer(self, carrier: Carrier) -> None:
         """Put what the work on it knows so far on an answer; call it in the block.
 

@@ -22,6 +22,7 @@ from baggage.boundary import (
     Policy,
     Raised,
     batch,
+    finish,
 )
 from baggage.boundary.publication import LONGEST_DELAY, Note
 from baggage.context import Branch, attached, branch, pack, unpack
@@ -154,6 +155,27 @@ def test_flows_hear_that_a_batch_failed(boundary: Boundary) -> None:
     boundary.register(recorder)
     with suppress(KeyError), batch([received(boundary, parcel) for parcel in parcels]):
         raise KeyError
+    assert [type(crossed.outcome) for crossed in recorder.ended] == [Raised, Raised]
+
+
+def test_a_message_that_a_worker_stands_in_is_not_taken_again(boundary: Boundary) -> None:
+    parcels = [published(boundary, tenant=name)[0] for name in ("blue", "red")]
+    recorder = Recorder(kinds=(Kind.CONSUMER,))
+    boundary.register(recorder)
+    deliveries = [received(boundary, parcel) for parcel in parcels]
+
+    def work() -> None:
+        deliveries[0].take(None, "orders")
+        here = branch()
+        with batch(deliveries[:1]):
+            assert branch() is here
+        with suppress(KeyError), batch(deliveries):
+            assert branch() is here
+            assert sorted(map(str, unpack("tenant"))) == ["blue", "red"]
+            raise KeyError
+        finish("orders")
+
+    Context().run(work)
     assert [type(crossed.outcome) for crossed in recorder.ended] == [Raised, Raised]
 
 

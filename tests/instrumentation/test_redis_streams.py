@@ -355,6 +355,27 @@ def test_entries_are_consumed_by_hand(
     assert each == [("a",), ("b",), ()]
 
 
+def test_an_entry_that_a_loop_took_is_not_consumed_twice_and_its_failure_is_heard_of(
+    client: Any, boundary: Boundary, stream: str
+) -> None:
+    add(client, stream, "a", "b")
+    recorder = Recorder(kinds=(Kind.CONSUMER,))
+    boundary.register(recorder)
+    error = LookupError("the worker's own")
+
+    def work() -> None:
+        for entry in entries_of(client, stream):
+            with baggage.consuming(entry):
+                if unpack("tenant") == ("b",):
+                    raise error
+
+    with pytest.raises(LookupError):
+        in_a_worker(work)
+    outcomes = [crossed.outcome for crossed in recorder.ended]
+    assert [isinstance(outcome, Raised) for outcome in outcomes] == [False, True]
+    assert outcomes[1].error is error  # type: ignore[union-attr]
+
+
 def test_a_batch_is_told_once_of_each_entry(client: Any, boundary: Boundary, stream: str) -> None:
     add(client, stream, "a", "b", "c")
     recorder = Recorder(kinds=(Kind.CONSUMER,))
