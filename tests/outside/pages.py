@@ -12,7 +12,13 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     *("README.md", "ARCHITECTURE.md", "RATIONALE.md", "CHANGELOG.md", "CONTRIBUTING.md"),
     *("docs/index.md", "docs/filibuster.md", "docs/meta-applications.md", "docs/wire.md"),
-    *("docs/boundaries.md", "docs/audit.md", "docs/spans.md", "docs/causality.md"),
+    *(
+        "docs/activation.md",
+        "docs/boundaries.md",
+        "docs/audit.md",
+        "docs/spans.md",
+        "docs/causality.md",
+    ),
 )
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _ASSIGNMENT = re.compile(r"[A-Z_]+=")
