@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from baggage.boundary import transport
 from baggage.boundary.adapter import Adapter, Carrier
 from baggage.boundary.call import Call
+from baggage.boundary.consuming import standing
 from baggage.boundary.crossing import _sleep
 from baggage.boundary.dispatch import name_request, request_of
 from baggage.boundary.fork import Run
@@ -85,13 +86,17 @@ class Delivery(Message):
 
     @contextmanager
     def worked_on(self) -> Iterator[None]:
-        """Have flows hear what a block raises that works on the message where that was taken."""
+        """Let a block do the work on the message where that was taken: it ends with the block."""
         self._fate = None
         try:
             yield
         except BaseException as error:
             self.failed(error)
             raise
+        finally:
+            held = standing()
+            if held is not None and held.branch is self.branch:
+                held.end()
 
     def answer(self, carrier: Carrier) -> None:
         """Put what the work on it knows so far on an answer; call it in the block.

@@ -21,8 +21,8 @@ from baggage.boundary import (
     Kind,
     Policy,
     Raised,
+    Returned,
     batch,
-    finish,
 )
 from baggage.boundary.publication import LONGEST_DELAY, Note
 from baggage.context import Branch, attached, branch, pack, unpack
@@ -158,25 +158,27 @@ def test_flows_hear_that_a_batch_failed(boundary: Boundary) -> None:
     assert [type(crossed.outcome) for crossed in recorder.ended] == [Raised, Raised]
 
 
-def test_a_message_that_a_worker_stands_in_is_not_taken_again(boundary: Boundary) -> None:
+def test_a_message_that_a_worker_stands_in_is_not_taken_again_and_ends_with_the_block(
+    boundary: Boundary,
+) -> None:
     parcels = [published(boundary, tenant=name)[0] for name in ("blue", "red")]
     recorder = Recorder(kinds=(Kind.CONSUMER,))
     boundary.register(recorder)
     deliveries = [received(boundary, parcel) for parcel in parcels]
 
     def work() -> None:
-        deliveries[0].take(None, "orders")
-        here = branch()
-        with batch(deliveries[:1]):
-            assert branch() is here
-        with suppress(KeyError), batch(deliveries):
-            assert branch() is here
-            assert sorted(map(str, unpack("tenant"))) == ["blue", "red"]
-            raise KeyError
-        finish("orders")
+        for taken in (deliveries[:1], deliveries):
+            deliveries[0].take(None, "orders")
+            here = branch()
+            with suppress(KeyError), batch(taken):
+                assert branch() is here
+                assert len(unpack("tenant")) == len(taken)
+                if len(taken) > 1:
+                    raise KeyError
+            assert branch() is None
 
     Context().run(work)
-    assert [type(crossed.outcome) for crossed in recorder.ended] == [Raised, Raised]
+    assert [type(crossed.outcome) for crossed in recorder.ended] == [Returned, Raised, Raised]
 
 
 @pytest.mark.parametrize(
