@@ -15,6 +15,7 @@ from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.channel import Channel
 
 from baggage.boundary import Endpoint
+from baggage.context import unpack
 from baggage.instrumentation import pika as instrumentation
 from baggage.testing import BrokerSuite, Taken
 from baggage.testing._broker import BODY, NO_HEADERS, BrokerBase
@@ -160,6 +161,29 @@ class Asynchronous(BrokerBase):
 
 class TestAsyncio(Asynchronous, BrokerSuite):
     """AsyncioConnection."""
+
+    def test_tasks_that_callbacks_start_work_each_in_its_messages_context(self) -> None:
+        orders, channel = self.destination(), self.consuming.channel
+        seen: SimpleQueue[object] = SimpleQueue()
+
+        async def work(body: bytes, *, again: int = 2) -> None:
+            for _ in range(again):
+                await asyncio.sleep(0)
+                seen.put((body, unpack("tenant")))
+
+        def called(channel: Channel, method: Any, properties: Any, body: bytes) -> None:
+            channel.basic_ack(method.delivery_tag)
+            tasks.append(asyncio.get_running_loop().create_task(work(body)))
+
+        tasks: list[object] = []
+        for tenant in ("a", "b", "c"):
+            with self.request(tenant):
+                self.publish(orders, tenant.encode())
+        self.consuming.do(lambda: channel.basic_consume(orders, called))
+        found = [seen.get(timeout=20) for _ in range(6)]
+        assert sorted(found, key=repr) == [
+            (tenant.encode(), (tenant,)) for tenant in ("a", "b", "c") for _ in range(2)
+        ]
 
 
 class TestSelect(Asynchronous, BrokerSuite):
