@@ -19,8 +19,10 @@ from baggage.boundary import (
     Raised,
     Requeued,
     Returned,
+    delivery_of,
 )
 from baggage.context import branch, current, pack, suppressed, unpack
+from baggage.runtime.messaging import consuming
 from baggage.testing._broker import BrokerBase
 from baggage.testing.spawn import DOWN
 from baggage.testing.suite import HERE, failure
@@ -199,6 +201,27 @@ class BrokerFlows(BrokerBase):
         outcome = recorder.ended[0].outcome
         assert isinstance(outcome, Raised)
         assert outcome.error is error
+
+    def test_flows_hear_that_the_work_on_a_batch_failed(self) -> None:
+        orders, recorder = self.destination(), self.recorded(Kind.CONSUMER)
+        for tenant in ("a", "b"):
+            with self.request(tenant):
+                self.publish(orders)
+        taken = [self.taken(orders).message for _ in range(2)]
+        error = LookupError("the consumer's own")
+
+        def work() -> None:
+            with consuming(*taken):
+                pack("left", "behind")
+                raise error
+
+        assert failure(lambda: self.worker.do(work)) is error
+        self.over(orders)
+        assert self.worker.do(lambda: unpack("left")) == ()
+        if all(map(delivery_of, taken)):  # or else they are known by their headers alone
+            outcomes = [crossed.outcome for crossed in recorder.ended]
+            failed = [each for each in outcomes if isinstance(each, Raised)]
+            assert [each.error for each in failed] == [error, error]
 
     @pytest.mark.parametrize("kind", [Kind.PRODUCER, Kind.CONSUMER])
     @pytest.mark.parametrize("script", [{"first": ValueError("x")}, {"then": ValueError("x")}])
