@@ -161,6 +161,9 @@ def launch(mode: str, directory: Path) -> subprocess.Popen[str]:
         ("[services.a]\ncommand = './a.sh'", "command './a.sh' in [services.a] is not found"),
         ("[services.a]\ncommand = 'true'\nenv = { A = 1 }", "env in [services.a]"),
         ("[services.a]\ncommand = 'true'\nready = 'health'", "ready in [services.a]"),
+        ("[services.a]\ncommand = 'true'\nready = true", "or false, not True"),
+        ("[services.a]\ncommand = 'true'\nsays = 1", "says in [services.a] must be a text"),
+        ("[services.a]\ncommand = 'true'\nready = '/'\nsays = 'a'", "leave one of both out"),
         ("[services.a]\ncommand = 'true'\ninstrument = 1", "instrument in [services.a]"),
         ("instrument = 'a'\n[services.a]\ncommand = 'true'", "instrument in the top level"),
         ("[services]\na = 3", "[services.a] is no table"),
@@ -260,6 +263,29 @@ def test_without_a_path_an_answer_by_grpc_will_do(write: Write, tmp_path: Path) 
         address = urlsplit(running.environment["FOO_URL"]).netloc
         with grpc.insecure_channel(address) as channel:
             grpc.channel_ready_future(channel).result(10)
+
+
+SAYS = """
+import os, time
+os.close(int(os.environ["SERVICE_FD"]))
+print("it is ready.")
+time.sleep(99)
+"""
+
+
+@pytest.mark.parametrize("options", ['says = "ready."', "ready = false"])
+def test_a_service_that_serves_nothing_gets_ready(
+    write: Write, tmp_path: Path, options: str
+) -> None:
+    with start(write(worker=(SAYS, options)), "k", tmp_path / "logs") as running:
+        assert not running.ended()
+    assert not options.startswith("says") or "ready." in (tmp_path / "logs/worker.log").read_text()
+
+
+def test_a_service_that_does_not_say_it_is_ready_is_told(write: Write, tmp_path: Path) -> None:
+    worker = write(worker=(SAYS, 'says = "listening"'))
+    with pytest.raises(ServicesError, match=r"'worker' did not say 'listening' within 0\.5 s"):
+        start(worker, "k", tmp_path / "logs", ready_within=0.5)
 
 
 def test_with_a_path_an_answer_of_500_will_not_do(write: Write, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from metaapps.filibuster.settings import parent_environment
 
@@ -28,7 +28,9 @@ class Service:
     """How to start one service.
 
     `command` may hold the placeholders {python}, {fd} and {port}, each replaced literally. `ready`
-    is the path that answers below 500 once the service is ready; None takes any answer to `/`.
+    is the path that answers below 500 once the service is ready; None takes any answer to `/`. A
+    service that takes messages, say, and serves nothing is `silent`: it's ready at once, or when
+    its output has the text that it `says`.
     `instrument` starts it by `baggage run`, so that nothing of ours need be in its code.
     """
 
@@ -37,6 +39,8 @@ class Service:
     env: Mapping[str, str]
     ready: str | None = None
     instrument: bool = False
+    silent: bool = False
+    says: str = ""
 
     @property
     def url_variable(self) -> str:
@@ -66,7 +70,7 @@ class Deployment:
 _PLACEHOLDER: Final = re.compile(r"\{(?:python|fd|port)\}")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _PATH: Final = re.compile(r"/[!-~]*")
-_KEYS: Final = ("command", "env", "ready", "instrument")
+_KEYS: Final = ("command", "env", "ready", "says", "instrument")
 # Nothing that lies where the service is run may be taken for a part of ours.
 _RUN: Final = (sys.executable, "-P", "-m", "baggage", "run", "--")
 
@@ -112,7 +116,9 @@ def _service(name: str, table: object, directory: Path, instrument: bool) -> Ser
     _known(table, _KEYS, place)
     env = _env(table.get("env", {}), place)
     command, ready = _command(table.get("command"), place), _ready(table, place)
-    service = Service(name, command, env, ready)
+    says = _says(table, place)
+    silent = ready is False or bool(says)
+    service = Service(name, command, env, ready or None, silent=silent, says=says)
     _find_program(service, directory, place)
     return replace(service, instrument=_instrument(table, place, default=instrument))
 
@@ -140,11 +146,21 @@ def _env(value: object, place: str) -> Mapping[str, str]:
     return MappingProxyType(dict(value))
 
 
-def _ready(table: Mapping[str, object], place: str) -> str | None:
+def _ready(table: Mapping[str, object], place: str) -> str | Literal[False] | None:
     ready = table.get("ready")
-    if ready is None or (isinstance(ready, str) and _PATH.fullmatch(ready)):
+    if ready is None or ready is False or (isinstance(ready, str) and _PATH.fullmatch(ready)):
         return ready
-    raise ServicesError(f"ready in {place} must be a path that starts with /, not {ready!r}")
+    wanted = "a path that starts with /, or false"
+    raise ServicesError(f"ready in {place} must be {wanted}, not {ready!r}")
+
+
+def _says(table: Mapping[str, object], place: str) -> str:
+    says = table.get("says", "")
+    if not isinstance(says, str):
+        raise ServicesError(f"says in {place} must be a text, not {says!r}")
+    if says and table.get("ready"):
+        raise ServicesError(f"{place} is ready by what it answers or says: leave one of both out")
+    return says
 
 
 def _instrument(table: Mapping[str, object], place: str, *, default: bool) -> bool:

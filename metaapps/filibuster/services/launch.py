@@ -89,7 +89,7 @@ class Running:
     def _wait_ready(self, service: Service, within: float) -> None:
         port = int(self.environment[service.url_variable].rpartition(":")[2])
         until = time.monotonic() + within
-        while not _answers(service, port):
+        while not self._is_ready(service, port):
             self._listen(_PAUSE)
             if self._ended:
                 name, how = next(iter(self._ended.items()))
@@ -97,12 +97,18 @@ class Running:
                     f"service {name!r} ended with {how} before it was ready{self._output(name)}"
                 )
             if time.monotonic() > until:
-                wanted = f"answer GET {service.ready or '/'}"
-                wanted += " with a status below 500" if service.ready else ""
                 raise ServicesError(
-                    f"service {service.name!r} did not {wanted} within {within:g} s"
+                    f"service {service.name!r} did not {_wanted(service)} within {within:g} s"
                     f"{self._output(service.name)}"
                 )
+
+    def _is_ready(self, service: Service, port: int) -> bool:
+        if not service.silent:
+            return _answers(service, port)
+        return not service.says or service.says in self._log(service.name)
+
+    def _log(self, name: str) -> str:
+        return (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
     def _listen(self, within: float) -> None:
         try:
@@ -122,7 +128,7 @@ class Running:
 
     def _output(self, name: str) -> str:
         log = self._logs / f"{name}.log"
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+        lines = self._log(name).splitlines()[-_LAST_LINES:]
         if not lines:
             return f"; it wrote nothing to {log}"
         return f"; the end of {log}:\n" + "\n".join(f"  {line}" for line in lines)
@@ -131,7 +137,7 @@ class Running:
 def start(
     deployment: Deployment, key: str, log_dir: Path | str, *, ready_within: float = READY_WITHIN
 ) -> Running:
-    """Start every service and return when each answers.
+    """Start every service and return when each answers, or has said what it says.
 
     `key` is the run's key, which switches fault injection on in the services. What a service
     writes goes to `<name>.log` in `log_dir`. Each service has `ready_within` seconds to answer
@@ -192,6 +198,14 @@ def _order(
         environment={"PYTHONUNBUFFERED": "1", **parent_environment(), **urls, **service.env, **own},
         fd=fd,
         log=str(logs / f"{service.name}.log"),
+    )
+
+
+def _wanted(service: Service) -> str:
+    if service.silent:
+        return f"say {service.says!r}"
+    return f"answer GET {service.ready or '/'}" + (
+        " with a status below 500" if service.ready else ""
     )
 
 
