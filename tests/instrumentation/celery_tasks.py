@@ -6,20 +6,22 @@ Where its broker is says the environment: nobody but the worker reads it there.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from subprocess import PIPE, STDOUT, Popen
-from threading import Thread
 from typing import Any, Final
 
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject
 
 import baggage
-from baggage.boundary import Raised
-from baggage.context import branch, pack, unpack
+from baggage.boundary import Kind, Raised
+from baggage.context import pack, unpack
 from baggage.testing.apps import Recorder
 from tests.brokers import unique
 
@@ -54,6 +56,9 @@ class Site:
         app.conf.update(
             broker_url=self.broker, result_backend=self.backend, task_default_queue=self.queue
         )
+        vars(app).pop("amqp", None)
+        app._pool = app._backend_cache = None
+        app._local = threading.local()
 
 
 @contextmanager
@@ -77,12 +82,12 @@ def serving(site: Site, *options: str) -> Iterator[Site]:
             break
     else:
         raise AssertionError("".join(said))
-    drain = Thread(target=lambda: said.extend(worker.stdout or ()))
+    drain = threading.Thread(target=lambda: said.extend(worker.stdout or ()))
     drain.start()
     try:
         yield site
     finally:
-        worker.terminate()
+        worker.send_signal(signal.SIGQUIT)  # without waiting for anything
         worker.wait(PATIENCE)
         drain.join()
         worker.stdout.close()
@@ -93,6 +98,11 @@ def serving(site: Site, *options: str) -> Iterator[Site]:
 @task()
 def tenants() -> list[Any]:
     return list(unpack("tenant"))
+
+
+@task()
+def known() -> list[Any]:
+    return sorted(map(str, unpack("steps")))
 
 
 @task()
@@ -141,29 +151,21 @@ def headers(self: Task) -> dict[str, Any]:
 
 
 @task()
-def ended() -> list[str]:
-    """Return how the tasks before ended in this process, for whoever follows them."""
-    told = [
-        crossed.outcome.name if isinstance(crossed.outcome, Raised) else "returned"
-        for crossed in recorder.ended
-        if crossed.call.kind.value == "consumer"
+def told() -> list[dict[str, Any]]:
+    """Return what flows were told in this process since the last time, of whatever kind."""
+    crossed, recorder.ended[:] = list(recorder.ended), []
+    return [
+        {
+            "kind": each.call.kind.value,
+            "library": each.call.library,
+            "operation": each.call.operation.rpartition(".")[2],
+            "site": each.call.site.function,
+            "source": each.call.source,
+            "delivery": each.call.delivery,
+            "raised": each.outcome.name if isinstance(each.outcome, Raised) else "",
+        }
+        for each in crossed
     ]
-    recorder.ended.clear()
-    return told
-
-
-@task()
-def called() -> dict[str, Any]:
-    """Return what flows are told of the task that runs."""
-    call = [each.call for each in recorder.begun if each.call.kind.value == "consumer"][-1]
-    return {
-        "operation": call.operation,
-        "method": call.method,
-        "source": call.source,
-        "delivery": call.delivery,
-        "endpoint": str(call.endpoint),
-        "arrived": dict(call.arrived),
-    }
 
 
 @task()
@@ -177,17 +179,61 @@ def rejected() -> None:
 
 
 @task()
-def open_branch() -> bool:
-    """Say whether anything is current that nobody packed for this task."""
-    running = branch()
-    return running is None or bool(running.baggage.unpack("steps"))
+def sends() -> None:
+    """Send another task, which nobody waits for."""
+    idle.delay()
+
+
+@task(bind=True)
+def replaced(self: Task, name: str) -> None:
+    pack("steps", name)
+    raise self.replace(after.si(None, f"{name} replaced"))
+
+
+@task(bind=True, acks_late=True, reject_on_worker_lost=True)
+def killed(self: Task) -> list[Any]:
+    """End with the worker's process, unless it was delivered before."""
+    if not self.request.delivery_info["redelivered"]:
+        pack("steps", "lost")
+        os.kill(os.getpid(), signal.SIGKILL)
+    call = next(each.call for each in reversed(recorder.begun) if each.call.kind is Kind.CONSUMER)
+    return [call.delivery, *unpack("tenant"), *unpack("steps")]
+
+
+@task(time_limit=1)
+def endless() -> None:
+    time.sleep(PATIENCE)
+
+
+@task(bind=True, soft_time_limit=1)
+def patient(self: Task) -> None:
+    pack("steps", "patient")
+    time.sleep(PATIENCE)
+
+
+class Called(Task):  # type: ignore[misc]  # it ships no types
+    """A task class with all that applications override."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return [*unpack("tenant"), *self.run(*args, **kwargs)]
+
+    def before_start(self, *_: Any) -> None:
+        pack("steps", "before")
+
+    def on_success(self, *_: Any) -> None:
+        self.app.backend.client.rpush(self.request.args[0], *map(str, unpack("tenant")))
+
+
+@task(base=Called)
+def called(key: str) -> list[Any]:
+    return [*unpack("steps")]
 
 
 def _instrument() -> None:
-    """Be the worker: instrumented as applications are."""
+    """Be the worker: instrumented as applications are, with all that they have."""
     broker, backend, queue = os.environ[IN_WORKER].split()
     Site(broker, backend, queue).configure()
-    baggage.instrument("celery", service="work")
+    baggage.instrument(service="work")
     baggage.register(recorder)
 
 
