@@ -46,8 +46,13 @@ def wrap(owner: type | ModuleType, name: str, switch: Switch, wrapper: Wrapper) 
 
     import wrapt  # here: who instruments nothing doesn't wait for its imports
 
-    original = getattr(owner, name)
-    wrapped = wrapt.wrap_function_wrapper(owner, name, switched)
+    around = _around(owner, name)
+    if around is None:
+        original = getattr(owner, name)
+        wrapped = wrapt.wrap_function_wrapper(owner, name, switched)
+    else:
+        original = around.__wrapped__
+        wrapped = around.__wrapped__ = wrapt.FunctionWrapper(original, switched)
     if isinstance(owner, ModuleType):
         _rename(original, wrapped)
 
@@ -58,8 +63,30 @@ def replace(owner: type | ModuleType, name: str, make: Callable[[Function], Func
     It costs a quarter of `wrap`, for methods that are called where nothing is carried, too: what is
     made takes the method's own parameters, asks its switch, and calls the method itself.
     """
-    original: Function = getattr(owner, name)
-    setattr(owner, name, wraps(original)(make(original)))
+    around = _around(owner, name)
+    original: Function = getattr(owner, name) if around is None else around.__wrapped__
+    made = wraps(original)(make(original))
+    if around is None:
+        setattr(owner, name, made)
+    else:
+        around.__wrapped__ = made
+
+
+def _around(owner: type | ModuleType, name: str) -> Any:
+    """Return the innermost wrapper of another tool there, None without one: ours goes beneath it.
+
+    Tools that undo what they did take the outermost wrapper for theirs. And who comes last, sends.
+    """
+    import wrapt  # as in `wrap`
+
+    around, found = None, vars(owner).get(name)
+    while isinstance(found, wrapt.FunctionWrapper) and not _is_ours(found):
+        around, found = found, found.__wrapped__
+    return around
+
+
+def _is_ours(wrapper: Any) -> bool:
+    return getattr(wrapper._self_wrapper, "__module__", "") == __name__
 
 
 def _rename(original: Function, wrapped: Function) -> None:

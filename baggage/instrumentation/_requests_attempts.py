@@ -18,7 +18,6 @@ from typing import Any, Final
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
-from requests.structures import CaseInsensitiveDict
 from urllib3 import Retry
 
 from baggage.boundary import (
@@ -33,6 +32,7 @@ from baggage.boundary import (
     deliver,
 )
 from baggage.boundary.outcome import delivered
+from baggage.instrumentation._requests_headers import Headers, copied, note
 from baggage.instrumentation._urllib3 import Attempt, Dial
 
 _log = logging.getLogger("baggage.instrumentation")
@@ -83,9 +83,10 @@ class Sending:
         """Replace a header to send, not the application's own."""
         if self._headers is self.request.headers:
             self.outgoing = _copied(self.request)
-            self.outgoing.headers = self._headers = _headers(self.request.headers)
+            self.outgoing.headers = self._headers = copied(self.request.headers)
         self._changed.add(name)
         self._headers[name] = value
+        note(self._headers, name, value)
 
     def depart(self, call: Attempts) -> None:
         """Send by a copy from now on, whose headers tell the attempts of a call."""
@@ -131,16 +132,6 @@ def _copied(request: PreparedRequest) -> PreparedRequest:
         return copy(request)
     copied = PreparedRequest.__new__(PreparedRequest)
     vars(copied).update(vars(request))
-    return copied
-
-
-def _headers(headers: Any) -> Any:
-    """Return a copy of headers: of those that requests makes, without asking for each of them."""
-    store = getattr(headers, "_store", None)
-    if type(headers) is not CaseInsensitiveDict or store is None:
-        return headers.copy()
-    copied: Any = CaseInsensitiveDict.__new__(CaseInsensitiveDict)
-    copied._store = store.copy()
     return copied
 
 
@@ -328,12 +319,9 @@ class _Decided(BaseException):
         self.outcome = outcome
 
 
-class _SentHeaders(CaseInsensitiveDict[str]):
+class _SentHeaders(Headers):
     """Headers that tell which call's attempt they are sent by, as copies of them do."""
 
     def __init__(self, headers: Any = None, sending: Attempts | None = None) -> None:
         super().__init__(headers)
         self.sending = sending
-
-    def copy(self) -> _SentHeaders:
-        return _SentHeaders(self, self.sending)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
-from flask import Flask
+from flask.app import Flask  # Other tools put subclasses in its place in `flask`.
 
 from baggage.boundary import Boundary
 from baggage.instrumentation._patching import Function, Switch, replace

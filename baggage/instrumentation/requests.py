@@ -34,6 +34,7 @@ from baggage.instrumentation._http import ResponseHeaders, digest, endpoint_of, 
 from baggage.instrumentation._patching import Function, Switch, replace
 from baggage.instrumentation._requests_attempts import Arranged, Attempts, Sending
 from baggage.instrumentation._requests_faults import changed, dial, enact
+from baggage.instrumentation._requests_headers import restore
 from baggage.instrumentation._urllib3 import Attempt, is_plain, seconds, sent_by
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     def making(original: Function) -> Function:
         def make_request(self: HTTPConnectionPool, *args: Any, **kwargs: Any) -> Any:
             attempts: Attempts | None = sent_by(kwargs) if switch.on else None
+            restore(kwargs.get("headers"))
             if attempts is None or not is_plain(args):
                 return original(self, *args, **kwargs)
             return attempts.attempt(Attempt(self, partial(original, self), args, kwargs))

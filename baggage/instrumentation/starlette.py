@@ -67,7 +67,9 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
             _httpx.instrument_transport(boundary, switch, module.httpx, transport)
 
     wrapt.register_post_import_hook(ask_in_tests, "starlette.testclient")
-    wrap(Starlette, "__call__", switch, call)
+    # Other tools put subclasses in its place.
+    own = next(each for each in Starlette.__mro__ if each.__module__ == "starlette.applications")
+    wrap(own, "__call__", switch, call)
     wrap(BackgroundTask, "__init__", switch, plan)
     wrap(BackgroundTask, "__call__", switch, _run)
 

@@ -10,7 +10,7 @@ import baggage
 async def seen() -> None:
     await asyncio.sleep(0)
     for tenant in baggage.unpack("tenant"):
-        baggage.pack("seen", f"{tenant} by a task")
+        baggage.pack("seen", f"{tenant!s} by a task")
 
 
 async def forward(request: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ app = Celery("carries", broker=os.environ["BROKER"], backend=os.environ["BROKER"
 app.conf.task_default_queue = os.environ["QUEUE"]
 
 
-@app.task(name="look")
+@app.task(name="look")  # type: ignore[untyped-decorator]  # Celery ships no types
 def look() -> list[object]:
     baggage.pack("seen", len(baggage.unpack("tenant")))
     return [*baggage.unpack("tenant"), *baggage.unpack("seen")]

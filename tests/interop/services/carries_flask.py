@@ -15,7 +15,7 @@ pool = ThreadPoolExecutor(2)
 
 def seen(where: str) -> None:
     for tenant in baggage.unpack("tenant"):
-        baggage.pack("seen", f"{tenant} by a {where}")
+        baggage.pack("seen", f"{tenant!s} by a {where}")
 
 
 @app.get("/")
