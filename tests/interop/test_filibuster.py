@@ -93,3 +93,12 @@ def test_calls_that_a_service_in_between_repeats_are_told_apart(tmp_path: Path) 
     indices = [line.split()[-3] for line in first.splitlines() if "vclock {baz/" in line]
     assert len(set(indices)) == 2, first
     check(shown)
+
+
+def test_what_a_propagator_carries_is_found_and_failed_behind_it(tmp_path: Path) -> None:
+    propagators = {"OTEL_PROPAGATORS": "tracecontext,baggage,causal_baggage"}
+    bar = service("bar", "baz", *INSTRUMENTED, FORWARDS, **QUIET, **propagators)
+    shown = explored(tmp_path, bar)
+    first = shown.partition("Execution 2")[0]
+    assert first.count("taken by baz: GET /") == 1
+    check(shown)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from urllib.parse import quote
 
 import grpc
@@ -15,10 +18,14 @@ import pytest
 from baggage.boundary import read_header, write_header
 from baggage.values import EMPTY
 from tests.brokers import redis_url, unique
-from tests.interop.running import INSTRUMENTED, QUIET, SERVICES, End, ending, get, processes
+from tests.interop.running import BIN, INSTRUMENTED, QUIET, SERVICES, End, ending, get, processes
 
 __all__ = ["redis_url"]
-ENVIRONMENT = {**QUIET, "OTEL_PROPAGATORS": "causal_baggage,tracecontext,baggage"}
+ENVIRONMENT = {
+    **QUIET,
+    "OTEL_PROPAGATORS": "causal_baggage,tracecontext,baggage",
+    "BAGGAGE_METAAPPS": "",
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +38,9 @@ def end() -> Iterator[End]:
 def ports() -> Iterator[dict[str, int]]:
     kinds = ("flask", "aiohttp", "grpc")
     commands = {kind: (*INSTRUMENTED, str(SERVICES / f"carries_{kind}.py")) for kind in kinds}
+    run = (INSTRUMENTED[0], str(BIN / "baggage"), "run", "--service", "both", "--", sys.executable)
+    for kind in ("flask", "aiohttp"):
+        commands[f"both {kind}"] = (*run, str(SERVICES / f"carries_{kind}.py"))
     with processes(commands, ENVIRONMENT) as ports:
         yield ports
 
@@ -89,8 +99,28 @@ def test_calls_of_grpc_carry_it(ports: dict[str, int], end: End) -> None:
 
 
 @pytest.mark.parametrize("kind", ["flask", "aiohttp"])
+def test_where_both_are_at_work_a_request_arrives_once_and_its_answer_brings_things_home(
+    ports: dict[str, int], end: End, kind: str
+) -> None:
+    for tenant in ("acme", "ajax"):
+        connection = HTTPConnection("127.0.0.1", ports[f"both {kind}"], timeout=30)
+        with closing(connection):
+            to = f"/?to={quote(end.url)}"
+            connection.request("GET", to, headers={"baggage": header(tenant)})
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"end")
+        sent, brought = read_header(end.header or ""), read_header(answer.headers["baggage"])
+        assert sent.origin == brought.origin == "both"
+        for received in (sent, brought):
+            assert received.unpack("hops") == (kind,)
+        assert sent.unpack("tenant") == (tenant,)
+        assert sent.foreign == (f"user={tenant};vip",)
+        assert "traceparent" in end.came
+
+
+@pytest.mark.parametrize("kind", ["flask", "aiohttp"])
 @pytest.mark.parametrize(
-    "sent", ["causal=%%%", "causal=AAAA,causal=BBBB", "\x7f=,=,;;,a", "x" * 7000]
+    "sent", ["causal=%%%", "causal=AAAA,causal=BBBB", "<=,=,;;,a", "x" * 7000]
 )
 def test_garbage_is_served_as_nothing(
     ports: dict[str, int], end: End, kind: str, sent: str
