@@ -239,13 +239,14 @@ class _Producing(_Adapter):
 
 class _Consuming(_Adapter):
     def describe(self, request: Came) -> Call:
-        record = request.record
+        record, group = request.record, request.consumer._group_id
         return Call(
             kind=self.kind,
             library=self.library,
             operation=record.topic,
             method="consume",
-            arguments={"partition": record.partition, "offset": record.offset},
+            arguments={"partition": record.partition, "offset": record.offset}
+            | ({"group": group} if group else {}),
             endpoint=_endpoint(request.consumer._client),
             payload=_digest(record.value),
             arrived={
