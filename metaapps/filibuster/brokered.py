@@ -108,8 +108,10 @@ def taking(
 
 
 def taker(call: Call) -> str:
-    """Return who takes a message, and where from."""
-    return f"{call.source}: {index.stable_destination(call.operation)}"
+    """Return who takes a message, and where from: each of a service's groups for itself."""
+    destination = f"{call.source}: {index.stable_destination(call.operation)}"
+    group = call.arguments.get("group")
+    return f"{destination} ({group})" if isinstance(group, str) and group else destination
 
 
 def delivered(call: Call, message: bytes, number: int) -> Observation:

@@ -175,6 +175,33 @@ def test_an_analysis_file_has_messages_drop_and_come_twice(shop: Shell) -> None:
     assert ended.totals.ran == 7, ended.out
 
 
+def test_a_search_has_the_first_deliveries_fail_and_the_next_one_go_through(shop: Shell) -> None:
+    faults = '["worker→bank: status 503 first 3"]'
+    analysis = shop.write("analysis.json", f'{{"http": {{"faults": {faults}}}}}')
+    options = ("--analysis-file", analysis, "--max-faults", "1")
+    ended = explored(shop, "publish/charges", *options)
+    assert (ended.code, ended.err) == (0, ""), ended.out
+    assert ended.totals.ran == 2
+    assert "taken by worker: charges, delivery 4" in ended.out
+    assert "delivery 5" not in ended.out
+
+
+ASSERTS = """
+import os, requests
+from metaapps.filibuster.assertions import was_fault_injected_on
+
+def test_{name}():
+    requests.get(os.environ["SHOP_URL"] + "/{path}", timeout=10)
+    assert not was_fault_injected_on("worker")
+"""
+
+
+def test_a_fault_of_a_message_is_one_on_the_service_that_takes_it(shop: Shell) -> None:
+    rule = ("--fault", "shop→orders: drop")
+    ended = explored(shop, "publish/orders", *rule, test=ASSERTS)
+    assert ended.code == 1, ended.out + ended.err
+
+
 CHARGED = """
 import os, time, requests
 from metaapps.filibuster.assertions import was_fault_injected

@@ -66,6 +66,23 @@ def test_what_is_told_twice_of_one_delivery_counts_once() -> None:
     assert one.digest is None
 
 
+def test_groups_of_one_service_are_told_apart() -> None:
+    calls = [
+        Call(
+            kind=Kind.CONSUMER,
+            library="redis",
+            operation="orders",
+            source="worker",
+            arguments={"group": group},
+        )
+        for group in ("mail", "bills")
+    ]
+    tree = build(placed([ORDER, *(delivered(call, ORDER.index, 1) for call in calls)]))
+    assert tree.findings == ()
+    names = [one.operation for one in tree.within(ORDER.index)]
+    assert names == ["worker: orders (bills)", "worker: orders (mail)"]
+
+
 def test_a_message_ends_with_its_delivery() -> None:
     first = taken(ORDER)
     assert open_branches([ORDER]) == (ORDER,)

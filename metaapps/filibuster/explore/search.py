@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final
 
 from metaapps.filibuster.catalogue import Catalogue
+from metaapps.filibuster.deliveries import is_delivery
 from metaapps.filibuster.explore.completeness import completeness, unfired, unseen
 from metaapps.filibuster.explore.events import (
     NO_LIMITS,
@@ -197,12 +198,14 @@ class _Search:
         full = base.plan.size == self._limits.max_faults
         steps: list[Step] = []
         loose: list[Loose] = []
+        deliveries = {each.index: each for each in tree.preorder if is_delivery(each)}
         for each in reached(base, tree, timing):
             trials = self._catalogue.trials_for(each.call, tree)
             if full:
                 self._withheld += len(trials)
                 continue
-            found = self._book.at(each.call, tree.paths[each.call.index], trials)
+            within = deliveries.get(each.call.parent)
+            found = self._book.at(each.call, tree.paths[each.call.index], trials, within)
             steps.extend(found)
             loose.extend([each.loose] * len(found))
         row = self._book.row(tuple(steps))

@@ -42,11 +42,24 @@ def planned_fault(call: Observation, fault: Fault) -> PlannedFault:
     )
 
 
-def planned_trial(call: Observation, trial: Trial) -> Iterator[PlannedFault]:
-    """Yield the faults of a trial at an observed call, and at the attempts that may follow it."""
+def planned_trial(
+    call: Observation, trial: Trial, within: Observation | None = None
+) -> Iterator[PlannedFault]:
+    """Yield the faults of a trial at an observed call, and at the attempts that may follow it.
+
+    `within` is the delivery in which the call is made: each later one may be an attempt, too.
+    """
     for more in range(trial.attempts):
         attempt = call if not more else _attempt(call, more)
         yield replace(planned_fault(attempt, trial.fault), optional=more > 0)
+        if more and within is not None:
+            again = _redelivered(call, within, more)
+            yield replace(planned_fault(again, trial.fault), optional=True)
+
+
+def _redelivered(call: Observation, within: Observation, more: int) -> Observation:
+    """Return a call that is made again in a delivery that comes so many times later."""
+    return replace(call, index=child(_attempt(within, more).index, call.frame))
 
 
 def _attempt(call: Observation, more: int) -> Observation:
@@ -62,13 +75,23 @@ class StepBook:
         self._at: dict[tuple[bytes, Path, str, tuple[Trial, ...]], Steps] = {}
         self._rows: dict[Steps, Steps] = {}
 
-    def at(self, call: Observation, path: Path, trials: tuple[Trial, ...]) -> Steps:
-        """Return the steps of some trials at a call that stands at `path`, in their order."""
+    def at(
+        self,
+        call: Observation,
+        path: Path,
+        trials: tuple[Trial, ...],
+        within: Observation | None = None,
+    ) -> Steps:
+        """Return the steps of some trials at a call that stands at `path`, in their order.
+
+        `within` is as in `planned_trial`.
+        """
         where = (call.index, path, call.target, trials)
         known = self._at.get(where)
         if known is None:
             key = canonical_key(path)
-            known = tuple(_step(call, key, place, trial) for place, trial in enumerate(trials))
+            tried = enumerate(trials)
+            known = tuple(_step(call, key, place, trial, within) for place, trial in tried)
             self._at[where] = known
         return known
 
@@ -77,8 +100,14 @@ class StepBook:
         return self._rows.setdefault(steps, steps)
 
 
-def _step(call: Observation, key: tuple[float, ...], place: int, trial: Trial) -> Step:
-    faults = tuple(planned_trial(call, trial))
+def _step(
+    call: Observation,
+    key: tuple[float, ...],
+    place: int,
+    trial: Trial,
+    within: Observation | None,
+) -> Step:
+    faults = tuple(planned_trial(call, trial, within))
     return Step(faults, tuple((key, place, planned.index) for planned in faults))
 
 
