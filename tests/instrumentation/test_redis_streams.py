@@ -6,6 +6,8 @@ import asyncio
 import copy
 import json
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -418,6 +420,38 @@ def test_what_a_worker_has_not_done_another_one_claims(
     assert [call.delivery for call in told] == [1, 1, 2, 2, 2, 2]
     assert {call.arguments["group"] for call in told} == {"g"}
     assert len({call.payload for call in told}) == 2
+
+
+WORKER = """
+import os, sys, baggage
+baggage.instrument("redis")
+import redis
+url, stream, crashes = sys.argv[1], sys.argv[2], sys.argv[3] == "crashes"
+client = redis.Redis.from_url(url)
+if crashes:
+    found = client.xreadgroup("g", "first", {stream: ">"})[0][1]
+else:
+    found = client.xautoclaim(stream, "g", "second", 0)[1]
+for entry_id, fields in found:
+    print(fields, *baggage.unpack("tenant"), flush=True)
+    if crashes:
+        os._exit(9)
+    client.xack(stream, "g", entry_id)
+"""
+
+
+def test_what_a_process_leaves_behind_that_crashes_another_one_works_on(
+    client: Any, redis_url: str, stream: str
+) -> None:
+    add(client, stream, "a", "b")
+    client.xgroup_create(stream, "g", "0")
+    program = [sys.executable, "-c", WORKER, redis_url, stream]
+    said = [
+        subprocess.run([*program, how], check=False, capture_output=True, text=True).stdout
+        for how in ("crashes", "works")
+    ]
+    assert said == ["{b'of': b'a'} a\n", "{b'of': b'a'} a\n{b'of': b'b'} b\n"]
+    assert client.xpending(stream, "g")["pending"] == 0
 
 
 def test_two_groups_read_the_same_entry_as_deliveries_of_their_own(
