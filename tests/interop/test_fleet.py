@@ -37,7 +37,9 @@ def end() -> Iterator[End]:
 @pytest.fixture(scope="module")
 def ports() -> Iterator[dict[str, int]]:
     kinds = ("flask", "aiohttp", "grpc")
-    commands = {kind: (*INSTRUMENTED, str(SERVICES / f"carries_{kind}.py")) for kind in kinds}
+    commands: dict[str, tuple[str, ...]] = {
+        kind: (*INSTRUMENTED, str(SERVICES / f"carries_{kind}.py")) for kind in kinds
+    }
     run = (INSTRUMENTED[0], str(BIN / "baggage"), "run", "--service", "both", "--", sys.executable)
     for kind in ("flask", "aiohttp"):
         commands[f"both {kind}"] = (*run, str(SERVICES / f"carries_{kind}.py"))
@@ -119,9 +121,7 @@ def test_where_both_are_at_work_a_request_arrives_once_and_its_answer_brings_thi
 
 
 @pytest.mark.parametrize("kind", ["flask", "aiohttp"])
-@pytest.mark.parametrize(
-    "sent", ["causal=%%%", "causal=AAAA,causal=BBBB", "<=,=,;;,a", "x" * 7000]
-)
+@pytest.mark.parametrize("sent", ["causal=%%%", "causal=AAAA,causal=BBBB", "<=,=,;;,a", "x" * 7000])
 def test_garbage_is_served_as_nothing(
     ports: dict[str, int], end: End, kind: str, sent: str
 ) -> None:
