@@ -149,10 +149,13 @@ class _AsyncQueueing(Queueing):
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap queues, once."""
-    queues = _AsyncQueueing(boundary, switch, _ADAPTER, _STORAGE, asyncio.LifoQueue, _KEEPERS)
-    queues.wrap(asyncio.Queue, put_nowait=queues.put, get_nowait=queues.get_nowait)
-    wrap(asyncio.Queue, "put", switch, queues.aput)
-    wrap(asyncio.Queue, "get", switch, queues.aget)
+    # Not by the names of `asyncio`, which may be about to be imported: this module was just now.
+    library = sys.modules["asyncio.queues"]
+    kind, stack = library.Queue, library.LifoQueue
+    queues = _AsyncQueueing(boundary, switch, _ADAPTER, _STORAGE, stack, _KEEPERS)
+    queues.wrap(kind, put_nowait=queues.put, get_nowait=queues.get_nowait)
+    wrap(kind, "put", switch, queues.aput)
+    wrap(kind, "get", switch, queues.aget)
     if sys.version_info >= (3, 12):
         return
 
