@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from celery import states
 from celery.backends.base import Backend
+from celery.backends.rpc import RPCBackend
 from celery.result import AsyncResult, ResultSet
 
 from baggage.boundary import Boundary, Delivery
@@ -48,6 +49,8 @@ def follow_results(boundary: Boundary, switch: Switch) -> None:
         return _each(boundary, wrapped(*args, **kwargs))
 
     wrap(Backend, "_get_result_meta", switch, storing)
+    if "_get_result_meta" not in RPCBackend._to_result.__code__.co_names:  # before 5.5
+        wrap(RPCBackend, "_to_result", switch, storing)
     wrap(AsyncResult, "_get_task_meta", switch, reading)
     wrap(AsyncResult, "maybe_throw", switch, telling)
     AsyncResult.maybe_reraise = AsyncResult.maybe_throw  # the same by an older name
