@@ -24,6 +24,7 @@ from baggage.instrumentation._asgi_server import Served
 from baggage.testing import Origin, Received, Recorder, Reply, Scripted
 from baggage.testing.suite import InstrumentationSuite, failure
 from baggage.values import EMPTY
+from tests.versions import needs
 
 LIMIT = 20
 TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -326,6 +327,7 @@ class TestObjects2(TestObjects):
     api: ClassVar[Any] = httpx2
 
 
+@needs("httpx2", "2.9", "older versions have no alias")
 def test_an_alias_is_instrumented_once() -> None:
     code = """
 import baggage, httpx2
