@@ -30,7 +30,16 @@ LENT := tests/lending/test_leases.py tests/lending/test_forked.py tests/boundary
 comma := ,
 space := $(subst ,, )
 
-.PHONY: help demo showcase test cover lint lock bench soak proto clean
+# What is tried with the oldest version of each library: its own tests, and both meta-applications.
+# What is old warns of what is new below it.
+OF_LIBRARIES := aiohttp aiokafka apart asgi celery early flask grpc. grpc_a grpc_b grpc_f grpc_l grpc_o \
+	httpx pika redis requests starlette urllib3 wsgi
+FLOOR_TESTS ?= $(wildcard $(OF_LIBRARIES:%=tests/instrumentation/test_%*)) \
+	tests/doctor/test_libraries.py tests/doctor/test_self_tests.py \
+	tests/filibuster/test_services.py tests/tracing/test_services.py
+OLDEST = $(or $(shell command -v python3.11),$(PYTHON))
+
+.PHONY: help demo showcase test cover lint floor floor-tests lock bench soak proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +66,13 @@ lint: $(VENV)/dev.stamp ## check style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+floor: ## run the libraries' tests with the oldest versions that are supported
+	@$(MAKE) --no-print-directory VENV=.venv-floor PYTHON="$(OLDEST)" floor-tests
+
+floor-tests: $(VENV)/floor.stamp
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -W default::DeprecationWarning \
+		$(ARGS) $(FLOOR_TESTS)
+
 bench: $(VENV)/dev.stamp ## measure us beside our peers
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -70,9 +86,11 @@ lock: $(VENV)/dev.stamp ## pin what pyproject.toml asks for (UPGRADE=1 takes the
 	$(BIN)/$(LOCK) --no-annotate -o requirements/uv.txt requirements/uv.in
 	$(BIN)/$(LOCK) --extra dev -o requirements/dev.txt pyproject.toml
 	$(BIN)/$(LOCK) --extra demo -c requirements/dev.txt -o requirements/demo.txt pyproject.toml
+	$(BIN)/$(LOCK) --extra floor --resolution lowest-direct --upgrade -o requirements/floor.txt \
+		pyproject.toml
 
 clean: ## remove the virtual environment, caches and builds
-	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
+	rm -rf $(VENV) .venv-floor build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -96,6 +114,9 @@ $(VENV)/python.stamp: requirements/uv.txt
 
 $(VENV)/demo.stamp: requirements/demo.txt pyproject.toml $(VENV)/python.stamp
 	$(call install,requirements/demo.txt)
+
+$(VENV)/floor.stamp: requirements/floor.txt pyproject.toml $(VENV)/python.stamp
+	$(call install,requirements/floor.txt)
 
 # What the demo needs is a part of what a developer needs, in the same versions.
 $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/python.stamp
