@@ -1,10 +1,11 @@
 """Make the pictures of the showcase that the documentation shows, of what it really comes to.
 
-`python -m tests.outside.pictures` writes docs/images/showcase-trace.png and showcase-bug.png.
+`python -m tests.outside.pictures` writes docs/images/showcase-….png.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -16,13 +17,15 @@ from typing import Final
 
 from rich.console import Console
 
-from examples.showcase.demo import TRACE
+from examples.showcase.demo import SPANS, TRACE
 from examples.showcase.shell import Shell
 from metaapps.filibuster.cli.picture import picture, verdict_of
 from metaapps.filibuster.store import FILE, Store
 from metaapps.tracing.export.file import read
 from tests.outside import pages
+from tests.shared_server import joined
 from tests.tracing.view.browser import Browser, browsing
+from tests.tracing.zipkin_server import SERVER, Zipkin
 
 IMAGES: Final = pages.ROOT / "docs" / "images"
 _WIDE: Final = 10_000
@@ -51,6 +54,23 @@ def main() -> None:
         browser.drawn()
         browser.driver.save_screenshot(str(IMAGES / "showcase-trace.png"))
         _picture(browser, _bug(shell), IMAGES / "showcase-bug.png")
+        with joined(SERVER, Path(directory)) as url:
+            _zipkin(browser, Zipkin(url), shell)
+
+
+def _zipkin(browser: Browser, zipkin: Zipkin, shell: Shell) -> None:
+    """Take a picture of a real Zipkin's own page of the trace."""
+    spans = (shell.directory / TRACE).read_bytes()
+    assert zipkin.post(spans).status == 202
+    trace_id = json.loads(spans)[0]["traceId"]
+    zipkin.trace(trace_id, spans=SPANS)
+    metrics = {"width": 1280, "height": 720, "deviceScaleFactor": 1, "mobile": False}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.driver.get(f"{zipkin.url}/zipkin/traces/{trace_id}")
+    browser.until("document.body.innerText.includes('Total Spans')")
+    browser.until("document.querySelectorAll('svg').length > 3")
+    browser.drawn()
+    browser.driver.save_screenshot(str(IMAGES / "showcase-zipkin.png"))
 
 
 def _ran() -> str:

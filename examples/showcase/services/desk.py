@@ -21,7 +21,7 @@ import waitress
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
-PAPER = 30
+PAPER = 3000
 CONCURRENTLY = 8
 Payment = tuple[int, "queue.Queue[bool]"]
 
@@ -44,7 +44,7 @@ def order(title: str) -> ResponseReturnValue:
     needed = list(pool.map(estimated, (f"{title} cover", f"{title} pages")))
     if None in needed:
         return refused("nobody knows what ink it takes")
-    cents = PAPER * 100 + sum(map(int, needed)) + freight["cents"]
+    cents = PAPER + sum(map(int, needed)) + freight["cents"]
     if not paid(cents):
         return refused("the card was not charged")
     return {"paid": cents, "book": printed(title, freight["by"])}, 201
