@@ -60,6 +60,8 @@ def of_blue(boundary: Boundary) -> Iterator[Branch]:
 
 def application(url: str = "memory://", **settings: Any) -> Celery:
     app = Celery(unique("app"), broker=url, set_as_current=False)
+    hasty = {"polling_interval": 0.01, "max_retries": 1, "interval_start": 0}
+    settings = {"broker_transport_options": hasty, **settings}
     app.conf.update(task_default_queue=unique("queue"), task_publish_retry=False, **settings)
     return app
 
@@ -95,7 +97,7 @@ def silent() -> Iterator[int]:
 
 
 REAL = {FaultKind.REFUSED: refusing, FaultKind.TIMEOUT: silent}
-SHORT = {"socket_connect_timeout": 0.2, "retry_on_timeout": False}
+SHORT = {"max_retries": 1, "interval_start": 0, "socket_connect_timeout": 0.2}
 
 
 @pytest.mark.parametrize("kind", REAL)
@@ -104,9 +106,8 @@ def test_a_broker_that_cannot_be_reached_fails_as_it_really_does(
     of_blue: Branch, boundary: Boundary, kind: FaultKind, url: str
 ) -> None:
     for port in REAL[kind]():
-        options = SHORT if url.startswith("redis") else {}
         app = application(
-            url.format(port), broker_connection_timeout=0.2, broker_transport_options=options
+            url.format(port), broker_connection_timeout=0.2, broker_transport_options=SHORT
         )
         real = failure(partial(app.send_task, "order"))
         scripted = Scripted(Inject(Fault(kind)), kinds=(Kind.PRODUCER,))
@@ -301,9 +302,8 @@ def test_a_task_that_is_run_eagerly_is_a_call_in_its_callers_branch(
 # A backend that keeps its own count of a chord's header
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads"])
 def test_the_body_of_a_chord_knows_its_header_by_any_backend(
-    of_blue: Branch, boundary: Boundary, pool: str
+    of_blue: Branch, boundary: Boundary
 ) -> None:
     app = application(result_backend="cache+memory://")
     recorder = Recorder()
@@ -317,9 +317,9 @@ def test_the_body_of_a_chord_knows_its_header_by_any_backend(
         pack("steps", name)
         return known
 
-    with start_worker(app, pool=pool, concurrency=2, perform_ping_check=False):
+    with start_worker(app, pool="threads", concurrency=2, perform_ping_check=False):
         header = [step.si(None, "a"), step.si(None, "b")]
-        assert chord(header)(step.s("body")).get(timeout=20) == ["a", "b"]
+        assert chord(header)(step.s("body")).get(timeout=20, interval=0.01) == ["a", "b"]
     assert sorted(map(str, unpack("steps"))) == ["a", "b", "body"]
     assert len(threads) > 1
     assert {crossed.call.library for crossed in recorder.begun} == {"celery"}
