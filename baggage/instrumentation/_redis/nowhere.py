@@ -21,6 +21,16 @@ from baggage.instrumentation import _nowhere
 
 Answer = bytes | OSError
 
+_MODULES: Final = ("redis.connection", "redis.asyncio.connection")
+_OPTIONS: Final = (
+    "host",
+    "port",
+    "path",
+    "encoding",
+    "encoding_errors",
+    "decode_responses",
+    "parser_class",
+)
 _ERRORS: Final = {
     "BusyLoadingError": b"LOADING Redis is loading the dataset in memory",
     "ClusterDownError": b"CLUSTERDOWN The cluster is down",
@@ -75,23 +85,20 @@ def answered(client: Any, command: str, answer: Answer) -> Any:
 
 
 def _connection(pool: Any, *, in_tasks: bool) -> Any:
-    # What a pool tells its connections of maintenance is for those that a server notifies.
-    options = {
-        name: value
-        for name, value in pool.connection_kwargs.items()
-        if "maint_notifications" not in name
-    }
-    options |= {
-        "redis_connect_func": lambda connection: connection._parser.on_connect(connection),
-        "retry": (AsyncRetry if in_tasks else Retry)(NoBackoff(), 0),
-        "health_check_interval": 0,
-        "socket_timeout": None,
-        "protocol": 2,  # The other one is agreed upon with a server.
-    }
-    try:
-        return pool.connection_class(**options)
-    except TypeError as error:
-        raise CannotEnact(f"redis: {error}") from error
+    """Return a connection as a pool makes them, as far as its words and its answers go."""
+    given = pool.connection_kwargs
+    options = {name: given[name] for name in _OPTIONS if name in given}
+    kinds = pool.connection_class.__mro__  # One of somebody else's need have no socket at all.
+    kind = next((kind for kind in kinds if kind.__module__ in _MODULES), None)
+    if kind is None:
+        raise CannotEnact(f"redis: {pool.connection_class!r} is none of its connections")
+    return kind(
+        redis_connect_func=lambda connection: connection._parser.on_connect(connection),
+        retry=(AsyncRetry if in_tasks else Retry)(NoBackoff(), 0),
+        socket_timeout=None,
+        protocol=2,  # The other one is agreed upon with a server.
+        **options,
+    )
 
 
 def _is_async(client: Any) -> bool:
