@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, Token, copy_context
 from functools import partial
+from inspect import iscoroutinefunction
 from pathlib import Path
 from types import CoroutineType, FrameType
 from typing import Any, Final
@@ -52,11 +53,13 @@ def instrument_loop(loop: type, boundary: Boundary, switch: Switch) -> None:
             return fork.start(lambda: _launch(fork, wrapped, loop, work, options))
 
     def run_in_executor(
-        wrapped: Create, _: Any, args: Positional, kwargs: Named
+        wrapped: Create, loop: Any, args: Positional, kwargs: Named
     ) -> asyncio.Future[Any]:
         executor, work = _call_of(*args, **kwargs)
         if work is None or _is_errand(work.func) or not _in_a_thread(executor):
             return wrapped(*args, **kwargs)
+        if loop.get_debug() and iscoroutinefunction(work.func):
+            return wrapped(*args, **kwargs)  # which complains
         context = _context_of(work)
         with Caller(context):
             fork = boundary.fork(_CALL, None)

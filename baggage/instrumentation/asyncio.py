@@ -65,7 +65,7 @@ def _as_completed(
 ) -> Any:
     """Create tasks in the order in which they are given: a set of them would have none."""
     awaited, *others = args or (kwargs.pop("fs", None),)
-    if not isinstance(awaited, Iterable) or isinstance(awaited, asyncio.Future):
+    if not isinstance(awaited, Iterable) or asyncio.isfuture(awaited):
         return wrapped(awaited, *others, **kwargs)
     if inspect.isgeneratorfunction(getattr(wrapped, "__wrapped__", wrapped)):
         return _lazily(wrapped, awaited, others, kwargs)

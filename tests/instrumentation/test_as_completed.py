@@ -77,6 +77,18 @@ async def main():
         raise AssertionError
 asyncio.run(main())
 """,
+    "a future alone is refused, however it is implemented": """
+async def main():
+    loop = asyncio.get_running_loop()
+    for refused in (loop.create_future(), asyncio.futures._PyFuture(loop=loop)):
+        try:
+            list(asyncio.as_completed(refused))
+        except TypeError:
+            pass
+        else:
+            raise AssertionError
+asyncio.run(main())
+""",
     "whose outcome is dealt with is known until the last one": """
 async def main():
     for done in asyncio.as_completed([work(n) for n in range(3)]):

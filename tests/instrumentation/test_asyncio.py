@@ -587,6 +587,17 @@ class TestCalls(InstrumentationSuite):
         assert await called == 4
 
     @on_a_loop
+    async def test_a_loop_in_debug_mode_refuses_coroutine_functions(self) -> None:
+        async def work() -> None:
+            raise AssertionError
+
+        pack("n", 0)
+        loop = asyncio.get_running_loop()
+        loop.set_debug(True)
+        with pytest.raises(TypeError, match="coroutines cannot be used with run_in_executor"):
+            loop.run_in_executor(None, work)
+
+    @on_a_loop
     async def test_what_refuses_to_be_compared_is_called(self) -> None:
         class Work:
             __hash__ = None  # type: ignore[assignment]
