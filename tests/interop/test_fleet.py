@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -40,7 +39,7 @@ def ports() -> Iterator[dict[str, int]]:
     commands: dict[str, tuple[str, ...]] = {
         kind: (*INSTRUMENTED, str(SERVICES / f"carries_{kind}.py")) for kind in kinds
     }
-    run = (INSTRUMENTED[0], str(BIN / "baggage"), "run", "--service", "both", "--", sys.executable)
+    run = (str(BIN / "baggage"), "run", "--service", "both", "--", *INSTRUMENTED)
     for kind in ("flask", "aiohttp"):
         commands[f"both {kind}"] = (*run, str(SERVICES / f"carries_{kind}.py"))
     with processes(commands, ENVIRONMENT) as ports:
