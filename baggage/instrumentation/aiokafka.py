@@ -37,9 +37,11 @@ from baggage.boundary import (
     remember,
 )
 from baggage.instrumentation._http import digest
+from baggage.instrumentation._looped import Looped
 from baggage.instrumentation._patching import Function, Switch, replace, wrap
 from baggage.wire import NAME, without_ours
 
+Fetched = dict[TopicPartition, list[ConsumerRecord]]
 NOTE: Final = "baggage-message"
 MEMBER: Final = b"causal"
 Arguments = tuple[Any, ...]
@@ -85,7 +87,7 @@ class Came:
     """One record that came, and the consumer that it came to."""
 
     consumer: AIOKafkaConsumer
-    record: ConsumerRecord[Any, Any]
+    record: ConsumerRecord
 
     carrier: Carried
 
@@ -118,19 +120,17 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
         return getone
 
-    async def getmany(
-        wrapped: Callable[..., Any], consumer: Any, args: Arguments, kwargs: Named
-    ) -> Any:
-        finish(consumer)
-        fetched = await wrapped(*args, **kwargs)
-        for records in fetched.values():
-            for record in records:
-                _received(boundary, consumer, record)
-        return fetched
+    def getting_many(original: Function) -> Function:
+        async def getmany(self: AIOKafkaConsumer, *partitions: Any, **limits: Any) -> Any:
+            finish(self)
+            fetched = await original(self, *partitions, **limits)
+            return await _read(boundary, self, fetched) if switch.on else fetched
+
+        return getmany
 
     wrap(AIOKafkaProducer, "send", switch, send)
     replace(AIOKafkaConsumer, "getone", getting)
-    wrap(AIOKafkaConsumer, "getmany", switch, getmany)
+    replace(AIOKafkaConsumer, "getmany", getting_many)
 
 
 def _told(args: Arguments, kwargs: Named) -> dict[str, Any] | None:
@@ -148,7 +148,7 @@ _SEND: Final = inspect.Signature(
 
 
 def _received(
-    boundary: Boundary, consumer: AIOKafkaConsumer, record: ConsumerRecord[Any, Any]
+    boundary: Boundary, consumer: AIOKafkaConsumer, record: ConsumerRecord
 ) -> Delivery | None:
     """Return the delivery of a record that came; its headers are the application's then."""
     came = Carried(list(record.headers))
@@ -157,6 +157,20 @@ def _received(
     if delivery is not None:
         remember(record, delivery)
     return delivery
+
+
+async def _read(
+    boundary: Boundary, consumer: AIOKafkaConsumer, fetched: Fetched
+) -> dict[TopicPartition, list[ConsumerRecord]]:
+    """Return records that were read at once, when the last late one is due."""
+    late = 0.0
+    for records in fetched.values():
+        for record in records:
+            delivery = _received(boundary, consumer, record)
+            late = max(late, delivery.left if delivery is not None else 0.0)
+    if late:
+        await asyncio.sleep(late)
+    return {partition: Looped(records, consumer) for partition, records in fetched.items()}
 
 
 def _theirs(header: tuple[str, bytes | None]) -> tuple[str, bytes | None] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -130,6 +131,34 @@ def test_a_warm_consumer_leaves_one_record_for_the_next(boundary: Boundary, run:
             if len(seen) == 3:
                 break
         assert seen == [("blue",), (), ("red",)]
+
+    run(work)
+
+
+def test_a_loop_over_records_takes_one_by_one(boundary: Boundary, run: Run) -> None:
+    async def work(topic: Channel) -> None:
+        for tenant in ("blue", "red"):
+            await topic.send_for(tenant)
+        await topic.send()
+        seen: list[object] = []
+        while len(seen) < 3:
+            fetched = await topic.consumer.getmany(timeout_ms=500)
+            for records in fetched.values():
+                for record in records:
+                    seen.append(unpack("tenant"))
+                    assert record.headers == ()
+        assert seen == [("blue",), ("red",), ()]
+
+    run(work)
+
+
+def test_what_is_read_at_once_is_a_list_as_ever(boundary: Boundary, run: Run) -> None:
+    async def work(topic: Channel) -> None:
+        await topic.send_for("blue")
+        fetched = await topic.consumer.getmany(timeout_ms=2000)
+        (records,) = fetched.values()
+        assert isinstance(records, list)
+        assert pickle.loads(pickle.dumps(records[:])) == [*records]
 
     run(work)
 
