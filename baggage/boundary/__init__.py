@@ -9,7 +9,7 @@ from baggage.boundary.bottom import run_work
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind, Tellers
 from baggage.boundary.consuming import conclude, finish
 from baggage.boundary.crossing import Crossing, deliver
-from baggage.boundary.delivery import Delivery, Requeued, delivery_of, remember
+from baggage.boundary.delivery import Delivery, Requeued, Unsettled, delivery_of, remember
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch, Errand, Report, Visit
 from baggage.boundary.driver import Boundary
@@ -96,6 +96,7 @@ __all__ = [
     "Returned",
     "Share",
     "Tellers",
+    "Unsettled",
     "Visit",
     "batch",
     "collect",

@@ -36,6 +36,15 @@ class Requeued(Exception):
     """What flows are told of a message that went back to its broker, to come again."""
 
 
+class Unsettled:
+    """The value of what came of work on a message, where its broker has yet to hear of it.
+
+    Unless it does so later, it delivers the message again some day.
+    """
+
+    __slots__ = ()
+
+
 class Delivery(Message):
     """A message that came: `take` it, or run a block with it `opened`, in whichever process.
 
@@ -43,7 +52,7 @@ class Delivery(Message):
     None before.
     """
 
-    __slots__ = ("_batched", "_came", "_fate", "_name", "branch")
+    __slots__ = ("__weakref__", "_batched", "_came", "_fate", "_name", "_settled", "branch")
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None, came: Baggage
@@ -53,11 +62,16 @@ class Delivery(Message):
         self._parent = None  # It is elsewhere, whoever stands here.
         self._came = came
         self._batched = False
+        self._settled = True
         self._fate: BaseException | None = None
         note = Note.read(adapter.request_carrier(request))
         self._name = note.request
         self.delay_by(note.delay)
         self.branch: Branch | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let a copy of a message that it is remembered with be nobody's delivery."""
+        return type(None), ()
 
     async def atake(self, item: T, channel: object = None, *, opens: bool = True) -> T:
         """Do as `take`, and wait as a task does."""
@@ -97,6 +111,10 @@ class Delivery(Message):
             held = standing()
             if held is not None and held.branch is self.branch:
                 held.end()
+
+    def settled(self, settled: bool = True) -> None:
+        """Note that the broker was told that the work is done; or that it has to be told."""
+        self._settled = settled
 
     def answer(self, carrier: Carrier) -> None:
         """Put what the work on it knows so far on an answer; call it in the block.
@@ -166,7 +184,7 @@ class Delivery(Message):
 
     def _told(self, run: Run) -> Outcome:
         if self._fate is None:
-            return run.answered(None)
+            return run.answered(None if self._settled else Unsettled())
         return Raised(self._fate)
 
     def _left_behind(self, running: Branch) -> Baggage:
