@@ -16,12 +16,24 @@ from dataclasses import replace
 from threading import Lock
 from typing import Final
 
-from baggage.boundary import PROCEED, UNKNOWN_SITE, Call, FaultKind, Flow, Proceed, Raised, Requeued
+from baggage.boundary import (
+    PROCEED,
+    UNKNOWN_SITE,
+    Call,
+    FaultKind,
+    Flow,
+    Outcome,
+    Proceed,
+    Raised,
+    Requeued,
+    Returned,
+    Unsettled,
+)
 from baggage.context import Branch
 from metaapps.filibuster import index, reporting
 from metaapps.filibuster.flows import DELIVERED, lineage_of, take, tell
 from metaapps.filibuster.lineage import Lineage
-from metaapps.filibuster.observation import Observation, Role
+from metaapps.filibuster.observation import TAKES, Observation, Role
 from metaapps.filibuster.orders import LINEAGE, Orders
 from metaapps.filibuster.wire import encode_lineage, encode_observation
 
@@ -102,14 +114,13 @@ def taking(
     if running.taker is not None:
         take(running.taker, below)
     outcome = yield Proceed(down={LINEAGE: encode_lineage(below)})
-    requeued = isinstance(outcome, Raised) and isinstance(outcome.error, Requeued)
-    tell(running, delivery_ended(seen, requeued=requeued))
+    tell(running, delivery_ended(seen, outcome))
     return None
 
 
 def taker(call: Call) -> str:
     """Return who takes a message, and where from: each of a service's groups for itself."""
-    destination = f"{call.source}: {index.stable_destination(call.operation)}"
+    destination = f"{call.source}{TAKES}{index.stable_destination(call.operation)}"
     group = call.arguments.get("group")
     return f"{destination} ({group})" if isinstance(group, str) and group else destination
 
@@ -136,13 +147,21 @@ def delivered(call: Call, message: bytes, number: int) -> Observation:
     return replace(seen, index=index.child(message, seen.frame))
 
 
-def delivery_ended(seen: Observation, *, requeued: bool = False) -> Observation:
-    """Return what is told of a delivery that ended; if it's `requeued`, another one follows."""
+def delivery_ended(seen: Observation, outcome: Outcome | None = None) -> Observation:
+    """Return what is told of a delivery that ended.
+
+    It's not `ok` if another one follows; that is ambiguous where the broker may yet hear that the
+    work was done.
+    """
+    requeued = isinstance(outcome, Raised) and isinstance(outcome.error, Requeued)
+    unsettled = isinstance(outcome, Returned) and isinstance(outcome.value, Unsettled)
     return Observation(
         role=Role.END,
         index=seen.index,
         parent=seen.parent,
         position=0,
         source=seen.source,
-        ok=not requeued,
+        operation=seen.operation,
+        ok=not (requeued or unsettled),
+        ambiguous=unsettled,
     )

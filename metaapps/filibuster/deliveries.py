@@ -68,16 +68,22 @@ class Expected:
     """What earlier executions tell of what an execution need be waited for.
 
     `endless` are branches that did not end in time once. Messages of `deserted` shapes were never
-    taken. `takers` says who takes those of other shapes, each at least once.
+    taken. `takers` says who takes those of other shapes, each at least once. Those who take
+    messages of `settled` shapes tell the broker as soon as they are done: else it comes again.
     """
 
     endless: frozenset[bytes] = frozenset()
     deserted: frozenset[Shape] = frozenset()
     takers: Mapping[Shape, frozenset[str]] = field(default_factory=lambda: _NOBODY)
+    settled: frozenset[Shape] = frozenset()
+
+    def unfinished(self, seen: Collection[Observation]) -> tuple[Observation, ...]:
+        """Return the branches that did not end, by what was seen so far."""
+        return open_branches(seen, lambda message: shape(message) in self.settled)
 
     def is_settled(self, seen: Collection[Observation]) -> bool:
         """Say whether nothing more is to be waited for, by what was seen so far."""
-        if not all(self._is_excused(branch) for branch in open_branches(seen)):
+        if not all(self._is_excused(branch) for branch in self.unfinished(seen)):
             return False
         several = [of for of, takers in self.takers.items() if len(takers) > 1]
         return not any(self.lacks_some(of, seen) for of in several)
@@ -125,7 +131,7 @@ class Patience:
 
     def learn(self, heard: Collection[Observation]) -> None:
         """Learn from all that was heard of an execution by when nobody waited any longer."""
-        left = {each.index for each in open_branches(heard)}
+        left = {each.index for each in self._expected.unfinished(heard)}
         begun = [each for each in heard if each.role is Role.BRANCH]
         taken = _takers(heard)
         with self._lock:
@@ -143,6 +149,7 @@ class Patience:
                 (known.endless - ended) | left,
                 (known.deserted | open_now) - self._ended - takers.keys(),
                 takers,
+                known.settled | {shape(each) for each in begun if each.index in _settled(heard)},
             )
 
     def heard_late(self, ended: Collection[bytes]) -> None:
@@ -157,6 +164,12 @@ class Patience:
             self._expected = replace(
                 known, endless=known.endless - again, deserted=known.deserted - shapes
             )
+
+
+def _settled(heard: Collection[Observation]) -> frozenset[bytes]:
+    """Return the messages of which the broker heard that the work was done."""
+    ends = (each for each in heard if each.role is Role.END and each.ok)
+    return frozenset(each.parent for each in ends if each.parent != each.index)
 
 
 def _takers(heard: Collection[Observation]) -> Mapping[Shape, frozenset[str]]:

@@ -5,8 +5,8 @@ Plain values, without their encoding (`wire`) and without conclusions (`reduce`,
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -35,7 +35,8 @@ class Role(Enum):
     """A branch ended: so nothing more is to be heard of it. Its index is the branch's.
 
     So is its parent, but for a delivery, which has the message's: then the message has ended too,
-    unless it is not `ok` and goes back to its broker, to be delivered again."""
+    unless it is not `ok` and goes back to its broker, to be delivered again; perhaps only, if that
+    is `ambiguous`."""
     SERVING = "serving"
     """A call's answer left before the service was done with it; an END follows. Its index is the
     call's."""
@@ -44,6 +45,8 @@ class Role(Enum):
     of the name `index`."""
 
 
+TAKES: Final = ": "
+"""What stands between who takes a message and where from."""
 EVENTS: Final = frozenset({Role.CALL, Role.BRANCH, Role.ASK})
 """The roles of what happened in an execution; the others tell how far one has heard of it."""
 
@@ -150,23 +153,39 @@ class Execution:
         return frozenset(o.index for o in self.observations if o.injected is not None)
 
 
-def open_branches(seen: Collection[Observation]) -> tuple[Observation, ...]:
+def _nothing(_: Observation) -> bool:
+    return False
+
+
+def open_branches(
+    seen: Collection[Observation], comes_again: Callable[[Observation], bool] = _nothing
+) -> tuple[Observation, ...]:
     """Return the branches that were seen to start, and not to end; calls that are served too.
 
-    A message has ended when its deliveries have, as many as are known to come.
+    A message has ended when its deliveries have, as many as are known to come. `comes_again` says
+    of which messages one follows on each whose broker didn't hear that the work was done.
     """
     ends = [one for one in seen if one.role is Role.END]
     ended = {one.index for one in ends}
-    delivered = Counter(parent for parent, _ in {(one.parent, one.index) for one in ends})
-    back = Counter(parent for parent, _ in {(one.parent, one.index) for one in ends if not one.ok})
+    taken: dict[bytes, dict[str, set[Observation]]] = defaultdict(lambda: defaultdict(set))
+    for one in ends:
+        taken[one.parent][one.operation.partition(TAKES)[2]].add(one)
 
     def is_open(one: Observation) -> bool:
         if one.index in ended:
             return False
         twice = one.injected is not None and one.injected.kind is FaultKind.DUPLICATE
-        return delivered[one.index] < 1 + twice + back[one.index]
+        lost = comes_again(one)
+        queues = taken.get(one.index, {}).values()
+        return not queues or any(_owes(queue, 1 + twice, lost=lost) for queue in queues)
 
     return tuple(one for one in seen if one.role in _ENDING and is_open(one))
 
 
 _ENDING: Final = frozenset({Role.BRANCH, Role.SERVING})
+
+
+def _owes(ends: Collection[Observation], expected: int, *, lost: bool) -> bool:
+    """Say whether more deliveries are to come from a queue than ended, where so many were put."""
+    back = {one.index for one in ends if not one.ok and (lost or not one.ambiguous)}
+    return len({one.index for one in ends}) < expected + len(back)

@@ -7,7 +7,17 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baggage.boundary import Call, CallSite, Fault, FaultKind, Kind
+from baggage.boundary import (
+    Call,
+    CallSite,
+    Fault,
+    FaultKind,
+    Kind,
+    Raised,
+    Requeued,
+    Returned,
+    Unsettled,
+)
 from metaapps.filibuster.brokered import delivered, delivery_ended
 from metaapps.filibuster.deliveries import Expected, Patience, is_delivery, placed
 from metaapps.filibuster.finding import FindingKind
@@ -92,7 +102,7 @@ def test_a_message_ends_with_its_delivery() -> None:
 
 def test_a_message_that_went_back_ends_with_its_next_delivery() -> None:
     first, second = taken(ORDER), taken(ORDER, 2)
-    back = [ORDER, first, delivery_ended(first, requeued=True)]
+    back = [ORDER, first, delivery_ended(first, Raised(Requeued()))]
     assert open_branches(back) == (ORDER,)
     assert open_branches([*back, second, delivery_ended(second)]) == ()
 
@@ -103,6 +113,15 @@ def test_a_message_that_comes_twice_ends_with_its_second_delivery() -> None:
     once = [twice, first, delivery_ended(first)]
     assert open_branches(once) == (twice,)
     assert open_branches([*once, second, delivery_ended(second)]) == ()
+
+
+def test_a_message_is_waited_for_in_the_queue_that_it_went_back_to() -> None:
+    queues = (replace(ORDER, operation=name) for name in ("bills", "mail"))
+    first, other = (taken(queue) for queue in queues)
+    back = [ORDER, first, delivery_ended(first, Raised(Requeued())), other, delivery_ended(other)]
+    assert open_branches(back) == (ORDER,)
+    again = taken(replace(ORDER, operation="bills"), 2)
+    assert open_branches([*back, again, delivery_ended(again)]) == ()
 
 
 def learnt(*executions: list[Observation]) -> Expected:
@@ -155,3 +174,23 @@ def test_what_ended_too_late_is_waited_for_once_more() -> None:
         patience.heard_late([ORDER.index])
         settled.append(patience.expected.is_settled([ORDER]))
     assert settled == [False, True], "not for ever"
+
+
+def left(of: Observation, number: int = 1) -> list[Observation]:
+    """Return what is told of a delivery that its broker heard nothing of."""
+    delivery = taken(of, number)
+    return [delivery, delivery_ended(delivery, Returned(Unsettled()))]
+
+
+def test_what_is_always_settled_at_once_comes_again_if_it_is_not() -> None:
+    expected = learnt(worked_on(message(0), "worker"))
+    again = [message(1), *left(message(1))]
+    assert not expected.is_settled(again)
+    once_more = taken(message(1), 2)
+    assert expected.is_settled([*again, once_more, delivery_ended(once_more)])
+
+
+def test_what_is_settled_later_is_not_waited_for() -> None:
+    expected = learnt([message(0), *left(message(0))])
+    assert expected.is_settled([message(1), *left(message(1))])
+    assert expected.unfinished([message(1), *left(message(1))]) == ()

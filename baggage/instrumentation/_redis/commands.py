@@ -22,6 +22,7 @@ _VALUES: Final = {"LIMIT": 1, "IDMP": 2, "IDMPAUTO": 1}
 _GROUP: Final = frozenset({"XREADGROUP"})
 READING: Final = frozenset({"XREAD", "XREADGROUP"})
 CLAIMING: Final = frozenset({"XCLAIM", "XAUTOCLAIM"})
+SETTLING: Final = frozenset({"XACK", "XACKDEL"})
 LOOKING: Final = frozenset({"XRANGE", "XREVRANGE"})
 
 
@@ -103,6 +104,11 @@ def group(said: Arguments) -> str:
     if said[0] in _GROUP and len(said) > 2:
         return text(said[2])
     return text(said[2]) if said[0] in CLAIMING and len(said) > 2 else ""
+
+
+def needs_no_word(said: Arguments) -> bool:
+    """Say whether a group need not tell when it's done with what a command reads."""
+    return any(text(word).upper() == "NOACK" for word in said[3:])
 
 
 def seen(said: Arguments, answer: Any, see: See) -> Any:

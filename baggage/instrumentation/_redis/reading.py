@@ -7,13 +7,14 @@ of entries when they are taken.
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakValueDictionary
 
-from baggage.boundary import Boundary, remember
+from baggage.boundary import Boundary, Delivery, remember
 from baggage.instrumentation._redis import commands
 from baggage.instrumentation._redis.adapters import CONSUMING, Read
-from baggage.instrumentation._redis.commands import CLAIMING, LOOKING, READING, Arguments
+from baggage.instrumentation._redis.commands import CLAIMING, LOOKING, READING, SETTLING, Arguments
 from baggage.instrumentation._redis.entries import Channels, Entries, Fields, Pairs
-from baggage.instrumentation._redis.fields import parted, taken_out
+from baggage.instrumentation._redis.fields import parted, taken_out, text
 
 
 class Reader:
@@ -23,6 +24,7 @@ class Reader:
         """Start with no stream."""
         self.boundary = boundary
         self.channels = Channels()
+        self._unsettled: WeakValueDictionary[tuple[str, str, str], Delivery] = WeakValueDictionary()
 
     def ask(self, client: Any, args: Arguments) -> Reading | None:
         """Note that a command is sent; None for one that reads no entries.
@@ -30,12 +32,26 @@ class Reader:
         What this worker does for an entry of the same stream ends here.
         """
         said = commands.words(args)
+        if said[0] in SETTLING:
+            self._settle(said)
         if said[0] not in READING | CLAIMING | LOOKING:
             return None
         streams = commands.streams(said)
         for stream in streams:
             self.channels.ask(stream)
         return Reading(self, client, said, streams)
+
+    def unsettled(self, read: Read, delivery: Delivery) -> None:
+        """Note that a group has to say when it's done with an entry."""
+        delivery.settled(False)
+        self._unsettled[read.stream, read.group, text(read.id)] = delivery
+
+    def _settle(self, said: Arguments) -> None:
+        stream, group, *ids = map(text, said[1:])
+        for each in ids:
+            delivery = self._unsettled.pop((stream, group, each), None)
+            if delivery is not None:
+                delivery.settled()
 
 
 class Reading:
@@ -75,6 +91,8 @@ class Reading:
         delivery = self._reader.boundary.receive(CONSUMING, read)
         if delivery is not None:
             remember(shown, delivery)
+            if read.group and not commands.needs_no_word(self._said):
+                self._reader.unsettled(read, delivery)
             self.left = max(self.left, delivery.left)
         return type(entry)((entry[0], shown, *entry[2:]))
 

@@ -24,7 +24,7 @@ from metaapps.filibuster.deliveries import Patience, placed
 from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.lineage import ROOT
-from metaapps.filibuster.observation import EVENTS, Execution, Failure, Observation, open_branches
+from metaapps.filibuster.observation import EVENTS, Execution, Failure, Observation
 from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, WIDEST, Orders
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.store import Record
@@ -186,7 +186,7 @@ class Runner:
             self._coordinator.close(execution)
             if self._foreign is not None:
                 self._foreign.end()
-        unfinished = open_branches(heard)
+        unfinished = self._patience.expected.unfinished(heard)
         seen = tuple(one for one in heard if one.role in EVENTS)
         if ledger is not None:
             seen = ledger.named(seen)

@@ -1,0 +1,52 @@
+"""Entries of a real Redis stream that nobody acknowledged are waited for until they come again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.brokers import unique
+from tests.filibuster.conftest import Deployed
+from tests.filibuster.shell import Shell
+
+APP = Path(__file__).parent / "orders_by_redis" / "app.py"
+SERVICE = """
+[services.{name}]
+command = ["{{python}}", "{app}"]
+env = {{ REDIS_URL = "{url}", ORDERS = "{stream}" }}
+ready = "/health-check"
+"""
+ORDERS = """
+import os, requests
+
+def test_an_order_is_taken():
+    response = requests.post(os.environ["SHOP_URL"] + "/orders/book", timeout=10)
+    assert response.status_code in (202, 500)
+"""
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Path:
+    file = tmp_path_factory.mktemp("streams") / "services.toml"
+    named = {"app": APP, "url": redis_url, "stream": unique("orders")}
+    names = ("shop", "worker1", "worker2", "bank")
+    file.write_text("".join(SERVICE.format(name=name, **named) for name in names))
+    return file
+
+
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_what_is_claimed_again_is_a_delivery_of_its_own_in_each_group(
+    shell: Shell, deployed: Deployed, services: Path, workers: str
+) -> None:
+    shop = Shell(shell.directory, deployed(services))
+    shop.write("test_orders.py", ORDERS)
+    options = ("--max-faults", "1", "--workers", workers, "--check-interference", "0")
+    ended = shop.filibuster("run", "--functional-test", "test_orders.py", *options)
+    assert (ended.code, ended.err) == (0, ""), ended.out
+    assert ended.totals.ran == 12
+    assert "warnings" not in ended.out, ended.out
+    for group in ("bills", "mail"):
+        # Once for each way in which the first delivery failed.
+        assert ended.out.count(f"({group}), delivery 2") == 5
+    assert "delivery 3" not in ended.out
