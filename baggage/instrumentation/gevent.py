@@ -20,11 +20,13 @@ from gevent.pool import Group, IMapUnordered
 from gevent.threadpool import ThreadPool
 
 from baggage.boundary import Boundary, Fork
-from baggage.context import Branch, attached, branch, ensure
+from baggage.context import Branch, attached, branch, ensure, suppressed
 from baggage.instrumentation._forking import ForkAdapter, join_ended, keep_ended
 from baggage.instrumentation._patching import Switch, wrap
 
 _FORK: Final = "_baggage_fork"
+# Whose functions gevent has its threads look addresses up by, for whoever connects.
+_LOOKING_UP: Final = "_socket"
 Arguments = tuple[Any, ...]
 Named = dict[str, Any]
 
@@ -44,6 +46,9 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
             fork.start(lambda: _follow(greenlet, fork))
 
     def spawn(wrapped: Callable[..., Any], _: ThreadPool, args: Arguments, kwargs: Named) -> Any:
+        if args and getattr(args[0], "__module__", "") == _LOOKING_UP:
+            with suppressed():
+                return wrapped(*args, **kwargs)
         fork = boundary.fork(_THREADS, None) if args else None
         if fork is None:
             return wrapped(*args, **kwargs)

@@ -23,6 +23,7 @@ from baggage.instrumentation import concurrent_futures as pools
 from baggage.instrumentation import gevent as instrumentation
 from baggage.instrumentation import threading as threads
 from baggage.instrumentation._patching import Switch
+from baggage.testing.apps import Recorder
 from baggage.testing.spawn import HOME, SpawnSuite, Wait, Work
 from baggage.testing.suite import InstrumentationSuite, failure
 from baggage.values import EMPTY
@@ -167,6 +168,13 @@ class TestGreenlets(InstrumentationSuite):
         pool.apply(pack, ("n", 4))
         pool.apply_async(pack, ("n", 5)).get()
         assert set(unpack("n")) == set(range(6))
+
+    def test_to_look_an_address_up_is_no_branch(self) -> None:
+        recorder = Recorder()
+        self.boundary.register(recorder)
+        with attached(EMPTY):
+            gevent.get_hub().resolver.getaddrinfo("localhost", 80)
+        assert not recorder.begun
 
     @pytest.mark.parametrize("kind", [Pool, ThreadPool])
     def test_what_is_iterated_over_comes_home(self, kind: Callable[[int], Any]) -> None:
