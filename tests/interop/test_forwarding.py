@@ -119,7 +119,7 @@ def test_of_180_members_all_are_forwarded(through: Through, service: str) -> Non
     assert through(service, f"{others},more=1,causal=AAAA") == f"{others},more=1"
 
 
-@pytest.mark.parametrize("service", THEIRS)
+@pytest.mark.parametrize("service", ["flask", "asgi", "node"])  # gRPC takes no such headers
 def test_others_may_grow_by_encoding_as_long_as_all_have_8192_bytes(
     through: Through, service: str
 ) -> None:

@@ -15,6 +15,7 @@ PAGES = (
     *(
         "docs/activation.md",
         "docs/boundaries.md",
+        "docs/opentelemetry.md",
         "docs/audit.md",
         "docs/spans.md",
         "docs/causality.md",
