@@ -141,7 +141,9 @@ class TestFaults(Blocking):
         assert scripted.saw[0].injected == fault
         return error
 
-    @pytest.mark.parametrize(("fault", "come_true"), REAL, ids=lambda each: getattr(each, "__name__", str(each)))
+    @pytest.mark.parametrize(
+        ("fault", "come_true"), REAL, ids=lambda each: getattr(each, "__name__", str(each))
+    )
     def test_a_connection_fails_as_a_real_one(
         self, fault: Fault, come_true: Callable[[Wire, Any], None]
     ) -> None:
