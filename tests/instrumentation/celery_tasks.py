@@ -32,6 +32,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     worker_enable_remote_control=False,
     task_create_missing_queues=True,
+    task_send_sent_event=True,
     redis_socket_timeout=PATIENCE,
     result_expires=600,
 )

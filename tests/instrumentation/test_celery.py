@@ -59,6 +59,13 @@ def amqp_site(amqp_url: str) -> Iterator[Site]:
         yield served
 
 
+@pytest.fixture(scope="module")
+def gevent_site(redis_url: str) -> Iterator[Site]:
+    """Give a worker whose tasks are greenlets."""
+    with serving(Site(redis_url, redis_url, unique("celery")), "-P", "gevent", "-c", "2") as served:
+        yield served
+
+
 @pytest.fixture(params=["redis_site", "amqp_site"], scope="module")
 def site(request: pytest.FixtureRequest) -> Site:
     served: Site = request.getfixturevalue(request.param)
@@ -183,6 +190,17 @@ def test_a_task_sees_headers_of_others_alone(of_blue: Branch) -> None:
 
 
 def test_flows_in_a_worker_are_told_of_tasks_alone(of_blue: Branch) -> None:
+    assert_that_tasks_alone_are_told()
+
+
+@pytest.mark.parametrize("site", ["gevent_site"], indirect=True, scope="module")
+def test_greenlets_of_a_worker_are_no_branches(of_blue: Branch) -> None:
+    assert_that_tasks_alone_are_told()
+    header = [tasks.step.s("c"), tasks.step.s("d")]
+    assert read(chord(header)(tasks.after.s("body"))) == ["a", "b", "c", "d", "try 0"]
+
+
+def assert_that_tasks_alone_are_told() -> None:
     read(tasks.told.delay())
     read(tasks.step.delay("a"))
     with pytest.raises(KeyError):
