@@ -40,14 +40,12 @@ PATIENCE = 10.0
 STORY = """
 A photo book is ordered. Seven services have a part in it, and no line of theirs knows of baggage:
 `baggage run` starts them. On its way the order crosses HTTP by requests and Flask, aiohttp with
-gather, gRPC from a warm pool of threads, a queue to another thread, and a Celery task. {broker}
-Filibuster, tracing, and a meter from a distribution of its own that was installed a moment ago are
-all at work at once, over one set of instrumentations.
+gather, gRPC from a warm pool of threads, a queue to another thread, and a Celery task. Filibuster,
+tracing, and a meter from a distribution of its own that was installed a moment ago are all at work
+at once, over one set of instrumentations. {broker}
 """
-REDIS, NO_REDIS = (
-    "Its broker is Redis.",
-    "Its broker is in\nmemory, since redis-server is not here.",
-)
+REDIS = "Celery's broker is Redis."
+NO_REDIS = "Celery's broker is in memory: no redis-server here."
 ORDERED = """
 1. Two customers order at the same time: blue one book, green two.
 
