@@ -18,7 +18,7 @@ from threading import Condition, Lock, Thread
 from typing import Any, Final
 
 from metaapps.filibuster import index
-from metaapps.filibuster.deliveries import NOTHING, Expected
+from metaapps.filibuster.deliveries import NOTHING, Expected, is_delivery
 from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.orders import sign
@@ -201,6 +201,7 @@ class Coordinator(Serving):
         self._inboxes: dict[str, Inbox] = {}
         self._late = 0
         self._ended_late: set[bytes] = set()
+        self._late_deliveries: Counter[str] = Counter()
         self._server = _Server((host, 0), _Handler)
         self._server.coordinator = self
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -214,6 +215,12 @@ class Coordinator(Serving):
     def late(self) -> int:
         """How many observations came for no execution that goes on."""
         return self._late
+
+    @property
+    def late_deliveries(self) -> Mapping[str, int]:
+        """How many messages were taken after their executions had been judged, by who took them."""
+        with self._lock:
+            return dict(self._late_deliveries)
 
     def ended_late(self) -> frozenset[bytes]:
         """Take the branches that ended after their executions had been judged."""
@@ -271,6 +278,8 @@ class Coordinator(Serving):
         with self._lock:
             for one in seen:
                 self._late += 1
+                if is_delivery(one):
+                    self._late_deliveries[one.operation] += 1
                 if one.role is Role.END and len(self._ended_late) < _MOST_LATE:
                     self._ended_late.update((one.index, one.parent))
 

@@ -15,6 +15,7 @@ import pytest
 
 from baggage.boundary import Call, CallSite, Fault, FaultKind, Kind
 from metaapps.filibuster import reporting
+from metaapps.filibuster.brokered import delivered, delivery_ended
 from metaapps.filibuster.coordinator import HOST, Coordinator
 from metaapps.filibuster.deliveries import Expected
 from metaapps.filibuster.index import ROOT, CallFrame, child
@@ -159,6 +160,26 @@ def test_a_branch_that_is_known_to_be_endless_is_not_waited_for(coordinator: Coo
     inbox = coordinator.open("e")
     inbox.put((branch(Role.BRANCH),))
     assert inbox.settle(600, Expected(frozenset({b"b" * 16}))) == (branch(Role.BRANCH),)
+
+
+def test_messages_that_are_taken_too_late_are_counted(
+    coordinator: Coordinator, orders: Orders
+) -> None:
+    taking = Call(kind=Kind.CONSUMER, library="pika", operation="orders", source="worker")
+    taken = delivered(taking, b"m" * 16, 2)
+    told = [taken, delivery_ended(taken)]
+    reporting.report(orders, [encode_observation(one) for one in told])
+    assert coordinator.late_deliveries == {"worker: orders": 1}
+    assert coordinator.ended_late() == {taken.index, b"m" * 16}
+    assert coordinator.ended_late() == frozenset()
+
+
+def test_deliveries_are_counted_for_each_taker(coordinator: Coordinator, orders: Orders) -> None:
+    assert reporting.delivery(orders, b"m", "worker: orders", 1) is None
+    coordinator.open("e")
+    taken = [("worker", 1), ("worker", 1), ("mailer", 1), ("worker", 7), ("worker", 2)]
+    numbers = [reporting.delivery(orders, b"m", *each) for each in taken]
+    assert numbers == [1, 2, 1, 7, 8]
 
 
 def test_a_fault_counts_as_injected_once_it_was_hit(

@@ -182,7 +182,18 @@ class _Exploration:
                 raise AssertionError("the last event is Done")
         progress.done(event, self._session.ran_ahead)
         show_interference(self._session, self._report)
+        self._show_late()
         return event
+
+    def _show_late(self) -> None:
+        """Say what could not be waited for, since nobody knew that it would come."""
+        late = self._session.late
+        if late:
+            times, takers = counted(sum(late.values()), "message"), ", ".join(sorted(late))
+            self._report.line(
+                f"[yellow]late[/]: {times} taken after the execution had been judged, by "
+                f"{escape(takers)}: what is done then is not tried"
+            )
 
     def _take(self, event: Event, progress: Progress) -> None:
         self._record.commit(event)

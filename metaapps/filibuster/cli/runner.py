@@ -109,6 +109,11 @@ class Runner:
         """How many workers died with a test that then ran again."""
         return self._died
 
+    @property
+    def late(self) -> Mapping[str, int]:
+        """How many messages were taken too late to count, by who took them."""
+        return self._coordinator.late_deliveries
+
     def execute(self, plan: Plan) -> Judged:
         """Run the functional test once under a plan. Raises FunctionalTestError if it can't be.
 

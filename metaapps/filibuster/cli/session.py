@@ -7,7 +7,7 @@ execution is `runner`'s business.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
@@ -74,6 +74,11 @@ class Session:
     def ran_ahead(self) -> int:
         """How many executions were run ahead of their turn, and never had one."""
         return 0 if self._pool is None else self._pool.ran_ahead
+
+    @property
+    def late(self) -> Mapping[str, int]:
+        """How many messages were taken too late to count, by who took them."""
+        return self._runner.late
 
     def run(self, plan: Plan) -> Execution:
         """Return the execution of a plan. Raises FunctionalTestError if it can't be had.
