@@ -174,6 +174,7 @@ class Delivery(Message):
         scope = running.scope if running is not None and self.akin(running) else None
         opened = Branch(self._came, scope=scope)
         if scope is None:
+            opened.arrived = True
             name_request(opened, self._name)
         self.branch, self._fate = opened, None
         return opened

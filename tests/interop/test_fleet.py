@@ -39,7 +39,7 @@ def ports() -> Iterator[dict[str, int]]:
     commands: dict[str, tuple[str, ...]] = {
         kind: (*INSTRUMENTED, str(SERVICES / f"carries_{kind}.py")) for kind in kinds
     }
-    run = (str(BIN / "baggage"), "run", "--service", "both", "--", *INSTRUMENTED)
+    run = (*BOTH[:2], "--service", "both", *BOTH[2:])
     for kind in ("flask", "aiohttp"):
         commands[f"both {kind}"] = (*run, str(SERVICES / f"carries_{kind}.py"))
     with processes(commands, ENVIRONMENT) as ports:
@@ -128,13 +128,17 @@ def test_garbage_is_served_as_nothing(
     assert read_header(end.header or "").unpack("hops") == (kind,)
 
 
-def test_tasks_of_celery_carry_it(redis_url: str) -> None:
+BOTH = (str(BIN / "baggage"), "run", "--", *INSTRUMENTED)
+
+
+@pytest.mark.parametrize("command", [INSTRUMENTED, BOTH], ids=["theirs", "both"])
+def test_tasks_of_celery_carry_it(redis_url: str, command: tuple[str, ...]) -> None:
     environment = {**os.environ, **ENVIRONMENT, "BROKER": redis_url, "QUEUE": unique("interop")}
-    command = [*INSTRUMENTED, str(SERVICES / "carries_celery.py")]
-    with subprocess.Popen([*command, "worker"], env=environment) as worker:
+    script = str(SERVICES / "carries_celery.py")
+    with subprocess.Popen([*command, script, "worker"], env=environment) as worker:
         try:
             done = subprocess.run(
-                [*command, "ask", "acme", "ajax"],
+                [*command, script, "ask", "acme", "ajax"],
                 env=environment,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -143,8 +147,9 @@ def test_tasks_of_celery_carry_it(redis_url: str) -> None:
             )
         finally:
             worker.terminate()
+    brought = command is BOTH
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
-        ["acme", 1],
-        ["ajax", 1],
-        [0],
+        {"seen": ["acme", 1], "brought": [1] * brought},
+        {"seen": ["ajax", 1], "brought": [1] * brought},
+        {"seen": [0], "brought": [0] * brought},
     ]

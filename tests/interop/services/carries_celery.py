@@ -21,7 +21,9 @@ def look() -> list[object]:
 if sys.argv[1] == "worker":
     app.worker_main(["worker", "--pool=solo", "--loglevel=error", "--without-mingle"])
 else:
-    for tenant in sys.argv[2:]:
-        with baggage.attached(baggage.Baggage().pack("tenant", tenant)):
-            print(json.dumps(look.delay().get(timeout=60)))  # noqa: T201
-    print(json.dumps(look.delay().get(timeout=60)))  # noqa: T201
+    for carried in (*({"tenant": tenant} for tenant in sys.argv[2:]), {}):
+        with baggage.attached(baggage.Baggage()) as running:
+            for name, tenant in carried.items():
+                baggage.pack(name, tenant)
+            seen = look.delay().get(timeout=60)
+            print(json.dumps({"seen": seen, "brought": running.unpack("seen")}))  # noqa: T201
