@@ -212,6 +212,12 @@ def _is_errand(work: object) -> bool:
     return any(work is errand for errand in _ERRANDS)
 
 
+def _type_of_closing() -> type:
+    closing = _nothing().aclose()
+    closing.close()  # or else newer Pythons warn that nobody awaited it
+    return type(closing)
+
+
 async def _nothing() -> AsyncGenerator[None, None]:
     yield
 
@@ -251,7 +257,7 @@ _TASK: Final = ForkAdapter(
 _CALL: Final = ForkAdapter(_LIBRARY, "loop.run_in_executor", _PACKAGES, below=_TASK.below)
 # What loops call in threads for their own ends.
 _ERRANDS: Final = (socket.getaddrinfo, socket.getnameinfo)
-_CLOSING: Final = type(_nothing().aclose())
+_CLOSING: Final = _type_of_closing()
 _OURS: Final = (str(Path(__file__).parents[1]), str(Path(wrapt.__file__).parent))
 _FRAMEWORKS: Final = frozenset({"aiohttp", "fastapi", "starlette", "uvicorn"})
 _BETWEEN: Final = frozenset({"anyio", "asyncio", "baggage", "wrapt"})

@@ -18,7 +18,7 @@ _WORKERS: Final = "multiprocessing.spawn"
 
 def program(argv: Sequence[str] | None = None) -> str:
     """Return the program's name by a command line, as in `sys.argv`; this process's if none."""
-    argv = sys.argv if argv is None else argv
+    argv = _own() if argv is None else argv
     script = argv[0] if argv else ""
     if script == "-m":  # not found yet: what the interpreter was told says what is run
         word = "".join(sys.orig_argv[-len(argv) :][:1])
@@ -35,7 +35,7 @@ def learn(named: Callable[[str], None]) -> None:
     It is started without its parent's command line, which it is told before it imports anything of
     the application's. Other processes have their names already.
     """
-    if sys.argv[:1] != ["-c"] or not any("multiprocessing" in word for word in sys.orig_argv):
+    if [*_own()[:1]] != ["-c"] or not any("multiprocessing" in word for word in sys.orig_argv):
         return
     import wrapt  # here: for workers alone
 
@@ -48,3 +48,7 @@ def learn(named: Callable[[str], None]) -> None:
         wrapt.wrap_function_wrapper(spawn, "prepare", prepare)
 
     wrapt.register_post_import_hook(imported, _WORKERS)
+
+
+def _own() -> Sequence[str]:
+    return getattr(sys, "argv", ())  # a program that embeds Python may set it later

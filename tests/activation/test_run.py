@@ -300,6 +300,10 @@ def test_whatever_fails_the_program_runs_and_one_line_says_so(tmp_path: Path) ->
     assert answer.stderr.count("\n") == 1
 
 
+def test_any_python_understands_what_is_on_its_path() -> None:
+    ast.parse((PLACE / "sitecustomize.py").read_text(), feature_version=(3, 4))
+
+
 @pytest.mark.parametrize(
     ("command", "found"),
     [

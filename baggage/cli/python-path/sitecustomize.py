@@ -9,6 +9,7 @@ import os
 import sys
 
 OWN = os.path.dirname(os.path.abspath(__file__))
+THIS = sys.modules[__name__]  # an old Python empties a module that nobody holds
 
 
 def step_aside():  # type: () -> None
