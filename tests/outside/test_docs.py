@@ -104,10 +104,10 @@ def test_the_example_of_a_meta_application_is_the_one_that_is_tested() -> None:
 
 
 def test_the_examples_of_filibusters_files_are_accepted(tmp_path: Path) -> None:
-    (deployment,) = pages.blocks("docs/filibuster.md", "toml")
-    (tmp_path / "services.toml").write_text(deployment)
+    deployments = pages.blocks("docs/filibuster.md", "toml")
+    (tmp_path / "services.toml").write_text("\n".join(deployments))
     named = services.load(tmp_path / "services.toml").services
-    assert [service.url_variable for service in named] == ["SHOP_URL", "STOCK_URL"]
+    assert [service.url_variable for service in named] == ["SHOP_URL", "STOCK_URL", "WORKER_URL"]
     (analysis,) = pages.blocks("docs/filibuster.md", "json")
     (tmp_path / "analysis.json").write_text(analysis)
     assert len(load_analysis(tmp_path / "analysis.json").entries) == 4
@@ -142,7 +142,8 @@ def test_the_readme_is_short() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/filibuster.md"])
 def test_output_is_what_the_tutorial_prints(page: str, printed: str) -> None:
-    shown = [*pages.blocks(page, "console"), *pages.blocks(page, "")]
+    blocks = [*pages.blocks(page, "console"), *pages.blocks(page, "")]
+    shown = [text for text in blocks if not text.startswith("$ make showcase")]
     lines = [line for text in shown for line in text.splitlines() if not line.startswith("$ ")]
     story = (pages.ROOT / "examples/tutorial/demo.py").read_text()
     lines = [masked(line) for line in lines if line.strip() not in story]
