@@ -74,6 +74,7 @@ def serving(site: Site, *options: str) -> Iterator[Site]:
         stdout=PIPE,
         stderr=STDOUT,
         text=True,
+        start_new_session=True,
     )
     assert worker.stdout is not None
     said: list[str] = []
@@ -88,7 +89,7 @@ def serving(site: Site, *options: str) -> Iterator[Site]:
     try:
         yield site
     finally:
-        worker.send_signal(signal.SIGQUIT)  # without waiting for anything
+        os.killpg(worker.pid, signal.SIGKILL)  # with the processes of its pool
         worker.wait(PATIENCE)
         drain.join()
         worker.stdout.close()
