@@ -32,10 +32,13 @@ space := $(subst ,, )
 
 # What is tried with the oldest version of each library: its own tests, and both meta-applications.
 # What is old warns of what is new below it.
-OF_LIBRARIES := aiohttp aiokafka apart asgi celery early flask grpc. grpc_a grpc_b grpc_f grpc_l grpc_o \
+OF_LIBRARIES := aiohttp aiokafka asgi celery early flask grpc. grpc_a grpc_b grpc_f grpc_l grpc_o \
 	httpx pika redis requests starlette urllib3 wsgi
+GREEN := eventlet gevent
 FLOOR_TESTS ?= $(wildcard $(OF_LIBRARIES:%=tests/instrumentation/test_%*)) \
+	$(GREEN:%='tests/instrumentation/test_apart.py::test_apart[%_greenlets]') \
 	tests/doctor/test_libraries.py tests/doctor/test_self_tests.py \
+	tests/interop/test_propagator.py \
 	tests/filibuster/test_services.py tests/tracing/test_services.py
 OLDEST = $(or $(shell command -v python3.11),$(PYTHON))
 
