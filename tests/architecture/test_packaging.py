@@ -45,6 +45,7 @@ def test_the_wheel_is_typed_and_leaves_metaapps_to_everybody(tmp_path: Path) -> 
         names = set(archive.namelist())
     assert {f"{folder}/py.typed" for folder in tree.PACKAGES} <= names
     assert "metaapps/__init__.py" not in names
+    assert "baggage/cli/python-path/sitecustomize.py" in names
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {
         "baggage",
         "metaapps",
