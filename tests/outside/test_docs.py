@@ -103,7 +103,10 @@ def test_the_example_of_a_meta_application_is_the_one_that_is_tested() -> None:
     assert ACME.read_text() in pages.blocks("docs/meta-applications.md", "python")
 
 
-def test_the_examples_of_filibusters_files_are_accepted(tmp_path: Path) -> None:
+def test_the_examples_of_filibusters_files_are_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     deployments = pages.blocks("docs/filibuster.md", "toml")
     (tmp_path / "services.toml").write_text("\n".join(deployments))
     named = services.load(tmp_path / "services.toml").services

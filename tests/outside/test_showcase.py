@@ -203,8 +203,23 @@ def test_the_showcase_finds_what_it_promises_and_leaves_nothing(
     assert "3900 cents paid, and there is no book" in out
     assert "Reproduced: the test fails as recorded." in out
     assert "The counterexample passes now" in out
+    assert shown_in_the_readme() - {untimed(line) for line in out.splitlines()} == set()
     assert re.search(rf"in all +15× +141 +{MILLIJOULES} +30× +282 +{2 * MILLIJOULES}\n", out)
     assert processes(tmp_path) == []
+
+
+def shown_in_the_readme() -> set[str]:
+    """Return what the README shows of what is printed, without times."""
+    (shown,) = re.findall(
+        r"\$ make showcase\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    lines = {untimed(line) for line in shown.splitlines()}
+    assert lines
+    return lines
+
+
+def untimed(line: str) -> str:
+    return re.sub(r"[\d.]+(?= (ms|s)\b)", "N", line.strip())
 
 
 def test_no_service_knows_of_baggage() -> None:
