@@ -14,6 +14,7 @@ from celery.utils import uuid
 from kombu.messaging import Producer
 
 from baggage.boundary import Boundary
+from baggage.instrumentation._celery.batches import follow_batches
 from baggage.instrumentation._celery.calls import PRODUCING, is_own
 from baggage.instrumentation._celery.chords import follow_chords
 from baggage.instrumentation._celery.lost import follow_lost
@@ -55,6 +56,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     follow_chords(boundary, switch)
     follow_workers(boundary, switch)
     follow_lost(boundary, switch)
+    follow_batches(boundary, switch)
 
 
 def _told(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
