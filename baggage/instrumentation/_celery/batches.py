@@ -6,8 +6,9 @@ that runs the batch, too.
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from baggage.boundary import Boundary, Delivery, batch, run_work
 from baggage.context import branch, enter, leave
@@ -32,30 +33,30 @@ def follow_batches(boundary: Boundary, switch: Switch) -> None:
 
     def calling(wrapped: Function, task: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         requests = args[0] if len(args) == 1 and isinstance(args[0], list) else ()
-        deliveries = [each for each in map(received(task), requests) if each is not None]
-        if not deliveries:
+        taken = [each for each in map(partial(_taken, task), requests) if each is not None]
+        if not taken:
             return wrapped(*args, **kwargs)
+        # Whatever the worker stands in, nothing of it is the batch's; so nothing is muted either.
         entered = enter(None)
         try:
-            return _run(deliveries, wrapped, args, kwargs)
+            deliveries = [boundary.receive(CONSUMING, each) for each in taken]
+            return _run(cast(list[Delivery], deliveries), wrapped, args, kwargs)
         finally:
             leave(entered)
-
-    def received(task: Any) -> Any:
-        def receive(request: Any) -> Delivery | None:
-            headers = getattr(request, _KEPT, None)
-            if headers is None:
-                return None
-            taken = Taken(task.app, task.name, request.args, request.kwargs, headers)
-            return boundary.receive(CONSUMING, taken)
-
-        return receive
 
     def follow(module: ModuleType) -> None:
         wrap(vars(module)["SimpleRequest"], "from_request", switch, making)
         wrap(vars(module)["Batches"], "__call__", switch, calling)
 
     wrapt.register_post_import_hook(follow, "celery_batches")
+
+
+def _taken(task: Any, request: Any) -> Taken | None:
+    """Return one of the messages of a batch; None for what came by none."""
+    headers = getattr(request, _KEPT, None)
+    if headers is None:
+        return None
+    return Taken(task.app, task.name, request.args, request.kwargs, headers)
 
 
 def _run(deliveries: list[Delivery], work: Function, args: Any, kwargs: dict[str, Any]) -> Any:
