@@ -14,7 +14,9 @@ from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 
 from baggage.boundary import Boundary, collect, finish
 from baggage.boundary.homing import take_home
+from baggage.boundary.transport import write
 from baggage.context import Branch, branch, enter, leave
+from baggage.values import EMPTY
 
 KEY: Final = otel.create_key("baggage.request")
 _FOLLOWS: Final = "_baggage_follows"
@@ -33,13 +35,14 @@ class Request:
     It may be attached several times, in any thread; the first time is the request itself.
     """
 
-    __slots__ = ("_boundary", "_owned", "branch")
+    __slots__ = ("_boundary", "_came", "_owned", "branch")
 
     def __init__(self, running: Branch, boundary: Boundary, *, owned: bool) -> None:
         """Take its branch; one that an arrival of ours opened isn't `owned`."""
         self.branch = running
         self._boundary = boundary
         self._owned = owned
+        self._came = running.baggage if owned else EMPTY
 
     def another(self) -> Request:
         """Return a request that nothing came with."""
@@ -49,6 +52,19 @@ class Request:
         """Make its branch the current one, until what is returned is detached."""
         first, self._owned = self._owned, False
         return _Attached(token, self, enter(self.branch), first)
+
+    def answer(self) -> str:
+        """Return the header of the answer, with what was packed; "" where nobody will read it."""
+        if not self._came.origin:
+            return ""
+        running, policy = self.branch, self._boundary.policy
+        collect(running)
+        back = running.baggage.returning(since=self._came)
+        running.take_home()
+        header = Header()
+        origin = running.service or policy.service
+        self._boundary.overflow(write(header, back, origin=origin, budget=policy.budget))
+        return header.value
 
     def detached(self, *, last: bool) -> None:
         """Leave: with the request `home` values go to their owners, and so does what is late."""
@@ -61,6 +77,24 @@ class Request:
                 self._boundary.overflow(take_home(self.branch))
         except Exception as error:  # noqa: BLE001 - kept from the application
             self._boundary.failed(error)
+
+
+class Header:
+    """A header that is not on any carrier yet."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: str = "") -> None:
+        """Begin with these members."""
+        self.value = value
+
+    def get(self, name: str) -> str | None:
+        """Return the members; None for none."""
+        return self.value or None
+
+    def set(self, name: str, value: str) -> None:
+        """Replace the members."""
+        self.value = value
 
 
 class _Attached:

@@ -21,7 +21,7 @@ from baggage.boundary import Boundary, read_header
 from baggage.boundary.policy import EVERYWHERE
 from baggage.boundary.transport import write
 from baggage.context import Branch, branch
-from baggage.opentelemetry.following import KEY, Request, extracted, follow_contexts
+from baggage.opentelemetry.following import KEY, Header, Request, extracted, follow_contexts
 from baggage.opentelemetry.uniting import Gathering, as_they_came, unite_headers
 from baggage.runtime import PROCESS
 from baggage.values import EMPTY, Baggage
@@ -103,7 +103,7 @@ class CausalBaggagePropagator(TextMapPropagator):
             members = compose(None, as_they_came(theirs, running.baggage.foreign))
             if running.muted or policy.hosts != EVERYWHERE:  # Nobody knows where this goes.
                 return members
-            sent = _Header(members)
+            sent = Header(members)
             # Nobody signs: who does so reads what the response brings.
             write(sent, running.baggage.departing(), origin="", budget=policy.budget)
         except Exception as error:  # noqa: BLE001 - kept from the application
@@ -111,21 +111,6 @@ class CausalBaggagePropagator(TextMapPropagator):
             return theirs
         else:
             return sent.value
-
-
-class _Header:
-    """A header that is not on any carrier yet."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: str) -> None:
-        self.value = value
-
-    def get(self, name: str) -> str | None:
-        return self.value or None
-
-    def set(self, name: str, value: str) -> None:
-        self.value = value
 
 
 def _received(carrier: Any, getter: Getter[Any]) -> Baggage:

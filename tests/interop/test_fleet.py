@@ -15,13 +15,14 @@ import grpc
 import pytest
 
 from baggage.boundary import read_header, write_header
-from baggage.values import EMPTY
+from baggage.values import EMPTY, Baggage
 from tests.brokers import redis_url, unique
 from tests.interop.running import BIN, INSTRUMENTED, QUIET, SERVICES, End, ending, get, processes
 
 __all__ = ["redis_url"]
 ENVIRONMENT = {
     **QUIET,
+    "ANSWERS": "1",
     "OTEL_PROPAGATORS": "causal_baggage,tracecontext,baggage",
     "BAGGAGE_METAAPPS": "",
 }
@@ -99,24 +100,37 @@ def test_calls_of_grpc_carry_it(ports: dict[str, int], end: End) -> None:
             assert received.unpack("hops") == ("grpc",)
 
 
+def asked(port: int, end: End, tenant: str) -> tuple[Baggage, Baggage]:
+    """Return what came to the end, and what the answer brought."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        sent = {"baggage": header(tenant)}
+        connection.request("GET", f"/?to={quote(end.url)}", headers=sent)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b"end")
+        (brought,) = answer.headers.get_all("baggage", [])
+    return read_header(end.header or ""), read_header(brought)
+
+
 @pytest.mark.parametrize("kind", ["flask", "aiohttp"])
 def test_where_both_are_at_work_a_request_arrives_once_and_its_answer_brings_things_home(
     ports: dict[str, int], end: End, kind: str
 ) -> None:
     for tenant in ("acme", "ajax"):
-        connection = HTTPConnection("127.0.0.1", ports[f"both {kind}"], timeout=30)
-        with closing(connection):
-            to = f"/?to={quote(end.url)}"
-            connection.request("GET", to, headers={"baggage": header(tenant)})
-            answer = connection.getresponse()
-            assert (answer.status, answer.read()) == (200, b"end")
-        sent, brought = read_header(end.header or ""), read_header(answer.headers["baggage"])
+        sent, brought = asked(ports[f"both {kind}"], end, tenant)
         assert sent.origin == brought.origin == "both"
-        for received in (sent, brought):
-            assert received.unpack("hops") == (kind,)
+        assert sent.unpack("hops") == brought.unpack("hops") == (kind,)
         assert sent.unpack("tenant") == (tenant,)
         assert sent.foreign == (f"user={tenant};vip",)
         assert "traceparent" in end.came
+
+
+def test_with_a_response_propagator_an_answer_brings_things_home(
+    ports: dict[str, int], end: End
+) -> None:
+    for tenant in ("acme", "ajax"):
+        sent, brought = asked(ports["flask"], end, tenant)
+        assert (sent.origin, bool(brought.origin)) == ("", True)
+        assert brought.unpack("hops") == ("flask",)
 
 
 @pytest.mark.parametrize("kind", ["flask", "aiohttp"])

@@ -24,7 +24,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 import baggage
 from baggage.boundary import Boundary, Flow, Interest, Kind, Policy, read_header, write_header
 from baggage.context import branch, suppressed
-from baggage.opentelemetry import CausalBaggagePropagator
+from baggage.opentelemetry import CausalBaggagePropagator, CausalBaggageResponsePropagator
 from baggage.values import EMPTY, Baggage, Direction, Key
 from baggage.wire import members
 
@@ -344,6 +344,37 @@ def test_propagators_without_ours_are_as_they_were(all_three: CompositePropagato
     arrived = alone.extract({"baggage": "n=1,causal=AAAA;x=1"})
     with attached(arrived):
         assert sent(alone) == "n=1,causal=AAAA%3Bx%3D1"
+
+
+def answered(propagator: TextMapPropagator, request: dict[str, str], *, packed: int = 2) -> Baggage:
+    headers: dict[str, str] = {}
+    with attached(propagator.extract(request)):
+        baggage.pack("seats", packed)
+        baggage.pack(HOME, packed)
+        CausalBaggageResponsePropagator().inject(headers)
+    return read_header(headers.get("baggage", ""))
+
+
+def test_an_answer_brings_home_what_was_packed_where_a_response_propagator_is_set() -> None:
+    tolls = Tolls()
+    ours = made(Boundary(Policy(service="shop"), (tolls,)))
+    brought = answered(ours, came("acme", "n=1"))
+    assert (brought.origin, brought.unpack("seats")) == ("shop", (2,))
+    assert list(brought.home["tolls.paid"].by_digest.values()) == [2]
+    assert (brought.foreign, tolls.heard) == ((), [])
+
+
+def test_an_answer_that_nobody_reads_brings_nothing() -> None:
+    tolls = Tolls()
+    ours = made(Boundary(Policy(service="shop"), (tolls,)))
+    for request in ({}, {"baggage": "n=1"}):
+        assert answered(ours, request).empty
+    assert tolls.heard == [2, 2]
+    headers: dict[str, str] = {}
+    CausalBaggageResponsePropagator().inject(headers)
+    with baggage.attached(EMPTY.pack("tenant", "acme")):
+        CausalBaggageResponsePropagator().inject(headers)
+    assert headers == {}
 
 
 LINES: list[Callable[[str], Any]] = [

@@ -1,5 +1,6 @@
 """A service of Flask and requests that packs, in threads too, and passes each request on."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 
@@ -8,6 +9,13 @@ from flask import Flask, request
 from werkzeug.serving import make_server
 
 import baggage
+
+if "ANSWERS" in os.environ:
+    from opentelemetry.instrumentation.propagators import set_global_response_propagator
+
+    from baggage.opentelemetry import CausalBaggageResponsePropagator
+
+    set_global_response_propagator(CausalBaggageResponsePropagator())  # type: ignore[no-untyped-call]
 
 app = Flask(__name__)
 pool = ThreadPoolExecutor(2)
