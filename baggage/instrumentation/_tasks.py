@@ -252,7 +252,7 @@ _TASK: Final = ForkAdapter(
     _LIBRARY,
     "loop.create_task",
     _PACKAGES,
-    below=frozenset({"aiohttp", "httpx", "httpx2", "grpc.aio"}),
+    below=frozenset({"aiohttp", "aiokafka", "httpx", "httpx2", "grpc.aio"}),
 )
 _CALL: Final = ForkAdapter(_LIBRARY, "loop.run_in_executor", _PACKAGES, below=_TASK.below)
 # What loops call in threads for their own ends.

@@ -35,7 +35,9 @@ from baggage.boundary import (
     PlainFacts,
     finish,
     remember,
+    underway,
 )
+from baggage.context import branch
 from baggage.instrumentation._http import digest
 from baggage.instrumentation._looped import Looped
 from baggage.instrumentation._patching import Function, Switch, replace, wrap
@@ -128,7 +130,20 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
         return getmany
 
+    async def serving_itself(
+        wrapped: Callable[..., Any], _: object, args: Arguments, kwargs: Named
+    ) -> Any:
+        """Start and end the tasks that serve all callers, and so are no branches of one."""
+        begun = underway.begin((branch(), _PRODUCING.library))
+        try:
+            return await wrapped(*args, **kwargs)
+        finally:
+            underway.end(begun)
+
     wrap(AIOKafkaProducer, "send", switch, send)
+    for client in (AIOKafkaProducer, AIOKafkaConsumer):
+        wrap(client, "start", switch, serving_itself)
+        wrap(client, "stop", switch, serving_itself)
     replace(AIOKafkaConsumer, "getone", getting)
     replace(AIOKafkaConsumer, "getmany", getting_many)
 

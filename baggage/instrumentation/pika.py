@@ -19,11 +19,12 @@ from pika.adapters.blocking_connection import (
     _CallbackResult,
 )
 from pika.adapters.select_connection import IOLoop
+from pika.adapters.utils.selector_ioloop_adapter import _AddressResolver
 from pika.channel import Channel
 
 from baggage.boundary import Boundary, Delivery, delivery_of, finish, remember, underway
 from baggage.context import Branch, branch, enter, leave
-from baggage.instrumentation._patching import Function, Switch, replace
+from baggage.instrumentation._patching import Function, Switch, replace, wrap
 from baggage.instrumentation._pika_faults import confirmed
 from baggage.instrumentation._pika_messages import CONSUMER, PRODUCER, Coming, Publishing, unveil
 from baggage.instrumentation._pika_state import Noted, Source, State, settle
@@ -45,8 +46,14 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     replace(BlockingChannel, "cancel", messages.cancelling)
     replace(BlockingConnection, "add_callback_threadsafe", messages.handing)
     replace(IOLoop, "add_callback_threadsafe", messages.handing)
+    wrap(_AddressResolver, "start", switch, _resolving)
     for name in ("basic_ack", "basic_nack", "basic_reject", "basic_recover"):
         replace(Channel, name, partial(messages.settling, name))
+
+
+def _resolving(original: Function, _: object, args: Any, kwargs: Any) -> Any:
+    """Start the thread that looks up an address, which is nobody's branch."""
+    return underway.run_inside("pika", original, *args, **kwargs)
 
 
 def _inner(channel: Any) -> Any:

@@ -95,5 +95,6 @@ _ADAPTER: Final = ForkAdapter(
     "threading",
     "Thread.start",
     frozenset({"threading"}),
-    below=frozenset({"grpc", "grpc.aio"}),  # whose own threads serve all callers
+    # Whose own threads serve all callers, or look up an address.
+    below=frozenset({"grpc", "grpc.aio", "pika"}),
 )
