@@ -10,6 +10,7 @@ of its two consumers have names of their own.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from baggage.boundary import PROCEED, Call, FaultKind, Flow, Inject, Outcome, Proceed, Raised
 from baggage.context import Branch
@@ -44,11 +45,15 @@ def putting(call: Call, orders: Orders, progress: Progress, running: Branch) -> 
     return None
 
 
+_ARRIVE: Final = (FaultKind.DUPLICATE, FaultKind.DELAY)
+
+
 def _tell_ends(
     running: Branch, call: Call, step: Step, planned: PlannedFault, outcome: Outcome
 ) -> None:
     injected = outcome.injected
-    lost = injected is not None and injected.kind is FaultKind.DROP
+    # Some libraries raise later what they are to, when somebody asks.
+    lost = injected is not None and injected.kind not in _ARRIVE
     if lost or isinstance(outcome, Raised):
         tell(running, ended(step.index))
     elif planned.fault.kind is FaultKind.DUPLICATE and not call.brokered:

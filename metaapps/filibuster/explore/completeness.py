@@ -141,7 +141,8 @@ def _unfinished(started: Observation, execution: Execution) -> str:
     if not taken:
         return f"{_message(started)} was taken by nobody who is heard of, and"
     last = max(one.occurrence for one in taken)
-    return f"{_message(started)} was delivered {last} times by now, and"
+    so_far = "1 delivery" if last == 1 else f"{last} deliveries"
+    return f"{_message(started)} is to come again after {so_far}, and"
 
 
 def _message(message: Observation) -> str:
