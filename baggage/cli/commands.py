@@ -121,7 +121,7 @@ def run(
             told = running.activated(told, service, libraries, exclude)
             deaf = running.deaf(command, told)
             if deaf:
-                click.echo(f"baggage: {deaf} reads no PYTHONPATH: runs uninstrumented", err=True)
+                click.echo(f"baggage: {deaf} can't be reached: runs uninstrumented", err=True)
         running.become(command, told)
     except running.Refusal as refusal:
         click.echo(f"baggage: {refusal}", err=True)

@@ -74,7 +74,7 @@ def become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
 
 
 def deaf(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    """Return how a command keeps its Python from reading PYTHONPATH, if that can be seen; or ""."""
+    """Return how a command keeps us out of its Python, if that can be seen; or ""."""
     option = _isolating(command)
     if option:
         return f"{command[0]} {option}"

@@ -323,16 +323,16 @@ def test_any_python_understands_what_is_on_its_path() -> None:
         ("", ""),
     ],
 )
-def test_a_python_that_reads_no_environment_is_seen(command: str, found: str) -> None:
+def test_a_python_that_cannot_be_reached_is_seen(command: str, found: str) -> None:
     assert deaf(command.split() or [""], {"PATH": ""}) == found
 
 
-def test_a_script_whose_python_reads_no_environment_is_seen(tmp_path: Path) -> None:
+def test_a_script_whose_python_cannot_be_reached_is_seen(tmp_path: Path) -> None:
     script = Path(write(tmp_path, "tool", f"#!{sys.executable} -Es\nprint(1)\n"))
     script.chmod(0o755)
     answer = ran(*RUN, str(script))
     assert answer.stdout == "1\n"
-    assert answer.stderr.endswith("-Es, reads no PYTHONPATH: runs uninstrumented\n")
+    assert answer.stderr.endswith("-Es, can't be reached: runs uninstrumented\n")
     assert answer.stderr.count("\n") == 1
 
 
