@@ -45,7 +45,7 @@ def _process(report: Report, census: Census) -> Iterator[Sequence[str]]:
     yield "service", census.service or "as its program is called"
     yield "libraries", f"{len(census.active)} would be instrumented as soon as they are imported"
     for each in census.settings:
-        yield each.name, f"{_cut(each.value)}  ({each.source})"
+        yield "setting", f"{each.name} = {_cut(each.value)}  ({each.source})"
 
 
 def _metaapps(census: Census) -> Iterator[Sequence[str]]:
