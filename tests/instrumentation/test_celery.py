@@ -61,8 +61,8 @@ def amqp_site(amqp_url: str) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def gevent_site(redis_url: str) -> Iterator[Site]:
-    """Give a worker whose tasks are greenlets."""
-    with serving(Site(redis_url, redis_url, unique("celery")), "-P", "gevent", "-c", "2") as served:
+    """Give a worker whose tasks are greenlets, one after the other."""
+    with serving(Site(redis_url, redis_url, unique("celery")), "-P", "gevent", "-c", "1") as served:
         yield served
 
 
