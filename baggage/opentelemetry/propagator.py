@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,8 @@ from baggage.values import EMPTY, Baggage
 from baggage.values.known import covers
 from baggage.wire import NAME, compose
 
+_log = logging.getLogger("baggage.opentelemetry")
+
 
 class CausalBaggagePropagator(TextMapPropagator):
     """Carries our member of the `baggage` header; list it as `causal_baggage`, in any place.
@@ -42,10 +45,8 @@ class CausalBaggagePropagator(TextMapPropagator):
 
     def __init__(self, boundary: Boundary | None = None) -> None:
         """Carry for the process, or for a boundary of one's own."""
-        self._active = True
-        if boundary is None:
-            boundary, self._active = PROCESS.boundary, PROCESS.start()
-        self._boundary = boundary
+        self._active = True if boundary is not None else _started()
+        self._boundary = PROCESS.boundary if boundary is None else boundary
         if self._active:
             follow_contexts()
             unite_headers()
@@ -111,6 +112,18 @@ class CausalBaggagePropagator(TextMapPropagator):
             return theirs
         else:
             return sent.value
+
+
+def _started() -> bool:
+    """Start the process's runtime; False where it's disabled.
+
+    OpenTelemetry does without all propagation if one propagator can't be made.
+    """
+    try:
+        return PROCESS.start()
+    except Exception:  # noqa: BLE001 - kept from the application
+        _log.exception("not started")
+        return False
 
 
 def _received(carrier: Any, getter: Getter[Any]) -> Baggage:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -402,3 +405,31 @@ def test_whatever_comes_the_request_is_served(text: str, made_of: Callable[[str]
             received = read_header(sent(ours))
             assert received.unpack("seats") == (2,)
     assert branch() is None
+
+
+def loaded(**environment: str) -> str:
+    """Return what is sent by a process that is told of propagators by its environment."""
+    script = """
+import baggage
+from opentelemetry import propagate
+carrier = {}
+with baggage.attached(baggage.Baggage().pack("tenant", "acme")):
+    propagate.inject(carrier)
+print(carrier.get("baggage", ""))
+"""
+    told = {"OTEL_PROPAGATORS": "tracecontext,baggage,causal_baggage", **environment}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+def test_it_is_found_by_its_name() -> None:
+    assert read_header(loaded(BAGGAGE_METAAPPS="")).unpack("tenant") == ("acme",)
+
+
+def test_it_is_switched_off_with_everything_else() -> None:
+    assert loaded(BAGGAGE_DISABLED="1") == ""
