@@ -95,7 +95,8 @@ class Call:
     was arrived at, None for a departure, and where the library can't tell. `delivery` is how often
     a message was delivered by now, as its broker counts, from 1; 0 where it doesn't say. `brokered`
     says that a broker has the message on its way: perhaps nobody takes it, or several do. `batched`
-    says that whoever takes it takes others with it, to work on all of them at once.
+    says that whoever takes it takes others with it, to work on all of them at once. `resumed` says
+    that somebody took it before and was lost, and that what is left to do is done here.
 
     Some of this is found out when it's first read: read it in the flow, while the request is there.
     """
@@ -116,6 +117,7 @@ class Call:
     delivery: int = 0
     brokered: bool = False
     batched: bool = False
+    resumed: bool = False
 
     @classmethod
     def told(
@@ -192,4 +194,5 @@ _tell_later(
     arrived=_EMPTY,
     local=None,
     delivery=0,
+    resumed=False,
 )

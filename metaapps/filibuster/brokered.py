@@ -33,7 +33,7 @@ from baggage.context import Branch
 from metaapps.filibuster import index, reporting
 from metaapps.filibuster.flows import DELIVERED, lineage_of, take, tell
 from metaapps.filibuster.lineage import Lineage
-from metaapps.filibuster.observation import TAKES, Observation, Role
+from metaapps.filibuster.observation import LOST, TAKES, Observation, Role
 from metaapps.filibuster.orders import LINEAGE, Orders
 from metaapps.filibuster.wire import encode_lineage, encode_observation
 
@@ -101,21 +101,34 @@ def taking(
     if lineage is None:
         yield PROCEED
         return None
-    message = lineage.index
-    seen = delivered(call, message, deliveries.number(call, orders, message, taker(call)))
+    seen = _taken(call, orders, lineage.index, deliveries)
     if seen.occurrence > MOST_DELIVERIES:
         yield Proceed(down={LINEAGE: b""})
         return None
-    report(orders, [encode_observation(seen)])
+    # What one who was lost had done is told by now, or lost with him.
+    here = replace(seen, operation=f"{seen.operation}{LOST}") if call.resumed else seen
+    here = replace(here, index=index.child(seen.parent, here.frame))
+    report(orders, [encode_observation(here)])
     running.notes[DELIVERED] = True
     # A clock of its own: whoever else takes the message has one, too.
-    process = f"{call.source}/{seen.index.hex()[:6]}"
-    below = Lineage(seen.index, process, lineage.clock, lineage.origin)
+    process = f"{call.source}/{here.index.hex()[:6]}"
+    below = Lineage(here.index, process, lineage.clock, lineage.origin)
     if running.taker is not None:
         take(running.taker, below)
     outcome = yield Proceed(down={LINEAGE: encode_lineage(below)})
     tell(running, delivery_ended(seen, outcome))
+    if call.resumed:
+        tell(running, delivery_ended(here))
     return None
+
+
+def _taken(call: Call, orders: Orders, message: bytes, deliveries: Deliveries) -> Observation:
+    """Return what is told of the delivery that a message is taken by, or was by who was lost."""
+    by = taker(call)
+    if not call.resumed:
+        return delivered(call, message, deliveries.number(call, orders, message, by))
+    number = 1 if call.delivery == 1 else reporting.delivery(orders, message, by, 0)
+    return delivered(call, message, number or max(call.delivery, 1))
 
 
 def taker(call: Call) -> str:

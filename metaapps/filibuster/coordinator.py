@@ -77,8 +77,13 @@ class Inbox:
             return {"position": self._next(), "occurrence": self._arrivals[operation]}
 
     def deliver(self, message: str, taker: str, least: int) -> Mapping[str, int]:
-        """Count a delivery of a message to one of its takers, who knows it to be at least that."""
+        """Count a delivery of a message to one of its takers, who knows it to be at least that.
+
+        0 asks for the last one, and counts none.
+        """
         with self._changed:
+            if not least:
+                return {"number": self._deliveries[message, taker]}
             number = max(self._deliveries[message, taker] + 1, least)
             self._deliveries[message, taker] = number
             return {"number": number}

@@ -13,7 +13,7 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Final
 
-from metaapps.filibuster.observation import Observation, Role, open_branches
+from metaapps.filibuster.observation import LOST, Observation, Role, open_branches
 
 Shape = tuple[str, str, str]
 """What messages have in common that are put alike: source, library and destination."""
@@ -177,7 +177,7 @@ def _takers(heard: Collection[Observation]) -> Mapping[Shape, frozenset[str]]:
     messages = {each.index: shape(each) for each in heard if each.role is Role.BRANCH}
     found: dict[Shape, set[str]] = defaultdict(set)
     for each in heard:
-        if is_delivery(each) and each.parent in messages:
+        if is_delivery(each) and each.parent in messages and not each.operation.endswith(LOST):
             found[messages[each.parent]].add(each.operation)
     return {of: frozenset(these) for of, these in found.items()}
 

@@ -47,6 +47,8 @@ class Role(Enum):
 
 TAKES: Final = ": "
 """What stands between who takes a message and where from."""
+LOST: Final = " (lost)"
+"""What follows that where somebody else does what one who was lost has left to do."""
 EVENTS: Final = frozenset({Role.CALL, Role.BRANCH, Role.ASK})
 """The roles of what happened in an execution; the others tell how far one has heard of it."""
 

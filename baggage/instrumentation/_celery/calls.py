@@ -97,6 +97,7 @@ _TAKEN: Final[Tellers] = {
     "payload": lambda taken: _payload(taken.args, taken.kwargs),
     "arrived": _arrived,
     "delivery": _delivered,
+    "resumed": lambda taken: taken.lost,
 }
 
 

@@ -47,8 +47,15 @@ def follow_lost(boundary: Boundary, switch: Switch) -> None:
         error = TaskRevokedError(args[0] if args else kwargs.get("reason"))
         return _about(boundary, request, error, lambda: wrapped(*args, **kwargs), lost=True)
 
+    def rejecting(wrapped: Function, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        delivery = working.get()
+        if delivery is not None and (args[0] if args else kwargs.get("requeue")):
+            delivery.requeued()
+        return wrapped(*args, **kwargs)
+
     def follow(module: ModuleType) -> None:
         request: type = vars(module)["Request"]
+        wrap(request, "reject", switch, rejecting)
         wrap(request, "on_timeout", switch, timing)
         wrap(request, "on_failure", switch, failing)
         wrap(request, "_announce_revoked", switch, revoking)
@@ -67,9 +74,11 @@ def _about(
     """Do some work about a task that ended so; flows hear of that, unless they have already."""
     if working.get() is not None:
         return work()
-    lost = lost or isinstance(error, _LOST)
-    task = request.task
-    taken = Taken(request.app, task.name, request.args, request.kwargs, request.request_dict)
+    killed, task = isinstance(error, _LOST), request.task
+    lost = lost or killed
+    taken = Taken(
+        request.app, task.name, request.args, request.kwargs, request.request_dict, lost=killed
+    )
     with taking(boundary, taken, task, again=not lost) as delivery:
         delivery.failed(error)
         return work()

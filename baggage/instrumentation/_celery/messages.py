@@ -106,13 +106,17 @@ def sending(message: Mapping[str, Any]) -> Sending | None:
 
 @dataclass(slots=True, eq=False)
 class Taken:
-    """One task that came to a worker, with all that Celery says of its request."""
+    """One task that came to a worker, with all that Celery says of its request.
+
+    One that is `lost` was killed with the process that took it.
+    """
 
     app: Celery
     name: str
     args: Any
     kwargs: Any
     request: Mapping[str, Any]
+    lost: bool = False
 
     def get(self, name: str) -> str | None:
         """Return a header; of the first protocol's messages they are a mapping of their own."""
