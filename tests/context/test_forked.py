@@ -59,7 +59,8 @@ NOTHING = """
 
 def ran(script: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
+        # Python 3.12 and later warn of forks beside threads, which are what is tried.
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(script)],
         capture_output=True,
         text=True,
         check=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -79,7 +80,7 @@ class TestThread(SpawnSuite):
         thread = self.thread(lambda: pack("n", 2))
         own = dict(vars(thread))
         with monkeypatch.context() as patch:
-            patch.setattr(threading, "_start_new_thread", cannot_start)
+            patch.setattr(threading, START, cannot_start)
             with pytest.raises(RuntimeError, match="can't start"):
                 thread.start()
         assert vars(thread).keys() == own.keys()
@@ -87,6 +88,10 @@ class TestThread(SpawnSuite):
         thread.start()
         thread.join()
         assert unpack("n") == (1, 3, 2)
+
+
+# Python 3.13 starts threads by another name.
+START = "_start_joinable_thread" if sys.version_info >= (3, 13) else "_start_new_thread"
 
 
 def cannot_start(*_: object, **__: object) -> None:
