@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary.consuming import finish
 from baggage.boundary.homing import collect, take_home
-from baggage.context import Branch, branch, ensure, enter, leave
+from baggage.boundary.request import join_awaited
+from baggage.context import Branch, branch, ensure, enter, leave, serving
 from baggage.values import EMPTY
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def serve(boundary: Boundary, work: Callable[..., T], *args: Any) -> T:
 
     Its scope is a branch only from where the work makes one, and ends with it.
     """
-    token = enter(None)
+    token, asked = enter(None), serving.set(True)
     try:
         return work(*args)
     finally:
@@ -95,6 +96,7 @@ def serve(boundary: Boundary, work: Callable[..., T], *args: Any) -> T:
                     collect(made)
                     boundary.overflow(take_home(made))
         leave(token)
+        serving.reset(asked)
 
 
 class Share(Blank):
@@ -131,7 +133,7 @@ class Share(Blank):
         if branch() is parent:
             parent.rejoin(self._child)
         else:
-            ensure().join(self._child, batch=True)
+            join_awaited(self._child)
 
     def undo(self) -> None:
         """Bring a branch home that never ran, and never will."""

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from baggage.boundary import transport
 from baggage.boundary.adapter import Adapter, Carrier
 from baggage.boundary.call import Call
-from baggage.boundary.consuming import standing
+from baggage.boundary.consuming import Consumption, standing
 from baggage.boundary.crossing import _sleep
-from baggage.boundary.dispatch import name_request, request_of
 from baggage.boundary.fork import Run
 from baggage.boundary.homing import bring_home, collect, owner_of
 from baggage.boundary.message import Message
 from baggage.boundary.metaapp import OverflowSink
 from baggage.boundary.outcome import Outcome, Raised
 from baggage.boundary.publication import Note
+from baggage.boundary.request import name_request, request_of
 from baggage.context import Branch, branch, enter, leave
 from baggage.values import Baggage, Direction, Key
 
@@ -168,6 +168,12 @@ class Delivery(Message):
             finally:
                 self._leave(run, opened)
                 leave(token)
+
+    def _vacant(self, running: Branch | None, held: Consumption | None) -> bool:
+        # What a worker carries for itself, or learned as it started, makes no request of it.
+        if running is not None and running.workers and not running.muted:
+            return True
+        return super()._vacant(running, held)
 
     def _branch(self) -> Branch:
         running = branch()

@@ -7,11 +7,10 @@ there and back is the instrumentation's affair. A fork in one process is in `for
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary.adapter import Adapter
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Kind
@@ -19,6 +18,7 @@ from baggage.boundary.consuming import finish
 from baggage.boundary.crossing import drive
 from baggage.boundary.fork import Fork, Run
 from baggage.boundary.homing import collect, take_home
+from baggage.boundary.request import name_request, request_of
 from baggage.boundary.transport import write_header
 from baggage.context import Branch, attached, enter, leave
 from baggage.values import EMPTY, Baggage, BaggageError, dropped, fit
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
 
 _log = logging.getLogger("baggage.boundary")
-_REQUEST: Final = "baggage.request"
 T = TypeVar("T")
 
 
@@ -70,18 +69,6 @@ class Errand:
             dropped(error, len(self.blob))
             carried = EMPTY
         return carried.within(self.foreign) if self.foreign else carried
-
-
-def request_of(running: Branch) -> bytes:
-    """Return what names the scope that a branch is a part of, here and in other processes."""
-    name: bytes = running.scope.notes.setdefault(_REQUEST, os.urandom(8))
-    return name
-
-
-def name_request(opened: Branch, name: bytes) -> None:
-    """Let a branch's own scope be a part of a request of another process, if that has a name."""
-    if name:
-        opened.notes[_REQUEST] = name
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from baggage.boundary.homing import collect, take_home
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.onion import Onion
 from baggage.boundary.outcome import Fault, FaultKind, Outcome, Returned
+from baggage.boundary.request import join_awaited
 from baggage.boundary.work import Work
 from baggage.context import Branch, branch, ensure, enter, leave
 from baggage.values import EMPTY, Baggage
@@ -176,8 +177,7 @@ class Fork(Crossing):
             if self.call is not None:
                 self._parent.joined = self._child
         elif self._child.baggage is not EMPTY:
-            # Several requests may wait for the same.
-            ensure().join(self._child, batch=True)
+            join_awaited(self._child)
 
     async def _arun(self, work: Callable[[], Awaitable[T]]) -> T:
         try:

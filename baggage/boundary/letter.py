@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from baggage.boundary.adapter import Adapter
 from baggage.boundary.call import Kind
-from baggage.boundary.dispatch import Errand, name_request, request_of
+from baggage.boundary.dispatch import Errand
 from baggage.boundary.message import Message
+from baggage.boundary.request import name_request, request_of
 from baggage.context import Branch, branch
 
 if TYPE_CHECKING:

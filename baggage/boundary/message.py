@@ -150,7 +150,7 @@ class Message(Crossing):
             self._join(sent, running)
             return item
         held = standing()
-        if opens and (leaves or _vacant(running, held)):
+        if opens and (leaves or self._vacant(running, held)):
             if held is not None:
                 held.end()
             return self._open(sent, item, channel, wait)
@@ -293,6 +293,12 @@ class Message(Crossing):
             self._leave(run, sent)
             leave(token)
 
+    def _vacant(self, running: Branch | None, held: Consumption | None) -> bool:
+        """Say whether what runs here may leave its branch for the message's."""
+        if running is None or held is not None:
+            return True
+        return not running.muted and (running.idle or running.over)
+
     def _run(self) -> Run:
         return Run(self._boundary, self._adapter, self._request, self._arriving())
 
@@ -328,10 +334,3 @@ class Message(Crossing):
                 running.family.forget(sent)
             if sent.baggage is not EMPTY:
                 running.join(sent)
-
-
-def _vacant(running: Branch | None, held: Consumption | None) -> bool:
-    """Say whether what runs here may leave its branch for a message's."""
-    if running is None or held is not None:
-        return True
-    return not running.muted and (running.idle or running.over)

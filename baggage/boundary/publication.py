@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from baggage.boundary import transport
 from baggage.boundary.adapter import Adapter, CannotEnact, Carrier
 from baggage.boundary.call import Call
-from baggage.boundary.dispatch import request_of
 from baggage.boundary.message import Message
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.onion import Onion
 from baggage.boundary.outcome import Fault
+from baggage.boundary.request import request_of
 from baggage.values import EMPTY
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from baggage.context.running import (
     ensure,
     enter,
     leave,
+    serving,
     suppressed,
 )
 from baggage.context.verbs import (
@@ -43,6 +44,7 @@ __all__ = [
     "pack",
     "remove",
     "serialize",
+    "serving",
     "set",
     "split",
     "suppressed",

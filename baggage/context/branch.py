@@ -90,6 +90,11 @@ class Branch:
         return self.scope._idle and self._baggage.empty
 
     @property
+    def workers(self) -> bool:
+        """Whether nobody is behind this branch, whatever a worker carries in it for itself."""
+        return self.scope._idle
+
+    @property
     def alone(self) -> bool:
         """Whether there is nothing to bring home: no children, and no `home` values."""
         return self._family is None and not self._baggage.home

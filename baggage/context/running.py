@@ -21,6 +21,8 @@ from baggage.values import EMPTY, Baggage
 
 _log = logging.getLogger("baggage.context")
 _current: ContextVar[Branch | None] = ContextVar("baggage.branch", default=None)
+serving: Final[ContextVar[bool]] = ContextVar("baggage.serving", default=False)
+"""Whether a request is behind what runs here, even if it runs in no branch yet."""
 
 
 def _renew() -> None:
@@ -53,7 +55,7 @@ def ensure() -> Branch:
     """Return the branch that runs here; start an empty one where there is none."""
     running = _current.get()
     if running is None:
-        running = Branch()
+        running = Branch(idle=not serving.get())
         _current.set(running)
     return running
 
