@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
-from contextvars import copy_context
 from typing import Any, Final, TypeVar
 
 from baggage.boundary import Arrival, Boundary, Outcome, deliver
-from baggage.context import enter
 from baggage.instrumentation._wsgi import Application, Environ, Response, StartResponse, WsgiAdapter
-from baggage.instrumentation._wsgi_unheard import Rest, serve_unheard
+from baggage.instrumentation._wsgi_unheard import Rest, Steps, serve_unheard
 
 T = TypeVar("T")
 _SERVED: Final = "baggage.served"
@@ -63,10 +61,7 @@ class Served:
 
 
 class _Exchange:
-    """One request and its response, in a context of its own.
-
-    Nothing that the request sets there can leak to the worker's next one.
-    """
+    """One request and its response."""
 
     def __init__(
         self, adapter: WsgiAdapter, arrival: Arrival, start_response: StartResponse
@@ -76,12 +71,11 @@ class _Exchange:
         self._response: Response | None = None
         self._write: Callable[[bytes], Any] = _unsent
         self._ended = False
-        self._context = copy_context()
-        self._context.run(enter, arrival.branch)
+        self._steps = Steps(arrival.branch)
 
     def within(self, step: Callable[..., T], *args: Any) -> T:
         """Run a step of the application in the request's scope."""
-        return self._context.run(step, *args)
+        return self._steps.run(step, *args)
 
     def run(self, application: Application, environ: Environ) -> Iterable[bytes]:
         """Run the application; return the body to send."""
@@ -160,7 +154,7 @@ class _Exchange:
             return response.body
         if isinstance(body, Sized):
             return _Sized(self, response.body)
-        return Rest(self._context, body, self._arrival.close)
+        return Rest(self._steps, body, self._arrival.close)
 
     def _hold(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
