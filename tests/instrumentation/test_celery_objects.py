@@ -217,6 +217,31 @@ def test_what_receivers_put_on_a_message_goes_along_with_ours(of_blue: Branch) -
     assert _seen_by(app, message) == ("blue",)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"correlation_id": "theirs"},
+        {"headers": [("x-theirs", "1"), ("baggage", "theirs=1")]},
+        {"headers": None, "task_id": None},
+    ],
+)
+def test_a_task_carries_whatever_else_its_sender_says(
+    of_blue: Branch, options: dict[str, Any]
+) -> None:
+    app = application()
+    app.send_task("order", **options)
+    (message,) = messages(app)
+    assert _seen_by(app, message) == ("blue",)
+
+
+@pytest.mark.parametrize("headers", [None, "text", 3, ["list"], {"baggage": 3}, {"baggage": "%"}])
+def test_a_message_with_odd_headers_is_a_message(boundary: Boundary, headers: object) -> None:
+    seen: list[object] = []
+    run = tracer(application(), lambda: seen.append(current().keys()))
+    run("id", (), {}, {"id": "id", "delivery_info": None, "headers": headers, "baggage": headers})
+    assert seen == [()]
+
+
 def test_a_task_that_a_receiver_sends_is_a_task_of_its_own(of_blue: Branch) -> None:
     app = application()
 

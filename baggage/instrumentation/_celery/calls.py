@@ -79,7 +79,8 @@ _OWN: Final = frozenset({*vars(Context), "lang", "task", "argsrepr", "kwargsrepr
 
 def _arrived(taken: Taken) -> Mapping[str, str]:
     """Return the headers that are not Celery's own."""
-    given = {**(taken.request.get("headers") or {}), **taken.request}
+    headers = taken.request.get("headers")
+    given = {**(headers if isinstance(headers, Mapping) else {}), **taken.request}
     told = ((name, value) for name, value in given.items() if name not in _OWN)
     return {str(name).lower(): value for name, value in told if isinstance(value, str)}
 

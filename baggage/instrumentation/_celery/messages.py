@@ -38,8 +38,8 @@ class Sending:
 
     def get(self, name: str) -> str | None:
         """Return a header that was put on, or that the application gave."""
-        given = self.put.get(name, (self.told.get("headers") or {}).get(name))
-        return given if isinstance(given, str) else None
+        value = self.put.get(name, self._given().get(name))
+        return value if isinstance(value, str) else None
 
     def set(self, name: str, value: str) -> None:
         """Put a header on."""
@@ -86,10 +86,13 @@ class Sending:
         self.again = again
         return publish(producer, *args, **kwargs)
 
+    def _given(self) -> dict[str, Any]:
+        """Return the headers that the application gave, as a mapping or as pairs."""
+        return dict(self.told.get("headers") or ())
+
     def _headers(self, headers: Mapping[str, Any]) -> dict[str, Any]:
         """Return the headers of a message with what was put on; others' members stay."""
-        given = (self.told.get("headers") or {}).get(NAME)
-        present, put = headers.get(NAME), self.put.get(NAME)
+        given, present, put = self._given().get(NAME), headers.get(NAME), self.put.get(NAME)
         whole = {name: value for name, value in headers.items() if name != Note.HEADER} | self.put
         if put and isinstance(present, str) and present != given:
             whole[NAME] = compose(split_members(put)[0], split_members(present)[1])
@@ -99,9 +102,10 @@ class Sending:
 def sending(message: Mapping[str, Any]) -> Sending | None:
     """Return the task that is being sent by a message with these properties."""
     current = _sending.get()
-    if current is None or message.get("correlation_id") != current.told["task_id"]:
+    if current is None:
         return None
-    return current
+    expected = current.told.get("correlation_id") or current.told["task_id"]
+    return current if message.get("correlation_id") == expected else None
 
 
 @dataclass(slots=True, eq=False)
@@ -120,9 +124,9 @@ class Taken:
 
     def get(self, name: str) -> str | None:
         """Return a header; of the first protocol's messages they are a mapping of their own."""
-        value = self.request.get(name)
-        if value is None:
-            value = (self.request.get("headers") or {}).get(name)
+        value, headers = self.request.get(name), self.request.get("headers")
+        if value is None and isinstance(headers, Mapping):
+            value = headers.get(name)
         return value if isinstance(value, str) else None
 
     def set(self, name: str, value: str) -> None:
