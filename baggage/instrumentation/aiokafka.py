@@ -40,7 +40,7 @@ from baggage.boundary import (
 from baggage.context import branch
 from baggage.instrumentation._http import digest
 from baggage.instrumentation._looped import Looped
-from baggage.instrumentation._patching import Function, Switch, replace, wrap
+from baggage.instrumentation._patching import Function, Switch, Wrapper, replace, wrap
 from baggage.wire import NAME, without_ours
 
 Fetched = dict[TopicPartition, list[ConsumerRecord]]
@@ -97,22 +97,6 @@ class Came:
 def instrument(boundary: Boundary, switch: Switch) -> None:
     """Wrap aiokafka, once."""
 
-    async def send(
-        wrapped: Callable[..., Any], producer: Any, args: Arguments, kwargs: Named
-    ) -> Any:
-        told = _told(args, kwargs)
-        if told is None:
-            return await wrapped(*args, **kwargs)
-        sent = Sent(producer, told, Carried(list(told.get("headers") or ())))
-        publication = boundary.publish(_PRODUCING, sent)
-        if publication is None:
-            return await wrapped(*args, **kwargs)
-        return await publication.asend(
-            lambda: sent.through(wrapped),
-            # Nobody waits for the second one, and nobody is told what became of it.
-            lambda: asyncio.ensure_future(sent.through(wrapped)).add_done_callback(_ignored),
-        )
-
     def getting(original: Function) -> Function:
         async def getone(self: AIOKafkaConsumer, *partitions: Any) -> Any:
             finish(self)  # switched off meanwhile or not: what it worked on, it's done with
@@ -130,22 +114,43 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
         return getmany
 
-    async def serving_itself(
-        wrapped: Callable[..., Any], _: object, args: Arguments, kwargs: Named
-    ) -> Any:
-        """Start and end the tasks that serve all callers, and so are no branches of one."""
-        begun = underway.begin((branch(), _PRODUCING.library))
-        try:
-            return await wrapped(*args, **kwargs)
-        finally:
-            underway.end(begun)
-
-    wrap(AIOKafkaProducer, "send", switch, send)
+    wrap(AIOKafkaProducer, "send", switch, _sending(boundary))
     for client in (AIOKafkaProducer, AIOKafkaConsumer):
-        wrap(client, "start", switch, serving_itself)
-        wrap(client, "stop", switch, serving_itself)
+        wrap(client, "start", switch, _serving_itself)
+        wrap(client, "stop", switch, _serving_itself)
     replace(AIOKafkaConsumer, "getone", getting)
     replace(AIOKafkaConsumer, "getmany", getting_many)
+
+
+def _sending(boundary: Boundary) -> Wrapper:
+    async def send(
+        wrapped: Callable[..., Any], producer: Any, args: Arguments, kwargs: Named
+    ) -> Any:
+        told = _told(args, kwargs)
+        if told is None:
+            return await wrapped(*args, **kwargs)
+        sent = Sent(producer, told, Carried(list(told.get("headers") or ())))
+        publication = boundary.publish(_PRODUCING, sent)
+        if publication is None:
+            return await wrapped(*args, **kwargs)
+        return await publication.asend(
+            lambda: sent.through(wrapped),
+            # Nobody waits for the second one, and nobody is told what became of it.
+            lambda: asyncio.ensure_future(sent.through(wrapped)).add_done_callback(_ignored),
+        )
+
+    return send
+
+
+async def _serving_itself(
+    wrapped: Callable[..., Any], _: object, args: Arguments, kwargs: Named
+) -> Any:
+    """Start and end the tasks that serve all callers, and so are no branches of one."""
+    begun = underway.begin((branch(), _PRODUCING.library))
+    try:
+        return await wrapped(*args, **kwargs)
+    finally:
+        underway.end(begun)
 
 
 def _told(args: Arguments, kwargs: Named) -> dict[str, Any] | None:
