@@ -6,8 +6,8 @@ went, and how many took it, shows only in an execution as a whole, and in those 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from types import MappingProxyType
@@ -78,31 +78,30 @@ class Expected:
     settled: frozenset[Shape] = frozenset()
 
     def unfinished(self, seen: Collection[Observation]) -> tuple[Observation, ...]:
-        """Return the branches that did not end, by what was seen so far."""
-        return open_branches(seen, lambda message: shape(message) in self.settled)
+        """Return the branches that did not end, and messages that some did not take, so far."""
+        left = open_branches(seen, lambda message: shape(message) in self.settled)
+        known = {each.index for each in left}
+        absent = (message for message, _ in self.absent(seen) if message.index not in known)
+        return (*left, *absent)
 
     def is_settled(self, seen: Collection[Observation]) -> bool:
         """Say whether nothing more is to be waited for, by what was seen so far."""
-        if not all(self._is_excused(branch) for branch in self.unfinished(seen)):
-            return False
-        several = [of for of, takers in self.takers.items() if len(takers) > 1]
-        return not any(self.lacks_some(of, seen) for of in several)
+        return all(self._is_excused(branch) for branch in self.unfinished(seen))
+
+    def absent(self, seen: Collection[Observation]) -> Iterator[tuple[Observation, frozenset[str]]]:
+        """Yield the messages that some took, and those who take such ones and did not."""
+        if all(len(takers) < 2 for takers in self.takers.values()):
+            return  # A message that one alone takes is open until he did.
+        taken = _taken(seen)
+        for each in seen:
+            if each.role is Role.BRANCH and each.index in taken:
+                missing = self.takers.get(shape(each), frozenset()) - taken[each.index]
+                if missing:
+                    yield each, missing
 
     def is_unsure(self, seen: Collection[Observation]) -> bool:
         """Say whether messages were taken of which nobody knows yet who takes them."""
         return not _takers(seen).keys() <= self.takers.keys()
-
-    def lacks_some(self, of: Shape, seen: Collection[Observation]) -> bool:
-        """Say whether a message of a shape was taken by some, and not by all who take such ones."""
-        taken: dict[bytes, set[str]] = defaultdict(set)
-        for each in seen:
-            if is_delivery(each):
-                taken[each.parent].add(each.operation)
-        return any(
-            each.index in taken and not self.takers.get(of, frozenset()) <= taken[each.index]
-            for each in seen
-            if each.role is Role.BRANCH and shape(each) == of
-        )
 
     def _is_excused(self, branch: Observation) -> bool:
         return branch.index in self.endless or bool(
@@ -114,15 +113,20 @@ NOTHING: Final = Expected()
 
 
 class Patience:
-    """Learns from each execution of a run what the next ones need be waited for. Thread-safe."""
+    """Learns from each execution of a run what the next ones need be waited for. Thread-safe.
+
+    What did not end in time is not waited for again; messages that ended before, and those who took
+    such ones, not after `_TRIES` in a row.
+    """
 
     def __init__(self) -> None:
         """Start with nothing."""
         self._lock = Lock()
         self._expected = Expected()
         self._ended: set[Shape] = set()
-        self._left: dict[bytes, Shape] = {}
+        self._left: dict[bytes, Observation] = {}
         self._late: set[bytes] = set()
+        self._missed: Counter[object] = Counter()
 
     @property
     def expected(self) -> Expected:
@@ -131,39 +135,82 @@ class Patience:
 
     def learn(self, heard: Collection[Observation]) -> None:
         """Learn from all that was heard of an execution by when nobody waited any longer."""
-        left = {each.index for each in self._expected.unfinished(heard)}
-        begun = [each for each in heard if each.role is Role.BRANCH]
-        taken = _takers(heard)
         with self._lock:
             known = self._expected
-            takers = dict(known.takers)
-            for of, these in taken.items():
-                # Who did not come, though he did before, is not waited for again.
-                before = frozenset() if known.lacks_some(of, heard) else takers.get(of, frozenset())
-                takers[of] = before | these
+            unfinished = known.unfinished(heard)
+            left = {each.index for each in unfinished}
+            begun = [each for each in heard if each.role is Role.BRANCH]
+            takers = self._takers(known, heard)
+            self._left.update((each.index, each) for each in unfinished)
             self._ended.update(shape(each) for each in begun if each.index not in left)
-            self._left.update((each.index, shape(each)) for each in begun if each.index in left)
-            open_now = {shape(each) for each in begun if each.method and each.index in left}
+            open_now = {shape(each) for each in unfinished if each.method}
             ended = {each.index for each in begun} - left
+            for index in ended:
+                self._missed.pop(index, None)
             self._expected = Expected(
-                (known.endless - ended) | left,
+                (known.endless - ended) | {e.index for e in unfinished if self._is_endless(e)},
                 (known.deserted | open_now) - self._ended - takers.keys(),
                 takers,
                 known.settled | {shape(each) for each in begun if each.index in _settled(heard)},
             )
 
     def heard_late(self, ended: Collection[bytes]) -> None:
-        """Note which branches ended after all: they were but late, and are waited for once more."""
-        if not ended:
-            return
+        """Note which branches ended after all: they were but late.
+
+        They are waited for again, but those that are no messages only once more.
+        """
         with self._lock:
-            again = {index for index in ended if index in self._left} - self._late
-            self._late |= again
-            shapes = {self._left[index] for index in again}
+            left = [self._left[index] for index in ended if index in self._left]
+            again = [each for each in left if each.method or each.index not in self._late]
+            if not again:
+                return
+            self._late.update(each.index for each in again)
+            for each in again:
+                for key in [each.index, *((shape(each), one) for one in self._known_takers(each))]:
+                    self._missed.pop(key, None)
             known = self._expected
             self._expected = replace(
-                known, endless=known.endless - again, deserted=known.deserted - shapes
+                known,
+                endless=known.endless - {each.index for each in again},
+                deserted=known.deserted - {shape(each) for each in again},
             )
+
+    def _is_endless(self, branch: Observation) -> bool:
+        """Count once more that a branch did not end; say whether that will do."""
+        self._missed[branch.index] += 1
+        patient = bool(branch.method) and shape(branch) in self._ended
+        return not patient or self._missed[branch.index] >= _TRIES
+
+    def _takers(
+        self, known: Expected, heard: Collection[Observation]
+    ) -> Mapping[Shape, frozenset[str]]:
+        """Return who takes messages, as far as is known by now."""
+        takers = dict(known.takers)
+        for of, these in _takers(heard).items():
+            takers[of] = takers.get(of, frozenset()) | these
+            for one in these:
+                self._missed.pop((of, one), None)
+        absent = {(shape(message), one) for message, some in known.absent(heard) for one in some}
+        for of, one in absent:
+            self._missed[of, one] += 1
+            if self._missed[of, one] >= _TRIES:
+                takers[of] -= {one}
+        return takers
+
+    def _known_takers(self, message: Observation) -> frozenset[str]:
+        return self._expected.takers.get(shape(message), frozenset())
+
+
+_TRIES: Final = 3
+
+
+def _taken(seen: Iterable[Observation]) -> Mapping[bytes, set[str]]:
+    """Return who took each message."""
+    taken: dict[bytes, set[str]] = defaultdict(set)
+    for each in seen:
+        if is_delivery(each):
+            taken[each.parent].add(each.operation)
+    return taken
 
 
 def _settled(heard: Collection[Observation]) -> frozenset[bytes]:

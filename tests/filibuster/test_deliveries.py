@@ -153,10 +153,12 @@ def test_all_who_take_such_messages_are_waited_for() -> None:
     assert expected.is_settled(worked_on(message(1), "worker", "mailer"))
 
 
-def test_who_did_not_come_is_not_waited_for_again() -> None:
-    both = worked_on(message(0), "worker", "mailer")
-    expected = learnt(both, worked_on(message(0), "worker"))
-    assert expected.is_settled(worked_on(message(1), "worker"))
+def test_who_did_not_come_three_times_is_not_waited_for_again() -> None:
+    both, one = (worked_on(message(0), *names) for names in (("worker", "mailer"), ("worker",)))
+    assert not learnt(both, one, one).is_settled(one)
+    assert learnt(both, one, one).unfinished(one) == (message(0),)
+    assert learnt(both, one, one, one).is_settled(one)
+    assert not learnt(both, one, one, both, one).is_settled(one)
 
 
 def test_who_takes_messages_of_a_new_kind_is_not_known() -> None:
@@ -166,14 +168,33 @@ def test_who_takes_messages_of_a_new_kind_is_not_known() -> None:
     assert not Expected().is_unsure([message(0)])
 
 
-def test_what_ended_too_late_is_waited_for_once_more() -> None:
+def test_messages_that_ended_too_late_are_waited_for_again() -> None:
     patience = Patience()
-    settled = []
-    for _ in range(2):
+    for _ in range(3):
         patience.learn([ORDER])
+        assert patience.expected.is_settled([ORDER])
         patience.heard_late([ORDER.index])
+        assert not patience.expected.is_settled([ORDER])
+
+
+def test_threads_that_ended_too_late_are_waited_for_once_more() -> None:
+    patience, settled = Patience(), []
+    thread = replace(ORDER, method="")
+    for _ in range(2):
+        patience.learn([thread])
+        patience.heard_late([thread.index])
+        settled.append(patience.expected.is_settled([thread]))
+    assert settled == [False, True]
+
+
+def test_messages_of_a_kind_that_was_taken_are_given_three_tries() -> None:
+    patience = Patience()
+    patience.learn(worked_on(message(0), "worker"))
+    settled = []
+    for _ in range(3):
+        patience.learn([ORDER])
         settled.append(patience.expected.is_settled([ORDER]))
-    assert settled == [False, True], "not for ever"
+    assert settled == [False, False, True]
 
 
 def left(of: Observation, number: int = 1) -> list[Observation]:

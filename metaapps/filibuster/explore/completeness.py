@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from enum import Enum
 from typing import Final
 
+from metaapps.filibuster.catalogue.calls import is_message
 from metaapps.filibuster.deliveries import is_delivery
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.index import ROOT
@@ -113,7 +114,7 @@ def unseen(execution: Execution) -> Iterator[Finding]:
     for started in execution.unfinished:
         if started.index in worked_on:
             continue
-        text = f"{_unfinished(started, execution)} did not end in time"
+        text = _unfinished(started, execution)
         yield Finding(FindingKind.UNSEEN, started.index, text)
     if execution.lost:
         text = f"{execution.lost} observations were said to be under way, and did not come in time"
@@ -127,22 +128,27 @@ def unseen(execution: Execution) -> Iterator[Finding]:
 
 def _unfinished(started: Observation, execution: Execution) -> str:
     """Return for people what did not end."""
+    if is_message(started):
+        return _not_taken(started, execution)
     if started.role is Role.CALL:
-        return f"what was asked for by {describe(started)}"
-    if started.role is Role.SERVING:
-        return f"what {started.source} answers to {started.operation}"
-    known = {one.index: one for one in execution.observations}
-    if is_delivery(started):
-        message = known.get(started.parent, started)
-        return f"what {started.source} does with {_message(message)}"
-    if not started.method:
-        return f"a branch that {started.source} started at {started.site}"
-    taken = [one for one in execution.observations if one.parent == started.index]
-    if not taken:
-        return f"{_message(started)} was taken by nobody who is heard of, and"
-    last = max(one.occurrence for one in taken)
-    so_far = "1 delivery" if last == 1 else f"{last} deliveries"
-    return f"{_message(started)} is to come again after {so_far}, and"
+        who = f"what was asked for by {describe(started)}"
+    elif started.role is Role.SERVING:
+        who = f"what {started.source} answers to {started.operation}"
+    elif is_delivery(started):
+        known = {one.index: one for one in execution.observations}
+        who = f"what {started.source} does with {_message(known.get(started.parent, started))}"
+    else:
+        who = f"a branch that {started.source} started at {started.site}"
+    return f"{who} did not end in time"
+
+
+def _not_taken(message: Observation, execution: Execution) -> str:
+    taken = [one for one in execution.observations if one.parent == message.index]
+    if not any(map(is_delivery, taken)):
+        return f"{_message(message)} was taken by nobody who is heard of"
+    times = "once" if len(taken) == 1 else f"{len(taken)} times"
+    by = ", ".join(sorted({one.operation for one in taken}))
+    return f"{_message(message)} was taken {times}, by {by}, and is to be taken again"
 
 
 def _message(message: Observation) -> str:
