@@ -21,7 +21,7 @@ from baggage.cli.source import Refusal, given
 from baggage.cli.text import lines
 from baggage.runtime.discovery import instrumentations
 from baggage.runtime.runtime import UnknownLibrary, known_only
-from baggage.runtime.settings import read_settings
+from baggage.runtime.settings import switched_off
 
 _BUDGET = Policy().budget
 
@@ -117,7 +117,7 @@ def run(
     """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
     told = environment()
     try:
-        if not read_settings().disabled:
+        if not switched_off():
             told = running.activated(told, service, libraries, exclude)
             deaf = running.deaf(command, told)
             if deaf:

@@ -107,9 +107,7 @@ class _Hearing(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if hasattr(record, "metaapp"):  # told of at its place
             return
-        told = vars(record)
-        more = [f"{name}={told[name]!r}" for name in ("setting", "value") if name in told]
-        self.warnings.append(" ".join([record.getMessage(), *more]))
+        self.warnings.append(record.getMessage())
 
 
 def _settings() -> Iterator[Setting]:

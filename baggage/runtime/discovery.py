@@ -43,10 +43,14 @@ def metaapps(wanted: frozenset[str] | None) -> Iterator[MetaApp]:
 
     An entry point names something to call without arguments that returns a meta-application. One
     that fails is logged and left out: in one line if it raises ValueError, about what it was told.
+    So is one that is wanted and not installed.
     """
     if wanted is not None and not wanted:
         return  # to look for what is installed takes a while
-    for entry in _installed(GROUP):
+    installed = _installed(GROUP)
+    for name in sorted((wanted or frozenset()) - {entry.name for entry in installed}):
+        _log.warning("meta-application %s left out: not installed", name, extra={"metaapp": name})
+    for entry in installed:
         if wanted is not None and entry.name not in wanted:
             continue
         try:
@@ -57,7 +61,9 @@ def metaapps(wanted: frozenset[str] | None) -> Iterator[MetaApp]:
             _log.error("meta-application %s left out: %s", entry.name, error, extra=_extra(entry))
             _log.debug("why a meta-application was left out", exc_info=error, extra=_extra(entry))
         except Exception as error:  # noqa: BLE001 - isolates what others wrote
-            _log.error("meta-application left out", exc_info=error, extra=_extra(entry))
+            _log.error(
+                "meta-application %s left out", entry.name, exc_info=error, extra=_extra(entry)
+            )
         else:
             yield app
 

@@ -50,62 +50,107 @@ def read_settings() -> Settings:
 
 def parse(project: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
     """Return the settings that a `[tool.baggage]` table and an environment make."""
-
-    def told(name: str) -> str | None:
-        value = environment.get(f"BAGGAGE_{name.upper()}", project.get(name))
-        if isinstance(value, list):
-            return ",".join(map(str, value))
-        return None if value is None else str(value)
-
+    told = _Told(project, environment)
     default = Policy()
-    hosts = _names(told("hosts"))
     policy = Policy(
-        service=told("service") or program(),
-        strict=_flag("strict", told("strict")),
-        budget=_number("budget", told("budget"), default.budget),
-        hosts=tuple(hosts) if hosts else default.hosts,
-        lend=tuple(_names(told("lend"))),
+        service=told.text("service") or program(),
+        strict=told.flag("strict"),
+        budget=told.number("budget", default.budget),
+        hosts=tuple(told.names("hosts") or default.hosts),
+        lend=tuple(told.names("lend") or ()),
     )
-    metaapps, libraries = told("metaapps"), told("libraries")
     return Settings(
         policy,
-        None if metaapps is None else frozenset(_names(metaapps)),
+        told.chosen("metaapps"),
         environment.get("BAGGAGE", ""),
-        _flag("disabled", told("disabled")),
-        _flag("audit", told("audit")),
-        None if libraries is None else frozenset(_names(libraries)),
-        frozenset(_names(told("exclude"))),
+        told.flag("disabled"),
+        told.flag("audit"),
+        told.chosen("libraries"),
+        frozenset(told.names("exclude") or ()),
     )
+
+
+def switched_off() -> bool:
+    """Return whether settings switch all of it off; mistakes are for who uses settings to tell."""
+    try:
+        project = _project_table()
+    except (OSError, ValueError):
+        project = {}
+    return _word(_Told(project, environment()).text("disabled") or "") in _TRUE
 
 
 def project_table() -> Mapping[str, Any]:
-    """Return `[tool.baggage]` of the pyproject.toml of the working directory, if there is one."""
+    """Return `[tool.baggage]` of the pyproject.toml of the working directory, if there is one.
+
+    A file that can't be read is logged, and counts for nothing.
+    """
+    try:
+        return _project_table()
+    except (OSError, ValueError) as error:
+        _log.warning("settings of pyproject.toml ignored: %s", error)
+        return {}
+
+
+def _project_table() -> Mapping[str, Any]:
     try:
         with open("pyproject.toml", "rb") as project:
             import tomllib  # here: once in a process, if at all
 
             tables = tomllib.load(project)
         table: Mapping[str, Any] = tables.get("tool", {}).get("baggage", {})
-    except (OSError, ValueError, AttributeError):
+    except (FileNotFoundError, AttributeError):
         return {}
     return table if isinstance(table, dict) else {}
 
 
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the project and the environment say, one setting at a time."""
 
+    project: Mapping[str, Any]
+    environment: Mapping[str, str]
 
-def _flag(name: str, text: str | None) -> bool:
-    word = (text or "").strip().lower()
-    if word not in _TRUE | _FALSE:
-        _log.warning("setting ignored", extra={"setting": name, "value": text})
-    return word in _TRUE
+    def text(self, name: str) -> str | None:
+        value = self.environment.get(_variable(name), self.project.get(name))
+        if isinstance(value, list):
+            return ",".join(map(str, value))
+        return None if value is None else str(value)
 
+    def names(self, name: str) -> list[str] | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        return [each.strip() for each in text.split(",") if each.strip()]
 
-def _number(name: str, text: str | None, default: int) -> int:
-    if text is None:
+    def chosen(self, name: str) -> frozenset[str] | None:
+        names = self.names(name)
+        return None if names is None else frozenset(names)
+
+    def flag(self, name: str) -> bool:
+        text = self.text(name) or ""
+        if _word(text) not in _TRUE | _FALSE:
+            self._ignored(name, text, "1 or 0")
+        return _word(text) in _TRUE
+
+    def number(self, name: str, default: int) -> int:
+        text = self.text(name)
+        if text is None:
+            return default
+        if text.strip().isdecimal():
+            return int(text)
+        self._ignored(name, text, "a number")
         return default
-    if text.strip().isdecimal():
-        return int(text)
-    _log.warning("setting ignored", extra={"setting": name, "value": text})
-    return default
+
+    def _ignored(self, name: str, text: str, wanted: str) -> None:
+        variable = _variable(name)
+        said = variable if variable in self.environment else f"{name} of [tool.baggage]"
+        extra = {"setting": name, "value": text}
+        _log.warning("setting ignored: %s is %r, not %s", said, text, wanted, extra=extra)
+
+
+def _variable(name: str) -> str:
+    return f"BAGGAGE_{name.upper()}"
+
+
+def _word(text: str) -> str:
+    return text.strip().lower()

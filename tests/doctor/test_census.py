@@ -56,7 +56,7 @@ def test_a_setting_that_makes_no_sense_is_warned_of(site: Site) -> None:
     mistakes = {"BUDGET": "many", "SERVCE": "a", "EXCLUDE": "flsk"}
     said = process(site, **{f"BAGGAGE_{name}": it for name, it in mistakes.items()})
     for warning in (
-        "setting ignored setting='budget' value='many'",
+        "setting ignored: BAGGAGE_BUDGET is 'many', not a number",
         "BAGGAGE_SERVCE is no setting: did you mean BAGGAGE_SERVICE?",
         "sevrice is no setting of [tool.baggage]: there are audit, budget, ",
         "setting ignored: no instrumentation for 'flsk'",

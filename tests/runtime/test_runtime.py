@@ -336,8 +336,16 @@ def test_a_broken_entry_point_is_logged_and_left_out(
     runtime.instrument("threading")
     assert apps(runtime) == ["installed"]
     (record,) = caplog.records
-    assert (record.message, record.metaapp) == ("meta-application left out", broken)  # type: ignore[attr-defined]
+    assert record.message == f"meta-application {broken} left out"
     assert record.levelno == logging.ERROR
+
+
+def test_a_wanted_meta_application_that_is_not_installed_is_told_of_in_one_line(
+    installed: Callable[..., None], patched: list[tuple[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    installed("make")
+    Runtime(Settings(metaapps=frozenset({"make", "tracig"}))).instrument("threading")
+    assert caplog.messages == ["meta-application tracig left out: not installed"]
 
 
 def test_a_meta_application_whose_settings_make_no_sense_is_left_out_in_one_line(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.boundary import Policy
-from baggage.runtime.settings import Settings, parse, read_settings
+from baggage.runtime.settings import Settings, parse, read_settings, switched_off
 
 PLAIN = st.dictionaries(
     st.sampled_from(
@@ -127,7 +127,13 @@ def test_nonsense_is_logged_and_left_out(
         False,
         4096,
     )
-    assert [record.setting for record in caplog.records] == [name.lower()]  # type: ignore[attr-defined]
+    (said,) = caplog.messages
+    assert said.startswith(f"setting ignored: BAGGAGE_{name} is {value!r}, not ")
+
+
+def test_nonsense_in_the_project_is_called_by_its_place(caplog: pytest.LogCaptureFixture) -> None:
+    parse({"strict": 2}, {})
+    assert caplog.messages == ["setting ignored: strict of [tool.baggage] is '2', not 1 or 0"]
 
 
 @given(PLAIN)
@@ -157,3 +163,33 @@ def test_the_project_file_is_read_where_the_program_runs(
     monkeypatch.delenv("BAGGAGE_SERVICE", raising=False)
     monkeypatch.setattr(sys, "argv", ["program.py"])
     assert read_settings().policy.service == service
+
+
+@pytest.mark.parametrize("content", [b"not toml", b"\xff"])
+def test_a_project_file_that_cannot_be_read_is_logged(
+    content: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    read_settings()
+    (said,) = caplog.messages
+    assert said.startswith("settings of pyproject.toml ignored: ")
+
+
+@pytest.mark.parametrize(("content", "off"), [("disabled = true", True), ("x = 1", False), ("", 0)])
+def test_the_off_switch_is_asked_for_without_a_word_about_mistakes(
+    content: str,
+    off: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.baggage]\n{content}" if content else "[")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BAGGAGE_DISABLED", raising=False)
+    monkeypatch.setenv("BAGGAGE_BUDGET", "many")
+    assert switched_off() is bool(off)
+    assert caplog.messages == []
