@@ -16,7 +16,9 @@ from baggage.instrumentation._patching import Switch, wrap
 _FORK: Final = "_baggage_fork"
 _POOLS: Final = frozenset({"anyio", "celery"})
 """Packages whose threads serve many: they hand over the context with each piece of work."""
-_EXECUTOR: Final = "concurrent.futures.thread"
+_WORKERS: Final = frozenset(
+    {"celery.contrib.testing.worker", "celery.worker.worker", "concurrent.futures.thread"}
+)
 """Where the work of a pool's threads begins: a job is a branch of whoever submits it."""
 
 
@@ -61,7 +63,7 @@ def _serves_many(thread: threading.Thread) -> bool:
     if type(thread).__module__.partition(".")[0] in _POOLS:
         return True
     target = getattr(thread, "_target", None)
-    return getattr(target, "__module__", "") == _EXECUTOR
+    return getattr(target, "__module__", "") in _WORKERS
 
 
 def _run_in(fork: Fork, thread: threading.Thread) -> None:

@@ -18,6 +18,8 @@ from celery.result import AsyncResult
 from baggage.boundary import Boundary, Call, Fault, FaultKind, Inject, Kind, Policy
 from baggage.context import Branch, attached, branch, current, enter, leave, pack, unpack
 from baggage.instrumentation import celery as instrumentation
+from baggage.instrumentation import concurrent_futures, queue
+from baggage.instrumentation import threading as threading_
 from baggage.instrumentation._celery.calls import CONSUMING
 from baggage.instrumentation._celery.messages import Taken
 from baggage.instrumentation._patching import Switch
@@ -36,7 +38,8 @@ class Waist:
 @pytest.fixture(scope="module")
 def instrumented() -> Waist:
     waist = Waist()
-    instrumentation.instrument(waist.boundary, waist.switch)
+    for library in (instrumentation, concurrent_futures, queue, threading_):
+        library.instrument(waist.boundary, waist.switch)
     return waist
 
 
@@ -327,7 +330,7 @@ def test_a_task_that_is_run_eagerly_is_a_call_in_its_callers_branch(
 # A backend that keeps its own count of a chord's header
 
 
-def test_the_body_of_a_chord_knows_its_header_by_any_backend(
+def test_in_a_worker_of_this_process_tasks_alone_are_told_and_a_chord_knows_its_header(
     of_blue: Branch, boundary: Boundary
 ) -> None:
     app = application(result_backend="cache+memory://")
