@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 import pytest
 from celery import Celery, Task
 from celery.concurrency.solo import TaskPool
-from celery.exceptions import Reject
+from celery.exceptions import Reject, TaskRevokedError
 from celery.worker.request import Request
+from celery.worker.state import revoked
 from celery.worker.strategy import hybrid_to_proto2
 
-from baggage.boundary import Endpoint
+from baggage.boundary import Endpoint, Kind, Raised
 from baggage.instrumentation import celery as instrumentation
 from baggage.testing import BrokerSuite, Taken
 from tests.brokers import unique
@@ -114,6 +115,18 @@ class CelerySuite(BrokerSuite):
         with self.app.connection_for_read() as connection:
             told = connection.info()
         return Endpoint(told["hostname"] or "", told["port"] or 0)
+
+    def test_flows_hear_of_a_task_that_is_revoked(self) -> None:
+        orders, recorder = self.destination(), self.recorded(Kind.CONSUMER)
+        revoked.add(orders)
+        with self.request("acme"):
+            self.app.tasks[orders].apply_async((b"",), queue=orders, task_id=orders)
+        with pytest.raises(TaskRevokedError):
+            self.worker.do(lambda: self.consume(orders, lambda _: None))
+        (crossed,) = recorder.ended
+        assert crossed.carried.unpack("tenant") == ("acme",)
+        assert isinstance(crossed.outcome, Raised)
+        assert isinstance(crossed.outcome.error, TaskRevokedError)
 
 
 class TestRedis(CelerySuite):
