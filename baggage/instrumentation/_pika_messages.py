@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from pika import BasicProperties
 
-from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, Kind, PlainFacts, Tellers
+from baggage.boundary import Call, Endpoint, Fault, Kind, Tellers
+from baggage.instrumentation._broker_adapter import BrokerAdapter
 from baggage.instrumentation._http import digest
 from baggage.instrumentation._pika_faults import enact
 from baggage.wire import NAME, SAFE_HEADER, members
@@ -183,24 +184,7 @@ _COMING: Final[Tellers] = {
 }
 
 
-class _Adapter:
-    library = "pika"
-    packages = frozenset({"pika"})
-    below = frozenset({"pika"})  # blocking channels publish by others
-
-    def response_carrier(self, _: object) -> None:
-        """Carry nothing: publishing brings nothing back."""
-
-    def facts(self, _: object) -> Facts:
-        return PlainFacts()
-
-    def answer(self, _: BaseException) -> None:
-        """Say nothing: no exception tells of an answer."""
-
-
-class _Producer(_Adapter):
-    kind = Kind.PRODUCER
-
+class _Producer(BrokerAdapter):
     def describe(self, request: Publishing) -> Call:
         operation = place("", request.exchange, request.routing_key)
         return Call.told(self.kind, self.library, operation, request, _PUBLISHING)
@@ -212,20 +196,15 @@ class _Producer(_Adapter):
         enact(fault, request)
 
 
-class _Consumer(_Adapter):
-    kind = Kind.CONSUMER
-
+class _Consumer(BrokerAdapter):
     def describe(self, request: Coming) -> Call:
         method = request.method
         operation = place(request.queue, method.exchange, method.routing_key)
         return Call.told(self.kind, self.library, operation, request, _COMING)
 
-    def request_carrier(self, request: Coming) -> Coming:
-        return request
 
-    def enact(self, fault: Fault, request: Coming, _: object = None) -> None:
-        raise CannotEnact("it has come already")
-
-
-PRODUCER: Final = _Producer()
-CONSUMER: Final = _Consumer()
+_PIKA: Final = frozenset({"pika"})
+PRODUCER: Final = _Producer(
+    Kind.PRODUCER, "pika", _PIKA, _PIKA
+)  # blocking channels publish by others
+CONSUMER: Final = _Consumer(Kind.CONSUMER, "pika", _PIKA, _PIKA)

@@ -28,16 +28,15 @@ from baggage.boundary import (
     CannotEnact,
     Delivery,
     Endpoint,
-    Facts,
     Fault,
     FaultKind,
     Kind,
-    PlainFacts,
     finish,
     remember,
     underway,
 )
 from baggage.context import branch
+from baggage.instrumentation._broker_adapter import BrokerAdapter
 from baggage.instrumentation._http import digest
 from baggage.instrumentation._looped import Looped
 from baggage.instrumentation._patching import Function, Switch, Wrapper, replace, wrap
@@ -90,7 +89,6 @@ class Came:
 
     consumer: AIOKafkaConsumer
     record: ConsumerRecord
-
     carrier: Carried
 
 
@@ -223,27 +221,12 @@ def _digest(value: object) -> bytes | None:
     return digest(value) if isinstance(value, bytes) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Adapter:
-    kind: Kind
-    library: str = "aiokafka"
-    packages: frozenset[str] = frozenset({"aiokafka"})
-    below: frozenset[str] = frozenset()
-
+class _Records(BrokerAdapter):
     def request_carrier(self, request: Sent | Came) -> Carried:
         return request.carrier
 
-    def response_carrier(self, response: object) -> None:
-        """Carry nothing: a broker acknowledges, and answers nothing."""
 
-    def facts(self, response: object) -> Facts:
-        return PlainFacts()
-
-    def answer(self, error: BaseException) -> None:
-        """Say nothing: no exception tells of an answer."""
-
-
-class _Producing(_Adapter):
+class _Producing(_Records):
     def describe(self, request: Sent) -> Call:
         told = request.told
         return Call(
@@ -271,7 +254,7 @@ class _Producing(_Adapter):
         return future
 
 
-class _Consuming(_Adapter):
+class _Consuming(_Records):
     def describe(self, request: Came) -> Call:
         record, group = request.record, request.consumer._group_id
         return Call(
@@ -287,9 +270,6 @@ class _Consuming(_Adapter):
                 name.lower(): value.decode("latin-1") for name, value in record.headers if value
             },
         )
-
-    def enact(self, fault: Fault, request: Came, response: object = None) -> Any:
-        raise CannotEnact("it has come already")
 
 
 def _unready() -> KafkaError:
@@ -321,5 +301,5 @@ def _unacknowledged(told: dict[str, Any]) -> RecordMetadata:
     return RecordMetadata(topic, partition, where, -1, -1, None, None)
 
 
-_PRODUCING: Final = _Producing(Kind.PRODUCER)
-_CONSUMING: Final = _Consuming(Kind.CONSUMER)
+_PRODUCING: Final = _Producing(Kind.PRODUCER, "aiokafka", frozenset({"aiokafka"}))
+_CONSUMING: Final = _Consuming(Kind.CONSUMER, "aiokafka", frozenset({"aiokafka"}))

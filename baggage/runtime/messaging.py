@@ -15,13 +15,12 @@ from baggage.boundary import (
     Call,
     CannotEnact,
     Delivery,
-    Facts,
     Fault,
     Kind,
-    PlainFacts,
     batch,
     delivery_of,
 )
+from baggage.instrumentation._broker_adapter import BrokerAdapter
 from baggage.runtime.api import PROCESS
 
 
@@ -109,40 +108,22 @@ class _Message:
         self.headers[name] = value
 
 
-@dataclass(frozen=True, slots=True)
-class _Adapter:
+class _Adapter(BrokerAdapter):
     """The adapter of messages of which only headers are known."""
 
-    kind: Kind
-    method: str
-    library: str = "baggage"
-    packages: frozenset[str] = frozenset({"contextlib"})
-    below: frozenset[str] = frozenset()
-
     def describe(self, request: _Message) -> Call:
+        departs = self.kind.departs
         return Call(
             kind=self.kind,
             library=self.library,
             operation=request.destination or "message",
-            method=self.method,
-            arrived={} if self.kind.departs else request.headers,
+            method="publish" if departs else "consume",
+            arrived={} if departs else request.headers,
         )
-
-    def request_carrier(self, request: _Message) -> _Message:
-        return request
-
-    def response_carrier(self, response: object) -> None:
-        """Carry nothing: nobody waits for an answer."""
-
-    def facts(self, response: object) -> Facts:
-        return PlainFacts()
-
-    def answer(self, error: BaseException) -> None:
-        """Say nothing: no exception tells of an answer."""
 
     def enact(self, fault: Fault, request: object, response: object = None) -> object:
         raise CannotEnact("a block of the application's runs whatever flows say")
 
 
-_PUBLISHING: Final = _Adapter(Kind.PRODUCER, "publish")
-_CONSUMING: Final = _Adapter(Kind.CONSUMER, "consume")
+_PUBLISHING: Final = _Adapter(Kind.PRODUCER, "baggage", frozenset({"contextlib"}))
+_CONSUMING: Final = _Adapter(Kind.CONSUMER, "baggage", frozenset({"contextlib"}))

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from baggage.boundary import (
     Call,
     CannotEnact,
     Endpoint,
-    Facts,
     Fault,
     FaultKind,
     Kind,
-    PlainFacts,
 )
+from baggage.instrumentation._broker_adapter import BrokerAdapter
 from baggage.instrumentation._http import digest
 from baggage.instrumentation._redis import nowhere
 from baggage.instrumentation._redis.commands import (
@@ -173,26 +172,7 @@ _READING: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Adapter:
-    kind: Kind
-    library: str = LIBRARY
-    packages: frozenset[str] = frozenset({"redis"})
-    # What these keep in Redis, they tell of themselves.
-    below: frozenset[str] = field(default=frozenset({"celery", "kombu"}))
-
-    def response_carrier(self, response: object) -> None:
-        """Carry nothing: Redis answers for itself."""
-
-    def facts(self, response: object) -> Facts:
-        """Say nothing of an id."""
-        return PlainFacts()
-
-    def answer(self, error: BaseException) -> None:
-        """Say nothing: no exception tells of an answer."""
-
-
-class AddingAdapter(_Adapter):
+class AddingAdapter(BrokerAdapter):
     """The adapter of what is added to streams."""
 
     def describe(self, request: Addition) -> Call:
@@ -213,21 +193,15 @@ class AddingAdapter(_Adapter):
         return nowhere.answered(request.client, ADDING, answer)
 
 
-class ReadingAdapter(_Adapter):
+class ReadingAdapter(BrokerAdapter):
     """The adapter of what is read from streams."""
 
     def describe(self, request: Read) -> Call:
         """Describe an entry, by the stream that it was read from."""
         return Call.told(self.kind, self.library, request.stream, request, _READING)
 
-    def request_carrier(self, request: Read) -> Read:
-        """Carry in fields."""
-        return request
 
-    def enact(self, fault: Fault, request: Read, response: object = None) -> Any:
-        """Enact nothing: it has come already."""
-        raise CannotEnact("it has come already")
-
-
-PRODUCING: Final = AddingAdapter(Kind.PRODUCER)
-CONSUMING: Final = ReadingAdapter(Kind.CONSUMER)
+# What these keep in Redis, they tell of themselves.
+_BELOW: Final = frozenset({"celery", "kombu"})
+PRODUCING: Final = AddingAdapter(Kind.PRODUCER, LIBRARY, frozenset({"redis"}), _BELOW)
+CONSUMING: Final = ReadingAdapter(Kind.CONSUMER, LIBRARY, frozenset({"redis"}), _BELOW)
