@@ -12,7 +12,9 @@ NOTHING = "def instrument(boundary, switch): pass"
 def test_every_library_that_is_installed_here_passes(site: Site, amqp_url: str) -> None:
     said = site.examined("--amqp-url", amqp_url)
     results = {each["library"]: each["self_test"]["result"] for each in said["libraries"]}
-    assert {library: it for library, it in results.items() if it != "passed"} == {}, said["illnesses"]
+    assert {library: it for library, it in results.items() if it != "passed"} == {}, said[
+        "illnesses"
+    ]
     assert said["illnesses"] == []
 
 
