@@ -47,7 +47,7 @@ def passed_on(what: str) -> bool:
 
 
 def slow(what: str) -> bool:
-    time.sleep(0.4)
+    time.sleep(0.05)
     return insisting(what)
 
 
@@ -69,7 +69,6 @@ WORK: dict[str, dict[str, Callable[[str], bool]]] = {
         "flagged": insisting,
         "uncounted": insisting,
         "chained": passed_on,
-        "slow": slow,
         "poison": poison,
         "endless": endless,
         "news.worker": insisting,
