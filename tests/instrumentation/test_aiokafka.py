@@ -20,43 +20,29 @@ from baggage.boundary import (
     FaultKind,
     Inject,
     Kind,
-    Policy,
     Returned,
     batch,
     delivery_of,
 )
 from baggage.context import Branch, attached, branch, pack, unpack
 from baggage.instrumentation import aiokafka as instrumentation
-from baggage.instrumentation._patching import Switch
 from baggage.testing.apps import Recorder, Scripted
 from tests.brokers import unique
+from tests.instrumentation.waist import Waist
 from tests.kafka_cluster import kafka_servers
 
 __all__ = ["kafka_servers"]
 
 
-class Waist:
-    """What each test has for itself, behind methods that are wrapped once."""
-
-    def __init__(self) -> None:
-        self.boundary = Boundary(Policy(service="shop", strict=True))
-        self.switch = Switch(on=False)
-
-
 @pytest.fixture(scope="module")
 def instrumented() -> Waist:
-    waist = Waist()
-    instrumentation.instrument(waist.boundary, waist.switch)
-    return waist
+    return Waist(instrumentation)
 
 
 @pytest.fixture
 def boundary(instrumented: Waist) -> Iterator[Boundary]:
-    instrumented.switch.on = True
-    yield instrumented.boundary
-    instrumented.switch.on = False
-    for app in instrumented.boundary.apps:
-        instrumented.boundary.unregister(app.name)
+    with instrumented.on() as boundary:
+        yield boundary
 
 
 class Channel:

@@ -10,39 +10,24 @@ from celery import chain, chord, group
 from celery.exceptions import ChordError, SoftTimeLimitExceeded, TimeLimitExceeded
 from redis import Redis
 
-from baggage.boundary import Boundary, Policy
-from baggage.context import Branch, attached, enter, leave, pack, unpack
+from baggage.boundary import Boundary
+from baggage.context import Branch, attached, pack, unpack
 from baggage.instrumentation import celery as instrumentation
-from baggage.instrumentation._patching import Switch
 from tests.brokers import unique
 from tests.instrumentation import celery_tasks as tasks
 from tests.instrumentation.celery_tasks import PATIENCE, Site, serving
-
-
-class Waist:
-    """What each test has for itself, behind methods that are wrapped once."""
-
-    def __init__(self) -> None:
-        self.boundary = Boundary(Policy(service="shop", strict=True))
-        self.switch = Switch(on=False)
+from tests.instrumentation.waist import Waist
 
 
 @pytest.fixture(scope="module")
 def instrumented() -> Waist:
-    waist = Waist()
-    instrumentation.instrument(waist.boundary, waist.switch)
-    return waist
+    return Waist(instrumentation)
 
 
 @pytest.fixture
 def boundary(instrumented: Waist, site: Site) -> Iterator[Boundary]:
-    instrumented.switch.on = True
-    token = enter(None)
-    yield instrumented.boundary
-    leave(token)
-    instrumented.switch.on = False
-    for app in instrumented.boundary.apps:
-        instrumented.boundary.unregister(app.name)
+    with instrumented.on() as boundary:
+        yield boundary
 
 
 @pytest.fixture(scope="module")

@@ -15,43 +15,27 @@ from celery.app.trace import build_tracer as build_plain_tracer
 from celery.contrib.testing.worker import start_worker
 from celery.result import AsyncResult
 
-from baggage.boundary import Boundary, Call, Fault, FaultKind, Inject, Kind, Policy
-from baggage.context import Branch, attached, branch, current, enter, leave, pack, unpack
+from baggage.boundary import Boundary, Call, Fault, FaultKind, Inject, Kind
+from baggage.context import Branch, attached, branch, current, pack, unpack
 from baggage.instrumentation import celery as instrumentation
 from baggage.instrumentation import concurrent_futures, queue
 from baggage.instrumentation import threading as threading_
 from baggage.instrumentation._celery.calls import CONSUMING
 from baggage.instrumentation._celery.messages import Taken
-from baggage.instrumentation._patching import Switch
 from baggage.testing.apps import Recorder, Scripted
 from tests.brokers import unique
-
-
-class Waist:
-    """What each test has for itself, behind methods that are wrapped once."""
-
-    def __init__(self) -> None:
-        self.boundary = Boundary(Policy(service="shop", strict=True))
-        self.switch = Switch(on=False)
+from tests.instrumentation.waist import Waist
 
 
 @pytest.fixture(scope="module")
 def instrumented() -> Waist:
-    waist = Waist()
-    for library in (instrumentation, concurrent_futures, queue, threading_):
-        library.instrument(waist.boundary, waist.switch)
-    return waist
+    return Waist(instrumentation, concurrent_futures, queue, threading_)
 
 
 @pytest.fixture
 def boundary(instrumented: Waist) -> Iterator[Boundary]:
-    instrumented.switch.on = True
-    token = enter(None)
-    yield instrumented.boundary
-    leave(token)
-    instrumented.switch.on = False
-    for app in instrumented.boundary.apps:
-        instrumented.boundary.unregister(app.name)
+    with instrumented.on() as boundary:
+        yield boundary
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from baggage.boundary import Boundary, Fault, FaultKind, Inject, Kind
 from baggage.testing.apps import Scripted
 from baggage.testing.suite import outcome_of
 from tests.brokers import unique
-from tests.instrumentation.test_redis_streams import Waist, boundary, connected, instrumented
+from tests.instrumentation.test_redis_streams import boundary, connected, instrumented
+from tests.instrumentation.waist import Waist
 
 __all__ = ["boundary", "instrumented"]
 

@@ -28,44 +28,29 @@ from baggage.boundary import (
     FaultKind,
     Inject,
     Kind,
-    Policy,
     Raised,
     delivery_of,
 )
 from baggage.context import Branch, attached, branch, pack, unpack
 from baggage.instrumentation import queue as queues
 from baggage.instrumentation import redis as instrumentation
-from baggage.instrumentation._patching import Switch
 from baggage.testing.apps import Recorder, Scripted
 from tests.brokers import unique
+from tests.instrumentation.waist import Waist
 
 T = TypeVar("T")
 OURS = {b"baggage", b"baggage-fields", b"baggage-message"}
 
 
-class Waist:
-    """What each test has for itself, behind methods that are wrapped once."""
-
-    def __init__(self) -> None:
-        self.boundary = Boundary(Policy(service="shop", strict=True))
-        self.switch = Switch(on=False)
-
-
 @pytest.fixture(scope="module")
 def instrumented() -> Waist:
-    waist = Waist()
-    instrumentation.instrument(waist.boundary, waist.switch)
-    queues.instrument(waist.boundary, waist.switch)
-    return waist
+    return Waist(instrumentation, queues)
 
 
 @pytest.fixture
 def boundary(instrumented: Waist) -> Iterator[Boundary]:
-    instrumented.switch.on = True
-    yield instrumented.boundary
-    instrumented.switch.on = False
-    for app in instrumented.boundary.apps:
-        instrumented.boundary.unregister(app.name)
+    with instrumented.on() as boundary:
+        yield boundary
 
 
 @pytest.fixture

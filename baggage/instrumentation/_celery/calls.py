@@ -12,7 +12,8 @@ from celery.utils.saferepr import saferepr
 from kombu import connection
 from kombu.utils import json
 
-from baggage.boundary import Call, Endpoint, Facts, Fault, Kind, PlainFacts, Tellers
+from baggage.boundary import Call, Endpoint, Fault, Kind, Tellers
+from baggage.instrumentation._broker_adapter import BrokerAdapter
 from baggage.instrumentation._celery.faults import enact
 from baggage.instrumentation._celery.messages import LIBRARY, Sending, Taken
 from baggage.instrumentation._http import digest
@@ -102,34 +103,16 @@ _TAKEN: Final[Tellers] = {
 }
 
 
-class _Adapter:
-    library = LIBRARY
-    packages = frozenset({"celery", "kombu", "billiard", "amqp", "vine"})
-    below: frozenset[str] = frozenset()
-
-    def __init__(self, kind: Kind) -> None:
-        self.kind = kind
-
+class _Adapter(BrokerAdapter):
     def describe(self, request: Sending | Taken) -> Call:
         if isinstance(request, Sending):
             return Call.told(self.kind, LIBRARY, str(request.told["name"]), request, _SENT)
         return Call.told(self.kind, LIBRARY, request.name, request, _TAKEN)
 
-    def request_carrier(self, request: Sending | Taken) -> Sending | Taken:
-        return request
-
-    def response_carrier(self, response: object) -> None:
-        """Carry nothing: what comes back is stored with the result."""
-
-    def facts(self, response: object) -> Facts:
-        return PlainFacts()
-
-    def answer(self, error: BaseException) -> None:
-        """Say nothing: no broker answers by an exception."""
-
     def enact(self, fault: Fault, request: Sending | Taken, response: object = None) -> Any:
         return enact(fault, request)
 
 
-PRODUCING: Final = _Adapter(Kind.PRODUCER)
-CONSUMING: Final = _Adapter(Kind.CONSUMER)
+_PACKAGES: Final = frozenset({"celery", "kombu", "billiard", "amqp", "vine"})
+PRODUCING: Final = _Adapter(Kind.PRODUCER, LIBRARY, _PACKAGES)
+CONSUMING: Final = _Adapter(Kind.CONSUMER, LIBRARY, _PACKAGES)

@@ -1,0 +1,34 @@
+"""A boundary behind libraries that are wrapped once for all tests of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from baggage.boundary import Boundary, Policy
+from baggage.context import enter, leave
+from baggage.instrumentation._patching import Switch
+
+
+class Waist:
+    """Switched off but while a test says otherwise."""
+
+    def __init__(self, *instrumentations: ModuleType) -> None:
+        self.boundary = Boundary(Policy(service="shop", strict=True))
+        self.switch = Switch(on=False)
+        for instrumentation in instrumentations:
+            instrumentation.instrument(self.boundary, self.switch)
+
+    @contextmanager
+    def on(self) -> Iterator[Boundary]:
+        """Carry baggage in a block, which begins without any; ends without meta-applications."""
+        self.switch.on = True
+        token = enter(None)
+        try:
+            yield self.boundary
+        finally:
+            leave(token)
+            self.switch.on = False
+            for app in self.boundary.apps:
+                self.boundary.unregister(app.name)
