@@ -58,6 +58,14 @@ def test_an_instrumentation_that_raises_is_told_in_a_line_and_its_traceback_if_a
     assert "raise KeyError('nobody')" in ran.stdout
 
 
+def test_one_that_raises_is_told_without_a_self_test_too(site: Site) -> None:
+    site.install("patient-library", {"patient_library": ""}, {})
+    site.instrumentation(
+        "patient_library", "def instrument(boundary, switch):\n    raise KeyError(3)"
+    )
+    assert site.examined("patient_library")["illnesses"] == ["patient_library: KeyError: 3"]
+
+
 ILL: Final = {
     "requests": ("while True: pass", "it took longer than 3 s: something hangs"),
     "flask": ("import os; os._exit(7)", "its process ended with exit code 7"),
