@@ -78,3 +78,19 @@ def test_one_that_fails_is_logged_and_left_out(module: str, tmp_path: Path) -> N
     answer = ran(*RUN, "python", "-c", look, PYTHONPATH=path)
     assert (answer.returncode, answer.stdout) == (0, "(0.0, 0.0, 0) {'queue'}\n")
     assert answer.stderr.startswith("instrumentation of colorsys left out\n")
+
+
+def test_a_meta_application_that_fails_is_shown_with_its_own_traceback_alone(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "acme_app.py").write_text("def create():\n    raise LookupError('no licence')\n")
+    home = tmp_path / "acme_app-1.0.dist-info"
+    home.mkdir()
+    (home / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-app\nVersion: 1.0\n")
+    (home / "entry_points.txt").write_text("[baggage.metaapps]\nacme = acme_app:create\n")
+    program = (*RUN, "--", "python", "-c", "print('ran')")
+    answer = ran(*program, PYTHONPATH=str(tmp_path), BAGGAGE_METAAPPS="acme")
+    assert (answer.returncode, answer.stdout) == (0, "ran\n")
+    assert answer.stderr.startswith("meta-application acme left out\nTraceback ")
+    assert answer.stderr.endswith("LookupError: no licence\n")
+    assert answer.stderr.count("Traceback") == 1

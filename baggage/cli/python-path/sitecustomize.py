@@ -32,9 +32,18 @@ def activate():  # type: () -> None
             sys.stderr.write(said)
 
 
+def import_hidden():  # type: () -> BaseException | None
+    """Import the `sitecustomize` that this one hides; return what that raised."""
+    try:
+        import sitecustomize  # noqa: F401
+    except BaseException as error:  # noqa: BLE001 - raised again
+        return error
+    return None
+
+
 step_aside()
-try:
-    # If there is none, the importer of this one is told so, as without us. Or else it gets that.
-    import sitecustomize  # noqa: F401
-finally:
-    activate()
+# If there is none, the importer of this one is told so, as without us. Or else it gets that.
+RAISED = import_hidden()
+activate()  # after it was handled: what is logged there did not come of it
+if RAISED is not None:
+    raise RAISED
