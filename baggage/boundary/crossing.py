@@ -26,6 +26,7 @@ from baggage.boundary.outcome import (
     Receipt,
     Returned,
 )
+from baggage.context import branch
 
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
@@ -84,6 +85,9 @@ class Crossing:
                 self.policy = policy = boundary.policy
             apps = self.asked or boundary.interested(call.kind, call.library)
             self._onion = onion = Onion(apps, policy.strict)
+            running = branch()
+            if running is not None:
+                running.crossed = True
             asked = onion.ask(call)
             if not isinstance(asked, Proceed):
                 decided = self._decided(onion, call, asked)

@@ -17,7 +17,7 @@ from baggage.boundary.consuming import Consumption, standing
 from baggage.boundary.crossing import _sleep
 from baggage.boundary.fork import Run
 from baggage.boundary.homing import bring_home, collect, owner_of
-from baggage.boundary.message import Message
+from baggage.boundary.message import Message, Wait
 from baggage.boundary.metaapp import OverflowSink
 from baggage.boundary.outcome import Outcome, Raised
 from baggage.boundary.publication import Note
@@ -48,11 +48,22 @@ class Unsettled:
 class Delivery(Message):
     """A message that came: `take` it, or run a block with it `opened`, in whichever process.
 
-    One that is taken several times is a branch each time. `branch` is the one that was opened last,
-    None before.
+    One that is taken several times is a branch each time; but a second loop over the same list, as
+    for what is to be acknowledged, goes on in the branch of the first one, if something was done
+    there. `branch` is the one that was opened last, None before.
     """
 
-    __slots__ = ("__weakref__", "_batched", "_came", "_fate", "_name", "_settled", "branch")
+    __slots__ = (
+        "__weakref__",
+        "_batched",
+        "_begun",
+        "_came",
+        "_fate",
+        "_name",
+        "_settled",
+        "_worked",
+        "branch",
+    )
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None, came: Baggage
@@ -67,6 +78,8 @@ class Delivery(Message):
         note = Note.read(adapter.request_carrier(request))
         self._name = note.request
         self.delay_by(note.delay)
+        self._begun: Baggage | None = None
+        self._worked: Branch | None = None
         self.branch: Branch | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -168,6 +181,21 @@ class Delivery(Message):
             finally:
                 self._leave(run, opened)
                 leave(token)
+
+    def _open(self, sent: Branch, item: T, channel: object, wait: Wait) -> T:
+        worked = self._worked
+        if worked is None:
+            item = super()._open(sent, item, channel, wait)
+            self._begun, sent.crossed = sent.baggage, False
+            return item
+        self.branch = worked
+        Consumption(worked, channel, lambda: self._leave(self._run(), worked))
+        return item
+
+    def _end(self, run: Run, sent: Branch) -> None:
+        if self._begun is not None and (sent.crossed or sent.baggage is not self._begun):
+            self._worked = sent
+        super()._end(run, sent)
 
     def _vacant(self, running: Branch | None, held: Consumption | None) -> bool:
         # What a worker carries for itself, or learned as it started, makes no request of it.

@@ -29,7 +29,8 @@ class Branch:
     for others. `joined` is the forked branch that was joined last, and `following` the one whose
     outcome is dealt with just now, where several are in the order in which they end. `watch` is
     told what happens to it, and to what is forked or split from it; None for nobody. One that
-    `arrived` carries what came with a request, or a message, whose scope it opened.
+    `arrived` carries what came with a request, or a message, whose scope it opened. Of one that has
+    `crossed`, flows were asked for a passage.
     """
 
     # What most branches never have, in the class: each is made in half the time. For loans, see
@@ -45,7 +46,7 @@ class Branch:
     joined: Branch | None = None
     following: Branch | None = None
     watch: Watch | None = None
-    arrived = False
+    arrived = crossed = False
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Workers that hand messages of a broker on to others, and what they know of these afterwards."""
+"""Workers that pass messages of a broker on, or loop over them again, and what they know then."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from baggage import enclose, opened
-from baggage.boundary import Boundary, Fork, Kind, Policy, finish
+from baggage.boundary import Boundary, Fork, Kind, Policy, finish, remember
 from baggage.boundary.blank import serve
 from baggage.context import attached, current, ensure, enter, leave, pack, unpack
+from baggage.instrumentation._looped import Looped
+from baggage.testing.apps import Recorder
 from baggage.testing.parcel import Parcel, ParcelAdapter
 from baggage.values import Baggage
 from tests.boundary.test_publication import published, received
@@ -31,6 +33,17 @@ def _worker() -> Iterator[None]:
     yield
     finish()
     leave(token)
+
+
+class Message(Parcel):
+    """One that takes a note."""
+
+
+def read(boundary: Boundary, tenant: str) -> Looped:
+    (parcel,) = published(boundary, tenant=tenant)
+    message = Message(parcel.headers)
+    remember(message, received(boundary, parcel))
+    return Looped([message], "orders")
 
 
 def take(boundary: Boundary, tenant: str) -> None:
@@ -133,3 +146,25 @@ def test_envelopes_of_a_program_that_packed_something_are_opened_as_ever() -> No
     with opened(envelope):
         assert unpack("tenant") == ("blue",)
     assert unpack("tenant") == ("green",)
+
+
+def test_a_second_loop_over_the_same_messages_is_no_other_delivery(boundary: Boundary) -> None:
+    recorder = Recorder(kinds=(Kind.CONSUMER,))
+    boundary.register(recorder)
+    messages = read(boundary, "blue")
+    for _ in messages:
+        pack("work", "done")
+    assert [(unpack("tenant"), unpack("work")) for _ in messages] == [(("blue",), ("done",))]
+    finish()
+    assert len(recorder.ended) == 1, "it goes on with what it did before"
+
+
+def test_a_loop_after_one_that_did_nothing_is_the_work_on_its_messages(boundary: Boundary) -> None:
+    recorder = Recorder(kinds=(Kind.CONSUMER,))
+    boundary.register(recorder)
+    messages = read(boundary, "blue")
+    assert [unpack("tenant") for _ in messages] == [("blue",)]
+    for _ in messages:
+        assert unpack("tenant") == ("blue",)
+        assert len(recorder.begun) - len(recorder.ended) == 1
+    finish()
