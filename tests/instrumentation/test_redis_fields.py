@@ -53,6 +53,14 @@ def test_any_entry_is_read(fields: dict[Any, Any]) -> None:
     assert (fields == before) or LIST in map(_text, before.keys() - fields.keys()) or headers
 
 
+@pytest.mark.parametrize("listed", ["n,n", "n,n,baggage,n", "baggage,baggage"])
+def test_a_field_that_a_stranger_lists_twice_is_taken_out_once(listed: str) -> None:
+    fields: dict[Any, Any] = {"n": "1", "baggage": "2", LIST: listed, "m": "3"}
+    own, headers = parted(flat(fields))
+    assert taken_out(fields) == headers
+    assert flat(fields) == own
+
+
 def _text(name: Any) -> str:
     return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 

@@ -33,6 +33,17 @@ def in_pipeline(broker: Any, stream: str, entry: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "command", [("XACK",), ("XACK", "s"), ("XACK", "s", "g"), ("XACKDEL", "s")]
+)
+def test_what_acknowledges_nothing_is_refused_by_redis(
+    redis_url: str, recorder: Recorder, command: tuple[str, ...]
+) -> None:
+    broker: Any = redis.Redis.from_url(redis_url)
+    with pytest.raises(redis.ResponseError):
+        broker.execute_command(*command)
+
+
+@pytest.mark.parametrize(
     ("settle", "unsettled"),
     [
         (lambda broker, stream, entry: broker.xack(stream, "bills", entry), False),

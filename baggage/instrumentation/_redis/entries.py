@@ -6,6 +6,7 @@ such. Belongs here: what an application holds. Does not: which commands bring en
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any, SupportsIndex
 from weakref import WeakValueDictionary
 
@@ -27,11 +28,13 @@ class Channels:
 
     def __init__(self) -> None:
         """Start without any."""
+        self._lock = Lock()
         self._known: WeakValueDictionary[str, Channel] = WeakValueDictionary()
 
     def of(self, stream: str) -> Channel:
         """Return a stream's channel."""
-        return self._known.setdefault(stream, Channel())
+        with self._lock:
+            return self._known.setdefault(stream, Channel())
 
     def ask(self, stream: str) -> None:
         """End the work on the entry before."""

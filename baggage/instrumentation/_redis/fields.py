@@ -67,7 +67,7 @@ def _ours(named: dict[str, Any]) -> tuple[str, ...]:
         for name in [name for name in reversed(named) if name.rstrip("_") == LIST]:
             listed = text(named[name])[:_MAX_LIST].split(",")
             if all(each in named and not each.startswith(LIST) for each in listed):
-                return (*listed, name)
+                return (*dict.fromkeys(listed), name)  # a stranger may list one twice
     return ()
 
 

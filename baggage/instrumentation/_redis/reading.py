@@ -47,7 +47,7 @@ class Reader:
         self._unsettled[read.stream, read.group, text(read.id)] = delivery
 
     def _settle(self, said: Arguments) -> None:
-        stream, group, *ids = map(text, said[1:])
+        stream, group, *ids = [*map(text, said[1:]), "", ""]  # Redis refuses those without.
         for each in ids:
             delivery = self._unsettled.pop((stream, group, each), None)
             if delivery is not None:
