@@ -44,7 +44,7 @@ from baggage.boundary.outcome import (
     exception_name,
 )
 from baggage.boundary.policy import Policy
-from baggage.boundary.publication import Publication
+from baggage.boundary.publication import Note, Publication
 from baggage.boundary.transport import read_header, write_header
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "Letter",
     "Message",
     "MetaApp",
+    "Note",
     "Outcome",
     "OverflowSink",
     "PlainFacts",

@@ -12,14 +12,12 @@ from typing import Any, Final
 
 from pika import BasicProperties
 
-from baggage.boundary import Call, Endpoint, Fault, Kind, Tellers
+from baggage.boundary import Call, Endpoint, Fault, Kind, Note, Tellers
 from baggage.instrumentation._broker_adapter import BrokerAdapter
 from baggage.instrumentation._http import digest
 from baggage.instrumentation._pika_faults import enact
-from baggage.wire import NAME, SAFE_HEADER, members
-from baggage.wire.header import MEMBER
+from baggage.wire import NAME, SAFE_HEADER, members, without_ours
 
-NOTE: Final = "baggage-message"
 COUNT: Final = "x-delivery-count"
 """The header by which quorum queues say how often they had delivered a message before."""
 _EMPTY: Final = "empty"
@@ -83,7 +81,7 @@ class Publishing:
             self.properties = made = BasicProperties()
             vars(made).update({} if self.given is None else vars(self.given))
             made.headers = dict(made.headers or {})
-        if name == NOTE and self.given is not None and self.given.headers == {}:
+        if name == Note.HEADER and self.given is not None and self.given.headers == {}:
             value = f"{value};{_EMPTY}"
         self.properties.headers[name] = value
 
@@ -110,17 +108,15 @@ class Coming:
 def unveil(properties: Any) -> Mapping[str, Any]:
     """Return a message's headers, and leave those to the application that aren't ours."""
     headers = properties.headers
-    if not headers or (NAME not in headers and NOTE not in headers):
+    if not headers or (NAME not in headers and Note.HEADER not in headers):
         return headers or {}
-    note = headers.get(NOTE)
-    left = {name: value for name, value in headers.items() if name != NOTE}
+    note = headers.get(Note.HEADER)
+    left = {name: value for name, value in headers.items() if name != Note.HEADER}
     theirs = left.get(NAME)
     if isinstance(theirs, str):
-        left.pop(NAME)
-        kept = [part for part in theirs.split(",") if part.partition("=")[0].strip() != MEMBER]
-        if kept:
-            # Not in the order in which it was: a table has none.
-            left[NAME] = ",".join(kept)
+        left[NAME] = without_ours(theirs)
+        if not left[NAME]:
+            del left[NAME]
     empty = isinstance(note, str) and note.endswith(_EMPTY)
     properties.headers = left if left or empty else None
     return headers  # type: ignore[no-any-return]
@@ -149,7 +145,7 @@ def _arrived(asked: Coming) -> Mapping[str, str]:
     return {
         name.lower(): str(value)
         for name, value in asked.headers.items()
-        if isinstance(value, str | int) and name not in (NAME, NOTE)
+        if isinstance(value, str | int) and name not in (NAME, Note.HEADER)
     }
 
 

@@ -1,16 +1,20 @@
-"""What is known of pika's channels and messages: deliveries that are noted, and not yet settled.
+"""What is known of pika's channels and messages: deliveries, noted and not yet settled; who waits.
 
-All of it is on the objects of the library, and goes with them.
+Deliveries are on the objects of the library, and go with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, Final
+from weakref import ref
 
 from baggage.boundary import Delivery
+from baggage.context import Branch
 
 _STATE: Final = "_baggage_state"
+MOST_WAITING: Final = 4096
 
 
 class Noted:
@@ -74,6 +78,38 @@ class State:
             tags = [each for each in list(self.unsettled) if each <= tag or not tag]
         found = [self.unsettled.pop(each, None) for each in tags]
         return [delivery for delivery in found if delivery is not None]
+
+
+class Waiting:
+    """Who waits for replies, by their correlation ids; of the last messages. Safe in any thread.
+
+    Of many a reply never comes, or isn't known as one, and who waits may live as long as the
+    process.
+    """
+
+    def __init__(self) -> None:
+        """Start with nobody."""
+        self._lock = Lock()
+        self._known: dict[str, ref[Branch]] = {}
+
+    def expect(self, name: str, running: Branch) -> None:
+        """Note that a branch waits for a reply."""
+        with self._lock:
+            self._known.pop(name, None)
+            self._known[name] = ref(running)
+            if len(self._known) > MOST_WAITING:
+                del self._known[next(iter(self._known))]
+
+    def get(self, name: str) -> Branch | None:
+        """Return who waits; None for nobody, or one who is gone."""
+        with self._lock:
+            found = self._known.get(name)
+        return None if found is None else found()
+
+    def forget(self, name: str) -> None:
+        """Note that the reply came."""
+        with self._lock:
+            self._known.pop(name, None)
 
 
 class Rejected(Exception):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -31,6 +33,7 @@ from baggage.boundary import (
     Fault,
     FaultKind,
     Kind,
+    Note,
     finish,
     remember,
     underway,
@@ -43,8 +46,6 @@ from baggage.instrumentation._patching import Function, Switch, Wrapper, replace
 from baggage.wire import NAME, without_ours
 
 Fetched = dict[TopicPartition, list[ConsumerRecord]]
-NOTE: Final = "baggage-message"
-MEMBER: Final = b"causal"
 Arguments = tuple[Any, ...]
 Named = dict[str, Any]
 
@@ -76,16 +77,18 @@ class Sent:
 
     async def through(self, send: Callable[..., Any]) -> Any:
         """Send the record with the headers that it has by now."""
-        try:
+        with suppress(MessageSizeTooLargeError):
             return await send(**{**self.told, "headers": self.carrier.headers})
-        except MessageSizeTooLargeError:
-            # It may be what goes along that is too much; the record itself must not suffer.
-            return await send(**self.told)
+        # It may be what goes along that is too much; the record itself must not suffer.
+        return await send(**self.told)
 
 
 @dataclass(slots=True)
 class Came:
-    """One record that came, and the consumer that it came to."""
+    """One record that came, and the consumer that it came to.
+
+    A copy of the application's, or else that would hold itself, by its delivery.
+    """
 
     consumer: AIOKafkaConsumer
     record: ConsumerRecord
@@ -169,8 +172,8 @@ def _received(
     boundary: Boundary, consumer: AIOKafkaConsumer, record: ConsumerRecord
 ) -> Delivery | None:
     """Return the delivery of a record that came; its headers are the application's then."""
-    came = Carried(list(record.headers))
-    delivery = boundary.receive(_CONSUMING, Came(consumer, record, came))
+    came = Came(consumer, copy(record), Carried(list(record.headers)))
+    delivery = boundary.receive(_CONSUMING, came)
     record.headers = tuple(filter(None, map(_theirs, record.headers)))
     if delivery is not None:
         remember(record, delivery)
@@ -194,11 +197,14 @@ async def _read(
 def _theirs(header: tuple[str, bytes | None]) -> tuple[str, bytes | None] | None:
     """Return what the application sees of a header; None for one of ours."""
     name, value = header
-    if name == NOTE:
+    if name == Note.HEADER:
         return None
-    if name != NAME or value is None or MEMBER not in value:
+    if name != NAME or value is None:
         return header
-    left = without_ours(value.decode("latin-1"))
+    said = value.decode("latin-1")
+    left = without_ours(said)
+    if left == said:
+        return header
     return (name, left.encode("latin-1")) if left else None
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
-from weakref import WeakValueDictionary
 
 from pika import BasicProperties
 from pika.adapters.blocking_connection import (
@@ -27,7 +26,7 @@ from baggage.context import Branch, branch, enter, leave
 from baggage.instrumentation._patching import Function, Switch, replace, wrap
 from baggage.instrumentation._pika_faults import confirmed
 from baggage.instrumentation._pika_messages import CONSUMER, PRODUCER, Coming, Publishing, unveil
-from baggage.instrumentation._pika_state import Noted, Source, State, settle
+from baggage.instrumentation._pika_state import Noted, Source, State, Waiting, settle
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -77,7 +76,8 @@ def _within(running: Branch, callback: Callable[[], object]) -> None:
 def _wraps_ours(callback: Any) -> bool:
     """Say whether a callback is ours, or one around it, which OpenTelemetry's notes on it."""
     while callback is not None and type(callback) is not _Callback:
-        callback = getattr(callback, "_original_callback", None)
+        # By `getattr` a mock would have one, which would have one, and so on.
+        callback = getattr(callback, "__dict__", {}).get("_original_callback")
     return callback is not None
 
 
@@ -86,8 +86,7 @@ class _Messages:
 
     def __init__(self, boundary: Boundary, switch: Switch) -> None:
         self._boundary, self._switch = boundary, switch
-        # Who waits for a reply, by the correlation id.
-        self._waiting: WeakValueDictionary[str, Branch] = WeakValueDictionary()
+        self._waiting = Waiting()
 
     def publishing(self, original: Function) -> Function:
         boundary, switch = self._boundary, self._switch
@@ -282,7 +281,7 @@ class _Messages:
         waiting = self._waiting.get(name)
         if not delivery.akin(waiting):
             return None
-        self._waiting.pop(name, None)
+        self._waiting.forget(name)
         return waiting
 
     def _expect(self, properties: Any) -> None:
@@ -291,7 +290,7 @@ class _Messages:
             return
         running, name = branch(), getattr(properties, "correlation_id", None)
         if running is not None and isinstance(name, str):
-            self._waiting[name] = running
+            self._waiting.expect(name, running)
 
 
 class _Callback:

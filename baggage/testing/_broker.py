@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, TypeVar
 
-from baggage.boundary import Endpoint
+from baggage.boundary import Endpoint, Note
 from baggage.context import unpack
 from baggage.testing._workers import Worker, WorkersSuite
 from baggage.values import Sum, key
+from baggage.wire import NAME
 
 T = TypeVar("T")
 NO_HEADERS: Final[Mapping[str, str]] = {}
 BODY: Final = b"some order"
-OURS: Final = ("baggage", "baggage-message")
+OURS: Final = (NAME, Note.HEADER)
 """The headers that baggage travels in."""
 TOTAL: Final = key("suite.total", type=Sum)
 

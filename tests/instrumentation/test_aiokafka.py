@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from weakref import ref
 
 import confluent_kafka
 import pytest
@@ -192,10 +194,26 @@ def test_a_record_that_is_just_small_enough_is_sent_without_context(
             with attached(Branch()):
                 pack("tenant", "blue" * 50)
                 await producer.send_and_wait(unique("limited"), b"v" * 900, partition=0)
-                with pytest.raises(MessageSizeTooLargeError):
+                with pytest.raises(MessageSizeTooLargeError) as refused:
                     await producer.send(unique("limited"), b"v" * 1000, partition=0)
+                assert refused.value.__context__ is None
 
     asyncio.run(work())
+
+
+def test_records_go_with_whoever_holds_them(boundary: Boundary, run: Run) -> None:
+    async def work(topic: Channel) -> None:
+        await topic.send_for("blue")
+        (record,) = await topic.several(1)
+        held = ref(record)
+        gc.disable()
+        try:
+            del record
+            assert held() is None
+        finally:
+            gc.enable()
+
+    run(work)
 
 
 def test_flows_see_both_sides(boundary: Boundary, run: Run) -> None:

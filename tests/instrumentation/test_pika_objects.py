@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from typing import Any
+from unittest.mock import Mock
 
 import pika
 import pytest
@@ -17,8 +18,10 @@ from pika.spec import BasicProperties
 
 import baggage
 from baggage.boundary import Fault, FaultKind, Inject, Kind, Raised, Requeued
-from baggage.context import branch, pack, unpack
-from baggage.instrumentation._pika_state import Rejected
+from baggage.context import Branch, branch, pack, unpack
+from baggage.instrumentation import _pika_state
+from baggage.instrumentation._pika_state import Rejected, Waiting
+from baggage.instrumentation.pika import _wraps_ours
 from baggage.testing import Taken, Worker
 from baggage.testing._broker import TOTAL
 from baggage.testing.suite import failure, outcome_of
@@ -432,3 +435,22 @@ class TestReplies(Blocking):
         assert outcome_of(lambda: self.worker.do(lambda: self.serve(orders))) is None
         _, _, body = next(self.channel.consume(replies, auto_ack=True))
         assert body == b"ORDER"
+
+
+def test_whoever_waits_for_replies_that_never_come_is_forgotten_some_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_pika_state, "MOST_WAITING", 2)
+    waiting, running = Waiting(), Branch()
+    for name in "abab":
+        waiting.expect(name, running)
+    assert [waiting.get(name) for name in "ab"] == [running, running]
+    waiting.expect("c", running)
+    assert [waiting.get(name) for name in "abc"] == [None, running, running]
+    waiting.forget("b")
+    del running
+    assert [waiting.get(name) for name in "bc"] == [None, None]
+
+
+def test_a_mock_is_no_wrapper_of_ours() -> None:
+    assert not _wraps_ours(Mock())

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from celery import Celery
 
-from baggage.boundary import underway
-from baggage.boundary.publication import Note
+from baggage.boundary import Note, underway
 from baggage.context import branch
 from baggage.wire import NAME, compose, split_members
 
