@@ -22,8 +22,9 @@ def stay_first(directory: str) -> None:
     Only where they find it at all: whoever takes it from their environment has his way.
     """
 
-    def stay(told: Mapping[str, str], hand: Callable[[str, str], object]) -> None:
-        path = told.get(_PATH, "").split(os.pathsep)
+    def stay(told: Mapping[str, Any], hand: Callable[[str, str], object]) -> None:
+        found = told.get(_PATH)
+        path = found.split(os.pathsep) if isinstance(found, str) else []  # bytes are no error
         if directory in path[1:]:
             others = [entry for entry in path if entry != directory]
             hand(_PATH, os.pathsep.join([directory, *others]))

@@ -204,6 +204,16 @@ def test_another_launcher_of_the_kind_works_outside_and_inside(
     assert said(*launchers, sys.executable, program) == [[True, True], [True, True]]
 
 
+def test_a_program_may_be_handed_an_environment_of_bytes() -> None:
+    program = """
+    import os, sys
+    look = "import os; print(os.environ['PYTHONPATH'])"
+    told = {**os.environ, "PYTHONPATH": b"somewhere"}
+    os.execve(sys.executable, [sys.executable, "-c", look], told)
+    """
+    assert ran(*RUN, "python", "-c", textwrap.dedent(program)).stdout == "somewhere\n"
+
+
 def test_who_takes_us_from_the_environment_has_his_way() -> None:
     program = """
     import os, sys
