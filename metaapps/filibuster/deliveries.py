@@ -40,9 +40,7 @@ def placed(heard: Iterable[Observation]) -> tuple[Observation, ...]:
         return heard
     places: dict[bytes, Observation] = {}
     for deliveries in found.values():
-        ordered = sorted(
-            deliveries.values(), key=lambda told: (told[0].occurrence, told[0].operation)
-        )
+        ordered = sorted(deliveries.values(), key=_turn)
         for position, told in enumerate(ordered):
             ambiguous = len({each.digest for each in told}) > 1
             one = replace(told[0], position=position, digest=None, ambiguous=ambiguous)
