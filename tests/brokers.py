@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from tests.shared_server import Server, home, joined
+from tests.shared_server import Server, home, joined, port
 
 _RABBITMQ: Final = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 # It leaves a daemon that maps names to ports: this run's own, which ends with it.
@@ -56,36 +55,26 @@ def amqp_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def _port(home: Path, use: str) -> int:
-    """Return the port that a server has for some use: free when it was first asked for."""
-    remembered = home / f"port-{use}"
-    if not remembered.exists():
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            remembered.write_text(str(probe.getsockname()[1]))
-    return int(remembered.read_text())
-
-
 def _redis_command(home: Path) -> Sequence[str]:
-    port = _port(home, "redis")
-    (home / "redis.conf").write_text(f'bind 127.0.0.1\nport {port}\nsave ""\nappendonly no\n')
+    at = port(home, "redis")
+    (home / "redis.conf").write_text(f'bind 127.0.0.1\nport {at}\nsave ""\nappendonly no\n')
     return ["redis-server", str(home / "redis.conf")]
 
 
 def _rabbitmq_environment(home: Path) -> Mapping[str, str]:
-    port = _port(home, "amqp")
-    (home / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
+    at = port(home, "amqp")
+    (home / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{at}\n")
     return {
         "HOME": str(home),  # for a cookie of its own
-        "RABBITMQ_NODENAME": f"baggage{port}@localhost",
+        "RABBITMQ_NODENAME": f"baggage{at}@localhost",
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
         "RABBITMQ_MNESIA_BASE": str(home),
         "RABBITMQ_LOG_BASE": str(home),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
         "RABBITMQ_LOGS": "-",
-        "RABBITMQ_DIST_PORT": str(_port(home, "dist")),
+        "RABBITMQ_DIST_PORT": str(port(home, "dist")),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "ERL_EPMD_PORT": str(_port(home, "epmd")),
+        "ERL_EPMD_PORT": str(port(home, "epmd")),
         # Few schedulers, and no busy waiting: tests have the machine to themselves.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1 +sbwt none",
     }
@@ -93,12 +82,12 @@ def _rabbitmq_environment(home: Path) -> Mapping[str, str]:
 
 def _redis_address(home: Path, said: str) -> str | None:
     ready = "Ready to accept connections" in said
-    return f"redis://127.0.0.1:{_port(home, 'redis')}/0" if ready else None
+    return f"redis://127.0.0.1:{port(home, 'redis')}/0" if ready else None
 
 
 def _amqp_address(home: Path, said: str) -> str | None:
     ready = "Server startup complete" in said
-    return f"amqp://guest:guest@127.0.0.1:{_port(home, 'amqp')}/%2f" if ready else None
+    return f"amqp://guest:guest@127.0.0.1:{port(home, 'amqp')}/%2f" if ready else None
 
 
 REDIS: Final = Server("redis", _redis_command, _redis_address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -15,6 +16,8 @@ from typing import Final
 import pytest
 
 _PATIENCE: Final = 90.0
+_ATTEMPTS: Final = 3
+_PORT: Final = "port-"
 
 # The server ends when the last process that had it closes the pipe, however that process ends.
 _LAUNCH: Final = """
@@ -56,7 +59,7 @@ def joined(server: Server, home: Path) -> Generator[str]:
     with locked(home / "lock"):
         try:
             held = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # fails unless a server reads
-        except (FileNotFoundError, OSError):
+        except OSError:
             held = _start(server, home, pipe, address)
     try:
         yield address.read_text()
@@ -72,11 +75,40 @@ def locked(path: Path) -> Generator[None]:
         yield
 
 
+def port(home: Path, use: str) -> int:
+    """Return the port that a server has for some use, which can't be told to find one by itself.
+
+    It was free when it was first asked for. If somebody else has got it meanwhile, the server ends
+    at once, and is started again at other ports.
+    """
+    remembered = home / f"{_PORT}{use}"
+    if not remembered.exists():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            remembered.write_text(str(probe.getsockname()[1]))
+    return int(remembered.read_text())
+
+
 def _start(server: Server, home: Path, pipe: Path, address: Path) -> int:
+    said = ""
+    for _ in range(_ATTEMPTS):
+        for used in home.glob(f"{_PORT}*"):
+            used.unlink()
+        held = _launch(server, home, pipe)
+        said, serving = _heard(server, home)
+        if serving is not None:
+            address.write_text(serving)
+            return held
+        os.close(held)
+        if _ENDED not in said:
+            break
+    pytest.fail(f"{server.name} did not start: {said}")
+
+
+def _launch(server: Server, home: Path, pipe: Path) -> int:
     pipe.unlink(missing_ok=True)
     os.mkfifo(pipe)
-    log = home / "log"
-    with log.open("wb") as output:
+    with (home / "log").open("wb") as output:
         subprocess.run(
             ["/bin/sh", "-c", _LAUNCH, server.name, *server.command(home)],
             env={**os.environ, **server.environment(home), "PIPE": str(pipe)},
@@ -87,12 +119,14 @@ def _start(server: Server, home: Path, pipe: Path, address: Path) -> int:
             start_new_session=True,  # Ctrl-C is for the tests
             check=True,
         )
-    held = os.open(pipe, os.O_WRONLY)
-    deadline = time.monotonic() + _PATIENCE
+    return os.open(pipe, os.O_WRONLY)
+
+
+def _heard(server: Server, home: Path) -> tuple[str, str | None]:
+    """Return what a server said until it served, ended, or took too long; and its address."""
+    log, deadline = home / "log", time.monotonic() + _PATIENCE
     while (serving := server.address(home, said := log.read_text(errors="replace"))) is None:
         if _ENDED in said or time.monotonic() > deadline:
-            os.close(held)
-            pytest.fail(f"{server.name} did not start: {said}")
+            break
         time.sleep(0.05)
-    address.write_text(serving)
-    return held
+    return said, serving

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ from baggage.testing.apps import Scripted
 from baggage.testing.suite import eventually
 from tests.brokers import unique
 from tests.instrumentation.test_redis_streams import boundary, connected, instrumented
-from tests.shared_server import Server, home, joined
+from tests.shared_server import Server, home, joined, port
 
 __all__ = ["boundary", "instrumented"]
 
@@ -29,24 +28,14 @@ SLOTS: Final = 16384
 
 def _command(home: Path) -> Sequence[str]:
     # A cluster's own port is 10,000 above, where the system gives none away.
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = f"port {port}\ncluster-port {_another()}\ncluster-enabled yes\nsave ''\ndir {home}\n"
+    ports = f"port {port(home, 'redis')}\ncluster-port {port(home, 'cluster')}\n"
+    options = f"{ports}cluster-enabled yes\nsave ''\ndir {home}\n"
     (home / "redis.conf").write_text(f"bind 127.0.0.1\n{options}")
-    (home / "port").write_text(str(port))
     return ["redis-server", str(home / "redis.conf")]
 
 
-def _another() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _address(home: Path, said: str) -> str | None:
-    return (home / "port").read_text() if "Ready to accept connections" in said else None
+    return str(port(home, "redis")) if "Ready to accept connections" in said else None
 
 
 CLUSTER: Final = Server("redis-cluster", _command, _address)
@@ -57,12 +46,12 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Give the port of a cluster's only node."""
     if shutil.which("redis-server") is None:
         pytest.skip("no Redis: 'redis-server' is not installed")
-    with joined(CLUSTER, home(CLUSTER, tmp_path_factory)) as port:
-        with connected(f"redis://127.0.0.1:{port}") as client:
+    with joined(CLUSTER, home(CLUSTER, tmp_path_factory)) as at:
+        with connected(f"redis://127.0.0.1:{at}") as client:
             with suppress(redis.ResponseError):  # another process has done so
                 client.cluster("ADDSLOTSRANGE", 0, SLOTS - 1)
             eventually(lambda: client.cluster("INFO")["cluster_state"] == "ok")
-        yield int(port)
+        yield int(at)
 
 
 def entries(answer: Any) -> Any:
