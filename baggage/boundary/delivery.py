@@ -218,9 +218,10 @@ class Delivery(Message):
         return replace(call, batched=True) if call is not None and self._batched else call
 
     def _told(self, run: Run) -> Outcome:
-        if self._fate is None:
+        fate, self._fate = self._fate, None  # Its traceback may hold the message, which holds this.
+        if fate is None:
             return run.answered(None if self._settled else Unsettled())
-        return Raised(self._fate)
+        return Raised(fate)
 
     def _left_behind(self, running: Branch) -> Baggage:
         """Return what a branch carries, without the `home` values that their owners take."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import suppress
 from contextvars import Context
 from typing import Any
+from weakref import ref
 
 import pytest
 from hypothesis import given
@@ -156,6 +158,29 @@ def test_flows_hear_that_a_batch_failed(boundary: Boundary) -> None:
     with suppress(KeyError), batch([received(boundary, parcel) for parcel in parcels]):
         raise KeyError
     assert [type(crossed.outcome) for crossed in recorder.ended] == [Raised, Raised]
+
+
+def test_a_message_does_not_hold_what_the_work_on_it_raised(boundary: Boundary) -> None:
+    class Broken(Exception):
+        """Weak references to it can be had."""
+
+    (parcel,) = published(boundary, tenant="blue")
+    delivery, errors = received(boundary, parcel), list[ref[Broken]]()
+
+    def work() -> None:
+        delivery.take(None, "orders")
+        try:
+            with batch([delivery]):
+                raise Broken
+        except Broken as error:
+            errors.append(ref(error))
+
+    gc.disable()
+    try:
+        Context().run(work)
+        assert [error() for error in errors] == [None]
+    finally:
+        gc.enable()
 
 
 def test_a_message_that_a_worker_stands_in_is_not_taken_again_and_ends_with_the_block(
