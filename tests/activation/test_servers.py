@@ -18,6 +18,9 @@ COMMANDS = {
     "gunicorn, loaded before it forks": f"{GUNICORN} --workers 2 --preload shop:app",
     "gunicorn with threads": f"{GUNICORN} --threads 2 shop:app",
     "gunicorn with gevent": f"{GUNICORN} --worker-class gevent shop:app",
+    "gunicorn and no framework": f"{GUNICORN} shop:plain",
+    "gunicorn with threads and no framework": f"{GUNICORN} --threads 2 --preload shop:plain",
+    "gunicorn with gevent and no framework": f"{GUNICORN} --worker-class gevent shop:plain",
     "uvicorn": "uvicorn --fd {fd} ashop:app",
     "uvicorn with workers": "uvicorn --fd {fd} --workers 2 ashop:app",
     "uvicorn that reloads": "uvicorn --fd {fd} --reload ashop:app",
@@ -51,3 +54,15 @@ def test_a_service_is_called_as_it_is_told(tmp_path: Path) -> None:
     command = [*RUN, "--service", "shop", "--", *COMMANDS["uvicorn with workers"].split()]
     with served(command, tmp_path / "log") as service:
         assert service.ask()["service"] == "shop"
+
+
+@pytest.mark.parametrize(("start", "app"), [(RUN, "shop:plain"), ((), "shop:make()")])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_an_application_of_no_framework_packs_is_gone_with_its_request(
+    threads: int, start: tuple[str, ...], app: str, tmp_path: Path
+) -> None:
+    command = [*start, *GUNICORN.split(), "--threads", str(threads), app]
+    with served(command, tmp_path / "log") as service:
+        answers = [service.ask(tenant) for tenant in ("blue", "", "red")]
+    assert [answer["tenant"] for answer in answers] == [["blue"], [], ["red"]]
+    assert [answer["packed"] for answer in answers] == [[1]] * 3

@@ -27,6 +27,23 @@ def by_flask(_: Peers) -> str:
         return ask(port)
 
 
+def by_gunicorn(_: Peers) -> str:
+    """Have a worker serve an application."""
+    from gunicorn.config import Config
+    from gunicorn.glogging import Logger
+    from gunicorn.workers.sync import SyncWorker
+
+    settings = Config()
+    worker = SyncWorker(0, 0, [], None, PATIENCE, settings, Logger(settings))
+    worker.wsgi = view
+
+    def serve() -> None:
+        worker.handle(listening, *listening.accept())
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, running(serve, worker.tmp.close):
+        return ask(listening.getsockname()[1])
+
+
 def by_starlette(_: Peers) -> str:
     """Serve an application by a server of ours."""
     from starlette.applications import Starlette

@@ -18,6 +18,7 @@ PROBES: Final[Mapping[str, Probe]] = {
     "aiohttp.web": Probe(servers.by_aiohttp),
     "flask": Probe(servers.by_flask),
     "wsgiref.handlers": Probe(servers.by_wsgiref),
+    "gunicorn": Probe(servers.by_gunicorn),
     "starlette": Probe(servers.by_starlette),
     "uvicorn": Probe(servers.by_uvicorn),
     "grpc": Probe(rpc.by_grpc),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from flask import Flask
 
@@ -28,3 +30,20 @@ def look() -> str:
         "green": type(threading.current_thread()).__module__,
     }
     return json.dumps(seen)
+
+
+def plain(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer as a service of no framework, and pack something."""
+    import baggage
+
+    baggage.pack("packed", 1)
+    seen = {**json.loads(look()), "packed": [*baggage.unpack("packed")]}
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(seen).encode()]
+
+
+def make() -> Callable[..., Any]:
+    """Return the service of no framework; instruments the process that loads it."""
+    import baggage.auto  # noqa: F401
+
+    return plain
