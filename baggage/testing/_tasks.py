@@ -9,10 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Any, ClassVar
 
-from baggage.boundary import PROCEED, Kind
 from baggage.context import pack
-from baggage.testing.apps import Recorder, Script, Scripted
-from baggage.testing.suite import InstrumentationSuite
+from baggage.testing._watched import WatchedSuite
 
 AsyncWork = Callable[[], Coroutine[Any, Any, object]]
 AsyncWait = Callable[[], Awaitable[object]]
@@ -59,7 +57,7 @@ def on_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
     return run
 
 
-class Tasks(InstrumentationSuite):
+class Tasks(WatchedSuite):
     """How a library starts and waits for coroutines.
 
     `tells` is whether waiting returns what the work returned, and raises what it raised.
@@ -74,18 +72,6 @@ class Tasks(InstrumentationSuite):
     def run(self, main: AsyncWork) -> None:
         """Run a test on an event loop: asyncio's own, unless you say another."""
         asyncio.run(main())
-
-    def recorded(self, *kinds: Kind) -> Recorder:
-        """Register a recorder of these kinds of crossings."""
-        recorder = Recorder(kinds=kinds)
-        self.boundary.register(recorder)
-        return recorder
-
-    def scripted(self, kind: Kind, first: Script = PROCEED, then: object = None) -> Scripted:
-        """Register a scripted meta-application."""
-        scripted = Scripted(first, then, kinds=(kind,))
-        self.boundary.register(scripted)
-        return scripted
 
     async def seen_by_a_child(self, look: Callable[[], object]) -> object:
         """Return what a child sees."""

@@ -10,10 +10,9 @@ from typing import TypeVar
 
 import pytest
 
-from baggage.boundary import PROCEED, Arrival, Kind, write_header
-from baggage.testing.apps import Recorder, Script, Scripted
+from baggage.boundary import Arrival, Kind, write_header
+from baggage.testing._watched import WatchedSuite
 from baggage.testing.parcel import Parcel, ParcelAdapter
-from baggage.testing.suite import InstrumentationSuite
 from baggage.values import EMPTY
 
 T = TypeVar("T")
@@ -53,7 +52,7 @@ class Worker:
             step()
 
 
-class WorkersSuite(InstrumentationSuite):
+class WorkersSuite(WatchedSuite):
     """Base of suites of what hands over messages: two workers, requests, meta-applications."""
 
     @pytest.fixture(autouse=True)
@@ -77,15 +76,3 @@ class WorkersSuite(InstrumentationSuite):
             yield arrival
             arrival.respond(None)
         arrival.close()
-
-    def recorded(self, *kinds: Kind) -> Recorder:
-        """Register a recorder of these kinds of crossings."""
-        recorder = Recorder(kinds=kinds)
-        self.boundary.register(recorder)
-        return recorder
-
-    def scripted(self, kind: Kind, first: Script = PROCEED, then: object = None) -> Scripted:
-        """Register a scripted meta-application."""
-        scripted = Scripted(first, then, kinds=(kind,))
-        self.boundary.register(scripted)
-        return scripted

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Final
 import pytest
 
 from baggage import context
-from baggage.boundary import PROCEED, Fault, FaultKind, Inject, Kind, Policy, Proceed
+from baggage.boundary import Fault, FaultKind, Inject, Kind, Policy, Proceed
 from baggage.context import attached, branch, current, pack, suppressed, unpack
-from baggage.testing.apps import Recorder, Script, Scripted
+from baggage.testing._watched import WatchedSuite
 from baggage.testing.parcel import Parcel, ParcelAdapter
-from baggage.testing.suite import HERE, InstrumentationSuite, eventually, failure
+from baggage.testing.suite import HERE, eventually, failure
 from baggage.values import EMPTY, Direction, key
 
 Work = Callable[[], object]
@@ -35,7 +35,7 @@ FOUND: Final = key("recorder.found", direction=Direction.HOME)
 """One that belongs to a `Recorder`."""
 
 
-class SpawnSuite(InstrumentationSuite):
+class SpawnSuite(WatchedSuite):
     """Inherit, and say how a branch is started and waited for. See `baggage.testing`.
 
     `tells` is whether waiting returns what the work returned, and raises what it raised.
@@ -46,18 +46,6 @@ class SpawnSuite(InstrumentationSuite):
     @abstractmethod
     def spawn(self, work: Work) -> Wait:
         """Start work that runs beside the caller, at once; return what waits for it."""
-
-    def recorded(self, *kinds: Kind) -> Recorder:
-        """Register a recorder of these kinds of crossings."""
-        recorder = Recorder(kinds=kinds)
-        self.boundary.register(recorder)
-        return recorder
-
-    def scripted(self, kind: Kind, first: Script = PROCEED, then: object = None) -> Scripted:
-        """Register a scripted meta-application."""
-        scripted = Scripted(first, then, kinds=(kind,))
-        self.boundary.register(scripted)
-        return scripted
 
     def seen_by_a_child(self, look: Work) -> object:
         """Return what a child sees."""
