@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from baggage.boundary import MetaApp
 from baggage.boundary.settings import environment
+from baggage.doctor.oneline import in_a_line
 from baggage.doctor.surroundings import PREFIX
 from baggage.runtime import PROCESS, discovery
 from baggage.runtime.settings import NAMES, project_table, read_settings
@@ -93,7 +94,7 @@ def take() -> Census:
         tuple(_metaapps(settings.metaapps)),
         PROCESS.active(),
         tuple(dict.fromkeys([*_mistakes(), *heard.warnings])),
-        {library: _in_a_line(error) for library, error in PROCESS.broken.items()},
+        {library: in_a_line(error) for library, error in PROCESS.broken.items()},
     )
 
 
@@ -161,10 +162,5 @@ def _why_not(entry: metadata.EntryPoint) -> str:
     try:
         app = entry.load()()
     except Exception as error:  # noqa: BLE001 - isolates what others wrote
-        return _in_a_line(error)
+        return in_a_line(error)
     return "" if isinstance(app, MetaApp) else f"{entry.value} makes {app!r}, which is none"
-
-
-def _in_a_line(error: BaseException) -> str:
-    told = " ".join(str(error).split())
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__

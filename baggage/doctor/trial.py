@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import import_module
 
+from baggage.doctor.oneline import in_a_line
 from baggage.doctor.probes.probe import NotTried, Peers, Probe, lost
 from baggage.doctor.probes.table import PROBES
 from baggage.runtime import PROCESS, discovery
@@ -57,10 +58,5 @@ def attempt(library: str, peers: Peers) -> Trial:
     except NotTried as refusal:
         return Trial(Result.NOT_TRIED, str(refusal))
     except BaseException as error:  # noqa: BLE001 - it's what this process is for
-        return Trial(Result.FAILED, _in_a_line(error), traceback.format_exc())
+        return Trial(Result.FAILED, in_a_line(error), traceback.format_exc())
     return Trial(Result.FAILED, reason) if reason else Trial(Result.PASSED)
-
-
-def _in_a_line(error: BaseException) -> str:
-    told = " ".join(str(error).split())
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__

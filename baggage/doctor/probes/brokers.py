@@ -1,4 +1,6 @@
-"""Self-tests of what sends messages by brokers: a queue of its own each, gone afterwards.
+"""Self-tests of what sends messages by brokers: each in a queue, stream or topic of its own.
+
+It is gone afterwards, but for a topic: clients as a rule may not delete one.
 
 Where no broker is named, one that needs no server is used, or a server of our own on a socket that
 nobody else sees; where there is neither, nothing is tried.
