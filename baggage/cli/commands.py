@@ -160,8 +160,9 @@ def doctor(
     For each library that is found, or each one named, a real call, thread, task or message crosses
     its boundary on this machine, in a process of its own: what was packed before has to arrive
     there, and what is packed there to come home. A broker that is named gets one message, in a
-    queue that is removed again. Exit code 0: healthy; 1: something is lost, or a version is not
-    supported, or a meta-application can't be had; 2: there is no such library.
+    queue or stream that is removed again, or a topic that stays. Exit code 0: healthy; 1: something
+    is lost, or a version is not supported, or a meta-application can't be had; 2: there is no such
+    library.
 
     \b
     Example:

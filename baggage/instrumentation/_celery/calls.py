@@ -23,12 +23,12 @@ _Connection: Final[Any] = connection.Connection
 _json: Final[Any] = json
 
 
-_CELERYS: Final = frozenset({"celery.backend_cleanup", "celery.chord_unlock"})
+_HOUSEKEEPING: Final = frozenset({"celery.backend_cleanup", "celery.chord_unlock"})
 
 
 def is_own(name: str) -> bool:
     """Say whether a task is one of Celery's own: it is carried along, and nobody is told of it."""
-    return name in _CELERYS
+    return name in _HOUSEKEEPING
 
 
 @lru_cache(maxsize=64)

@@ -79,7 +79,7 @@ def _astray(app: Celery, fail: Fail) -> Any | None:
 
 def _amqp(kind: Any, fail: Fail) -> type:
     class Connection(kind.Connection):  # type: ignore[misc]
-        def Transport(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
+        def Transport(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - its name there
             return _leading_nowhere(super().Transport(*args, **kwargs), fail)
 
     return type("Transport", (kind,), {"Connection": Connection})
