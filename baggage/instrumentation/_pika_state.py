@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 from typing import Any, Final
-from weakref import ref
+from weakref import WeakValueDictionary, ref
 
 from baggage.boundary import Delivery
 from baggage.context import Branch
@@ -47,7 +47,7 @@ class _Vars(dict[str, Any]):
 class Source:
     """A queue that a channel pulls from; its identity tells whose message a worker stands in."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
 
 class State:
@@ -57,7 +57,8 @@ class State:
 
     def __init__(self) -> None:
         self.unsettled: dict[int, Delivery] = {}
-        self.sources: dict[str, Source] = {}
+        # Only of those that somebody stands in: queues for one reply each have names of their own.
+        self.sources: WeakValueDictionary[str, Source] = WeakValueDictionary()
         self.iterating: Source | None = None
 
     @classmethod

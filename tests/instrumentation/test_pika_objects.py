@@ -20,7 +20,7 @@ import baggage
 from baggage.boundary import Fault, FaultKind, Inject, Kind, Raised, Requeued
 from baggage.context import Branch, branch, pack, unpack
 from baggage.instrumentation import _pika_state
-from baggage.instrumentation._pika_state import Rejected, Waiting
+from baggage.instrumentation._pika_state import Rejected, State, Waiting
 from baggage.instrumentation.pika import _wraps_ours
 from baggage.testing import Taken, Worker
 from baggage.testing._broker import TOTAL
@@ -450,6 +450,14 @@ def test_whoever_waits_for_replies_that_never_come_is_forgotten_some_day(
     waiting.forget("b")
     del running
     assert [waiting.get(name) for name in "bc"] == [None, None]
+
+
+def test_a_queue_that_nobody_pulls_from_any_more_is_forgotten() -> None:
+    state = State()
+    source = state.source("replies")
+    assert state.source("replies") is source
+    del source
+    assert not state.sources
 
 
 def test_a_mock_is_no_wrapper_of_ours() -> None:
