@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
@@ -124,6 +124,15 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
 
 
 def _sending(boundary: Boundary) -> Wrapper:
+    repeating: set[asyncio.Future[Any]] = set()  # or else none but its loop, weakly, holds a task
+
+    def again(repeated: Coroutine[Any, Any, Any]) -> None:
+        """Send once more: nobody waits for that, and nobody is told what became of it."""
+        task = asyncio.ensure_future(repeated)
+        repeating.add(task)
+        task.add_done_callback(repeating.discard)
+        task.add_done_callback(_ignored)
+
     async def send(
         wrapped: Callable[..., Any], producer: Any, args: Arguments, kwargs: Named
     ) -> Any:
@@ -135,9 +144,7 @@ def _sending(boundary: Boundary) -> Wrapper:
         if publication is None:
             return await wrapped(*args, **kwargs)
         return await publication.asend(
-            lambda: sent.through(wrapped),
-            # Nobody waits for the second one, and nobody is told what became of it.
-            lambda: asyncio.ensure_future(sent.through(wrapped)).add_done_callback(_ignored),
+            lambda: sent.through(wrapped), lambda: again(sent.through(wrapped))
         )
 
     return send
