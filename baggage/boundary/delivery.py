@@ -18,7 +18,7 @@ from baggage.boundary.crossing import _sleep
 from baggage.boundary.fork import Run
 from baggage.boundary.homing import bring_home, collect, owner_of
 from baggage.boundary.message import Message, Wait
-from baggage.boundary.metaapp import OverflowSink
+from baggage.boundary.metaapp import Interest, OverflowSink
 from baggage.boundary.outcome import Outcome, Raised
 from baggage.boundary.publication import Note
 from baggage.boundary.request import name_request, request_of
@@ -77,7 +77,8 @@ class Delivery(Message):
         self._fate: BaseException | None = None
         note = Note.read(adapter.request_carrier(request))
         self._name = note.request
-        self.delay_by(note.delay)
+        if note.delay and self._is_acted_on():
+            self.delay_by(note.delay)
         self._begun: Baggage | None = None
         self._worked: Branch | None = None
         self.branch: Branch | None = None
@@ -202,6 +203,14 @@ class Delivery(Message):
         if running is not None and running.workers and not running.muted:
             return True
         return super()._vacant(running, held)
+
+    def _is_acted_on(self) -> bool:
+        """Say whether anybody here lets things fail: else no stranger has a consumer wait."""
+        kind, library = self._adapter.kind, self._adapter.library
+        with self._boundary.isolated():
+            apps = self._boundary.interested(kind, library)
+            return any(app.interest(kind, library) is Interest.AROUND for app in apps)
+        return False
 
     def _branch(self) -> Branch:
         running = branch()

@@ -13,6 +13,7 @@ from baggage.boundary import (
     Fault,
     FaultKind,
     Inject,
+    Interest,
     Kind,
     Policy,
     Proceed,
@@ -24,6 +25,7 @@ from baggage.boundary import (
 from baggage.context import branch, current, pack, suppressed, unpack
 from baggage.runtime.messaging import consuming
 from baggage.testing._broker import BrokerBase
+from baggage.testing.apps import Recorder
 from baggage.testing.spawn import DOWN
 from baggage.testing.suite import HERE, failure
 
@@ -160,6 +162,7 @@ class BrokerFlows(BrokerBase):
 
     def test_a_slow_message_comes(self) -> None:
         self.scripted(Kind.PRODUCER, Inject(Fault(FaultKind.DELAY, seconds=0.01)))
+        self.boundary.register(Recorder(kinds=(Kind.CONSUMER,), asks=Interest.AROUND))
         orders = self.destination()
         with self.request("acme"):
             self.publish(orders)

@@ -20,6 +20,7 @@ from baggage.boundary import (
     Fault,
     FaultKind,
     Inject,
+    Interest,
     Kind,
     Policy,
     Raised,
@@ -225,9 +226,20 @@ def test_a_broker_has_what_flows_make_of_a_message(
             assert unpack("tenant") == ("blue",)
 
 
+@pytest.mark.parametrize(("asks", "waits"), [(Interest.AROUND, True), (Interest.OBSERVE, False)])
+def test_nobody_waits_for_a_message_but_where_things_are_let_fail(
+    boundary: Boundary, asks: Interest, waits: bool
+) -> None:
+    parcel = Parcel({Note.HEADER: "delay=60000"})
+    assert received(boundary, parcel).left == 0
+    boundary.register(Recorder(kinds=(Kind.CONSUMER,), asks=asks))
+    assert (received(boundary, parcel).left > 0) is waits
+
+
 def test_a_task_waits_for_a_late_message(boundary: Boundary) -> None:
     delay = Inject(Fault(FaultKind.DELAY, seconds=0.003))
     boundary.register(Scripted(delay, kinds=(Kind.PRODUCER,)))
+    boundary.register(Recorder(kinds=(Kind.CONSUMER,), asks=Interest.AROUND))
     (parcel,) = published(boundary, tenant="blue")
     assert Note.read(parcel).delay > 0
 
