@@ -168,6 +168,9 @@ class Delivery(Message):
         token = enter(opened)
         try:
             outcome = run.begin()
+        except BaseException:
+            self._leave(run, opened)
+            raise
         finally:
             leave(token)
         try:

@@ -207,6 +207,20 @@ def test_a_message_that_a_worker_stands_in_is_not_taken_again_and_ends_with_the_
     assert [type(crossed.outcome) for crossed in recorder.ended] == [Returned, Raised, Raised]
 
 
+def test_a_flow_that_fails_as_a_batch_begins_ends_the_others(boundary: Boundary) -> None:
+    recorder = Recorder(kinds=(Kind.CONSUMER,))
+    boundary.register(recorder)
+    boundary.register(Scripted(ZeroDivisionError(), kinds=(Kind.CONSUMER,)))
+    parcels = [published(boundary)[0] for _ in range(2)]
+    with (
+        pytest.raises(ZeroDivisionError),
+        batch([received(boundary, parcel) for parcel in parcels]),
+    ):
+        pytest.fail("the block runs")
+    assert branch() is None
+    assert len(recorder.begun) == len(recorder.ended) == 1
+
+
 @pytest.mark.parametrize(
     ("fault", "lie"),
     [
