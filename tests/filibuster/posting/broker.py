@@ -15,6 +15,7 @@ from threading import Condition
 from typing import Any
 
 BINDINGS = {"news": ["news.worker", "news.mailer"]}
+MOST_DELIVERIES = 2000
 changed = Condition()
 queues: dict[str, deque[dict[str, Any]]] = defaultdict(deque)
 
@@ -35,8 +36,10 @@ def take(asked: dict[str, Any]) -> object:
 
 
 def back(asked: dict[str, Any]) -> object:
-    queues[asked["queue"]].appendleft(asked["message"])
-    changed.notify_all()
+    # A poisoned one outlives every execution, but not the tests after it.
+    if asked["message"]["delivered"] < MOST_DELIVERIES:
+        queues[asked["queue"]].appendleft(asked["message"])
+        changed.notify_all()
     return None
 
 
