@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -57,14 +58,15 @@ class Flows(Client):
     def test_the_service_on_the_other_side_is_learnt_from_what_comes_home(self) -> None:
         context.ensure()
         recorder = self.recorded()
+        # A service of another test may have been at that address: ports are used again.
+        name = f"stock-{uuid.uuid4().hex}"
         for _ in range(2):
-            self.send(service(lambda: None, "stock"))
+            self.send(service(lambda: None, name))
         first, second = recorder.ended
         assert first.outcome is not None
-        # A service of another test may have been at that address: ports are used again.
-        assert first.call.target != "stock"
-        assert first.outcome.target == "stock"
-        assert second.call.target == "stock"
+        assert first.call.target != name
+        assert first.outcome.target == name
+        assert second.call.target == name
 
     def test_a_redirect_is_two_attempts(self) -> None:
         stamps = iter(range(9))

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from subprocess import PIPE, STDOUT, Popen
 from typing import Any, Final
 
-from celery import Celery, Task
+from celery import Celery, Task, signals
+from celery.contrib.testing.worker import start_worker
 from celery.exceptions import Ignore, Reject
 
 import baggage
@@ -42,6 +43,21 @@ recorder = Recorder()
 def task(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Make a task of a function."""
     return app.task(**options)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def working(of: Celery, **options: Any) -> Iterator[None]:
+    """Run a worker in this process, which leaves the process's logging alone."""
+    signals.setup_logging.connect(_leave_alone)
+    try:
+        with start_worker(of, perform_ping_check=False, **options):
+            yield
+    finally:
+        signals.setup_logging.disconnect(_leave_alone)
+
+
+def _leave_alone(**_: object) -> None:
+    """Be asked, so that Celery doesn't set logging up by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from celery.contrib.testing.worker import start_worker
 
 from baggage.boundary import Boundary, Kind, Policy, Raised
 from baggage.context import Branch, attached, branch, enter, leave, pack, unpack
@@ -17,6 +16,7 @@ from baggage.instrumentation._patching import Switch
 from baggage.testing.apps import Recorder
 from baggage.values import Sum, key
 from tests.brokers import unique
+from tests.instrumentation.celery_tasks import working
 
 pytestmark = pytest.mark.may_skip(reason="celery-batches takes no Celery as new as ours")
 TOTAL = key("test.total", type=Sum)
@@ -56,7 +56,7 @@ def app(boundary: Boundary, batches: ModuleType) -> Iterator[Celery]:
         if "bad" in requests[0].args:
             raise KeyError("bad")
 
-    with start_worker(app, pool="solo", perform_ping_check=False):
+    with working(app, pool="solo"):
         yield app
 
 

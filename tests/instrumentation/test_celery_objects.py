@@ -12,7 +12,6 @@ import pytest
 from celery import Celery, chord, signals, states
 from celery.app import trace
 from celery.app.trace import build_tracer as build_plain_tracer
-from celery.contrib.testing.worker import start_worker
 from celery.result import AsyncResult
 
 from baggage.boundary import Boundary, Call, Fault, FaultKind, Inject, Kind
@@ -24,6 +23,7 @@ from baggage.instrumentation._celery.calls import CONSUMING
 from baggage.instrumentation._celery.messages import Taken
 from baggage.testing.apps import Recorder, Scripted
 from tests.brokers import unique
+from tests.instrumentation.celery_tasks import working
 from tests.instrumentation.waist import Waist
 
 
@@ -329,7 +329,7 @@ def test_in_a_worker_of_this_process_tasks_alone_are_told_and_a_chord_knows_its_
         pack("steps", name)
         return known
 
-    with start_worker(app, pool="threads", concurrency=2, perform_ping_check=False):
+    with working(app, pool="threads", concurrency=2):
         header = [step.si(None, "a"), step.si(None, "b")]
         assert chord(header)(step.s("body")).get(timeout=20, interval=0.01) == ["a", "b"]
     assert sorted(map(str, unpack("steps"))) == ["a", "b", "body"]
