@@ -254,6 +254,7 @@ def test_an_idle_branch_is_busy_once_it_carries_something() -> None:
     assert (worker.idle, child.idle, Branch().idle) == (True, True, False)
     child.pack(BAG, 1)
     assert (worker.idle, child.idle) == (True, False)
+    assert (worker.workers, child.workers, Branch().workers) == (True, True, False)
 
 
 def test_a_branch_is_alone_without_children_and_home_values() -> None:

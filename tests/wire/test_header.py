@@ -15,6 +15,7 @@ from baggage.wire import (
     room_for,
     split_members,
     unarmour,
+    without_ours,
 )
 
 TOKENS = st.text("abcXYZ019!#$%&'*+-.^_`|~", min_size=1, max_size=8).filter(lambda t: t != "causal")
@@ -188,3 +189,10 @@ def test_foreign_members_that_fill_a_header_leave_no_room() -> None:
     assert room_for(["a" * SAFE_HEADER], 4096) == 0
     assert room_for([f"k{number}=" for number in range(64)], 4096) == 0
     assert room_for([], 4096) == (4096 - len("causal=")) * 3 // 4
+
+
+@given(st.lists(FOREIGN, max_size=4), st.integers(0, 4))
+def test_without_ours_the_others_are_as_they_were(foreign: list[str], at: int) -> None:
+    header = ",".join([*foreign[:at], "causal=AAAA;p=1", *foreign[at:]])
+    assert without_ours(header) == ",".join(foreign)
+    assert without_ours(",".join(foreign)) == ",".join(foreign)
