@@ -32,7 +32,7 @@ space := $(subst ,, )
 
 # What is tried with the oldest version of each library: its own tests, and both meta-applications.
 # What is old warns of what is new below it.
-OF_LIBRARIES := aiohttp aiokafka asgi celery early flask grpc. grpc_a grpc_b grpc_f grpc_l grpc_o \
+OF_LIBRARIES := aiohttp aiokafka asgi celery early flask gunicorn grpc. grpc_a grpc_b grpc_f grpc_l grpc_o \
 	httpx pika redis requests starlette urllib3 wsgi
 GREEN := eventlet gevent
 FLOOR_TESTS ?= $(GREEN:%='tests/instrumentation/test_apart.py::test_apart[%_greenlets]') \
