@@ -59,11 +59,13 @@ class TestGunicorn(HttpServerSuite):
         return by_gunicorn(application(view))
 
     def test_an_application_of_flask_is_left_to_its_own_instrumentation(self) -> None:
-        flask_.instrument(self.boundary, Switch())
+        of_flask = Switch()
+        flask_.instrument(self.boundary, of_flask)
         recorder = Recorder(kinds=(Kind.SERVER,))
         self.boundary.register(recorder)
         app = Flask("shop")
         app.add_url_rule("/", view_func=lambda: "")
         with by_gunicorn(app) as url:
             assert requests.get(url, timeout=10).ok
+        of_flask.on = False
         assert [crossed.call.library for crossed in recorder.ended] == ["flask"]
