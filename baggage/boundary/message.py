@@ -226,12 +226,16 @@ class Message(Crossing):
         if parent is not None:
             parent.family.add(sent)
         self._sent.append(sent)
+        self._do_again(again)
+        if not self._repeated:
+            with suppress(IndexError):
+                self._forget(self._sent.pop())
+
+    def _do_again(self, again: Again) -> None:
         try:
             again()
         except Exception as error:  # noqa: BLE001 - the application knows of one put alone
             self._repeated = False
-            with suppress(IndexError):
-                self._forget(self._sent.pop())
             _log.warning("message not repeated", extra={"reason": repr(error)})
 
     def _branch(self) -> Branch:

@@ -7,7 +7,6 @@ travels within one process, or in an envelope that pickles, is in `message` and 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -25,7 +24,6 @@ from baggage.values import EMPTY
 if TYPE_CHECKING:
     from baggage.boundary.driver import Boundary
 
-_log = logging.getLogger("baggage.boundary")
 LONGEST_DELAY: Final = 60.0
 """Seconds that a message can have its consumer wait, at most: it may come from a stranger."""
 _REQUEST_BYTES: Final = 8
@@ -75,13 +73,8 @@ class Publication(Message):
     def _repeat(self, again: Callable[[], object]) -> None:
         """Publish once more, if a flow wants that."""
         self._again = None  # It may know the connection that this goes by.
-        if not self._repeated:
-            return
-        try:
-            again()
-        except Exception as error:  # noqa: BLE001 - the application knows of one message alone
-            self._repeated = False
-            _log.warning("message not repeated", extra={"reason": repr(error)})
+        if self._repeated:
+            self._do_again(again)
 
 
 @dataclass(frozen=True, slots=True)
