@@ -1,8 +1,8 @@
 """The `baggage` command: a group, with a function for each command in it.
 
 Belongs here: options, help, and what ends a command. Does not: what is found in the bytes
-(`decoded`), how that is laid out (`text`), how a program is instrumented (`run`), and what there is
-to say about a machine (`baggage.doctor`).
+(`decoded`), how that is laid out (`text`, `health`), how a program is instrumented (`run`), and
+what there is to say about a machine (`baggage.doctor`).
 """
 
 from __future__ import annotations
@@ -170,7 +170,9 @@ def doctor(
       baggage doctor --verbose requests flask
       baggage run -- baggage doctor --json | jq .healthy
     """  # noqa: D301 - click reads a backspace as "leave the next paragraph as it is"
-    import baggage.doctor as examining  # here: it takes longer than the other commands
+    # Here: these take longer than the other commands.
+    import baggage.doctor as examining
+    from baggage.cli import health
 
     try:
         known_only(libraries, instrumentations())
@@ -183,5 +185,5 @@ def doctor(
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:
-        click.echo("\n".join(examining.lines(report, verbose=verbose)))
+        click.echo("\n".join(health.lines(report, verbose=verbose)))
     sys.exit(0 if report.healthy else 1)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
 
 from baggage.cli.decoded import Decoded, Entry, Root
 from baggage.cli.notation import cut, in_words, plain, short, type_name
+from baggage.cli.sections import section
 from baggage.cli.source import MAX_HEADER, MAX_MEMBERS, Given
-
-_GAP: Final = "  "
 
 
 def lines(given: Given, decoded: Decoded, budget: int) -> Iterator[str]:
@@ -17,13 +15,13 @@ def lines(given: Given, decoded: Decoded, budget: int) -> Iterator[str]:
     labels = {each.root: f"r{number}" for number, each in enumerate(decoded.roots, 1)}
     yield f"origin   {plain(decoded.origin) if decoded.origin else 'no service'}"
     yield from _sizes(given, budget)
-    yield from _section("roots", _roots(decoded.roots, labels))
-    yield from _section("entries", _entries(decoded.entries, labels))
-    yield from _section("read as", _read(decoded))
+    yield from section("roots", _roots(decoded.roots, labels))
+    yield from section("entries", _entries(decoded.entries, labels))
+    yield from section("read as", _read(decoded))
     if given.header is not None:
         foreign = [(cut(member.replace("\t", " ")),) for member in given.header.foreign]
-        yield from _section("foreign", foreign)
-    yield from _section("dropped", _dropped(given, decoded))
+        yield from section("foreign", foreign)
+    yield from section("dropped", _dropped(given, decoded))
 
 
 def _sizes(given: Given, budget: int) -> Iterator[str]:
@@ -35,18 +33,6 @@ def _sizes(given: Given, budget: int) -> Iterator[str]:
         if header.foreign or header.lost:
             count = len(header.foreign) + 1
             yield f"header   {header.size} bytes of {MAX_HEADER}, {count} members of {MAX_MEMBERS}"
-
-
-def _section(name: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    listed = [*rows]
-    if not listed:
-        return
-    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
-    yield ""
-    yield name
-    for row in listed:
-        padded = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        yield _GAP + _GAP.join(padded).rstrip()
 
 
 def _roots(roots: Iterable[Root], labels: dict[int, str]) -> Iterator[Sequence[str]]:

@@ -2,7 +2,6 @@
 
 from baggage.doctor.probes.probe import NotTried, Peers, Probe, behind
 from baggage.doctor.report import Report, examine
-from baggage.doctor.text import lines
 from baggage.doctor.trial import Result, Trial
 from baggage.doctor.trying import LIMIT
 
@@ -16,5 +15,4 @@ __all__ = [
     "Trial",
     "behind",
     "examine",
-    "lines",
 ]

@@ -1,17 +1,17 @@
-"""A report as lines of text for people."""
+"""A report of the doctor's, as lines of text for people."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from baggage.cli.sections import GAP, section
 from baggage.doctor.census import Census
 from baggage.doctor.installed import Library
 from baggage.doctor.report import Report
 from baggage.doctor.trial import Result, Trial
 
-_GAP: Final = "  "
 _LONGEST: Final = 60
 
 
@@ -20,12 +20,12 @@ def lines(report: Report, *, verbose: bool = False) -> Iterator[str]:
     yield f"baggage  {report.version}  {report.location}"
     yield f"Python   {report.python}  {report.executable}"
     if report.census is not None:
-        yield from _section("a process that is started here", _process(report, report.census))
-        yield from _section("meta-applications", _metaapps(report.census))
+        yield from section("a process that is started here", _process(report, report.census))
+        yield from section("meta-applications", _metaapps(report.census))
     active = frozenset(report.census.active if report.census is not None else ())
-    yield from _section("libraries", _libraries(report, active))
-    yield from _section("warnings", ((line,) for line in report.warnings()))
-    yield from _section("illnesses", ((line,) for line in report.illnesses()))
+    yield from section("libraries", _libraries(report, active))
+    yield from section("warnings", ((line,) for line in report.warnings()))
+    yield from section("illnesses", ((line,) for line in report.illnesses()))
     if verbose:
         yield from _details(report)
     yield ""
@@ -86,7 +86,7 @@ def _details(report: Report) -> Iterator[str]:
         if trial.details:
             yield ""
             yield f"{library}: {trial.reason}"
-            yield from (f"{_GAP}{line}".rstrip() for line in trial.details.splitlines())
+            yield from (f"{GAP}{line}".rstrip() for line in trial.details.splitlines())
 
 
 def _summary(report: Report) -> str:
@@ -96,18 +96,6 @@ def _summary(report: Report) -> str:
     verdict = "healthy" if report.healthy else "not healthy"
     tried = f"self-tests: {tested}" if tested else "no self-test was run"
     return f"{verdict}; {found} of {len(report.libraries)} libraries found; {tried}"
-
-
-def _section(name: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    listed = [*rows]
-    if not listed:
-        return
-    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
-    yield ""
-    yield name
-    for row in listed:
-        padded = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        yield _GAP + _GAP.join(padded).rstrip()
 
 
 def _cut(text: str) -> str:
