@@ -17,7 +17,7 @@ from baggage.boundary import PROCEED, Fault, FaultKind, Inject, Proceed, Raised,
 from baggage.context import ensure, pack, unpack
 from baggage.testing._client import Client
 from baggage.testing.origin import HANG, RESET, Received, Reply, service
-from baggage.testing.suite import chain, failure, outcome_of
+from baggage.testing.suite import chain, eventually, failure, outcome_of
 
 _JSON: Final = b'{"a": {"b": [1, "x"]}, "c": "y"}'
 _EDITS: Final = (
@@ -47,6 +47,7 @@ class Faults(Client):
         for fault in self._known(FaultKind.TIMEOUT):
             self.origin.answer = lambda _: HANG
             self._compare(lambda: self.hasty()(self.origin.url), Inject(fault))
+            eventually(lambda: self.origin.received)
             assert len(self.origin.received) == 1
 
     def test_an_injected_reset_is_like_a_real_one(self) -> None:
@@ -209,6 +210,7 @@ class Faults(Client):
             self.origin.received.clear()
             scripted = self.scripted(Inject(fault))
             assert chain(failure(lambda: self.hasty()(self.origin.url))) == real
+            eventually(lambda: self.origin.received)
             assert (scripted.saw[0].injected, len(self.origin.received)) == (fault, 1)
 
     def _known(self, kind: FaultKind) -> list[Fault]:

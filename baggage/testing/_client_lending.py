@@ -16,7 +16,7 @@ from baggage.testing._client import Client
 from baggage.testing._client_faults import refusing
 from baggage.testing._lending import LENDING, lent, owned
 from baggage.testing.origin import HANG, RESET, Answer, Received, Reply, service
-from baggage.testing.suite import failure, outcome_of
+from baggage.testing.suite import eventually, failure, outcome_of
 from baggage.values import EMPTY
 
 _LIKE: Final = {
@@ -137,6 +137,7 @@ class Lends(Client):
         assert set(unpack("n")) == {0, 2}
         assert owned(lending) == [0, 1]
         # What the callee wrote is nobody else's: it may come by another way.
+        eventually(lambda: late)
         self.send(lambda _: Reply(headers=late[0].headers))
         assert set(unpack("n")) == {0, 2, "unheard"}
         assert owned(lending)[0] == 0
