@@ -17,7 +17,7 @@ from baggage.boundary import PROCEED, Fault, FaultKind, Inject, Proceed, Raised,
 from baggage.context import ensure, pack, unpack
 from baggage.testing._client import Client
 from baggage.testing.origin import HANG, RESET, Received, Reply, service
-from baggage.testing.suite import chain, eventually, failure, outcome_of
+from baggage.testing.suite import chain, failure, outcome_of
 
 _JSON: Final = b'{"a": {"b": [1, "x"]}, "c": "y"}'
 _EDITS: Final = (
@@ -46,9 +46,10 @@ class Faults(Client):
     def test_an_injected_timeout_is_like_a_real_one(self) -> None:
         for fault in self._known(FaultKind.TIMEOUT):
             self.origin.answer = lambda _: HANG
-            self._compare(lambda: self.hasty()(self.origin.url), Inject(fault))
-            eventually(lambda: self.origin.received)
-            assert len(self.origin.received) == 1
+            real = chain(self.origin.overdue(self._ask_hastily))
+            contacts = len(self.origin.received)
+            self._compare(self._ask_hastily, Inject(fault), real)
+            assert len(self.origin.received) == contacts
 
     def test_an_injected_reset_is_like_a_real_one(self) -> None:
         for fault in self._known(FaultKind.RESET):
@@ -65,7 +66,7 @@ class Faults(Client):
     def test_a_call_that_times_out_after_arrival_did_reach_the_callee(self) -> None:
         for fault in self._known(FaultKind.TIMEOUT):
             self.origin.answer = lambda _: HANG
-            real = chain(failure(lambda: self.hasty()(self.origin.url)))
+            real = chain(self.origin.overdue(self._ask_hastily))
             assert self._lost_by(fault) == real
 
     def test_an_answer_that_is_lost_by_a_reset_did_reach_the_callee(self) -> None:
@@ -205,20 +206,27 @@ class Faults(Client):
         fault = Fault(FaultKind.DELAY, seconds=1)
         for known in self._known(FaultKind.TIMEOUT):
             scripted = self.scripted(then=known)
-            real = chain(failure(lambda: self.hasty()(self.origin.url)))
+            real = chain(self.origin.overdue(self._ask_hastily))
             self.boundary.unregister(scripted.name)
-            self.origin.received.clear()
             scripted = self.scripted(Inject(fault))
-            assert chain(failure(lambda: self.hasty()(self.origin.url))) == real
-            eventually(lambda: self.origin.received)
-            assert (scripted.saw[0].injected, len(self.origin.received)) == (fault, 1)
+            assert chain(self.origin.overdue(self._ask_hastily)) == real
+            assert {seen.injected for seen in scripted.saw} == {fault}
 
     def _known(self, kind: FaultKind) -> list[Fault]:
         """Return the fault of this kind, if the client can enact it."""
         return [fault for fault in self.faults if fault.kind is kind][:1]
 
-    def _compare(self, ask: Callable[[], object], inject: Inject) -> None:
-        real = chain(failure(ask))
+    def _ask_hastily(self) -> object:
+        return self.hasty()(self.origin.url)
+
+    def _compare(
+        self,
+        ask: Callable[[], object],
+        inject: Inject,
+        real: list[tuple[type[BaseException], bool]] | None = None,
+    ) -> None:
+        """Compare what an injected fault raises with what a real one does: that of `ask`."""
+        real = real or chain(failure(ask))
         scripted = self.scripted(inject)
         assert chain(failure(ask)) == real
         assert scripted.saw[0].injected == inject.fault

@@ -131,7 +131,7 @@ class Lends(Client):
             return HANG
 
         self.origin.answer = answer
-        failure(lambda: self.hasty()(self.origin.url))
+        self.origin.overdue(lambda: self.hasty()(self.origin.url))
         assert owned(lending) == [0]
         pack("n", 2)
         assert set(unpack("n")) == {0, 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -25,7 +26,12 @@ from baggage.testing.suite import chain, failure
 
 
 class Transparent(Client):
-    """Exceptions, streams and objects stay as they are."""
+    """Exceptions, streams and objects stay as they are.
+
+    `patience` is how many seconds the second half of a stream waits for the first one's reader.
+    """
+
+    patience: ClassVar[float] = 60.0
 
     def test_an_exception_passes_as_it_would_without_us(self) -> None:
         recorder = self.recorded()
@@ -75,7 +81,7 @@ class Transparent(Client):
 
         def chunks() -> Iterator[bytes]:
             yield b"first"
-            assert more.wait(5)
+            assert more.wait(self.patience)
             yield b"second"
 
         self.origin.answer = lambda _: Reply(body=chunks())

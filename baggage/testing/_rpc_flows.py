@@ -21,7 +21,7 @@ from baggage.boundary import (
 )
 from baggage.context import pack, unpack
 from baggage.testing._rpc import DOWN, Rpc
-from baggage.testing.suite import HERE, failure
+from baggage.testing.suite import HERE, eventually, failure
 from baggage.values import EMPTY, Direction, key
 
 NONSENSE = Fault(FaultKind.RAISE, name="no.such.Exception")
@@ -222,6 +222,7 @@ class Flows(Rpc):
         error = failure(lambda: self.call(self.does(lambda: ran.append(1))))
         assert (self.code(error), ran) == (8, [])
         assert "full" in str(error)
+        eventually(lambda: scripted.saw)
         assert scripted.saw[0].injected == fault
 
     def test_a_status_that_befalls_a_callee_s_answer_takes_its_place(self) -> None:

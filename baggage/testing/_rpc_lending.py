@@ -123,7 +123,7 @@ class Lends(Rpc):
 
         def work() -> None:
             pack("n", "unheard")
-            over.wait(20)
+            over.wait(60)
 
         self.service.answer = self.does(work)
         hasty = self.hasty(self.address)

@@ -21,7 +21,7 @@ class Streams(Rpc):
 
         def answers(_: bytes, __: Metadata) -> Iterator[bytes]:
             yield b"first"
-            assert more.wait(20)
+            assert more.wait(60)
             yield b"second"
 
         self.service.answers = answers
@@ -75,7 +75,7 @@ class Streams(Rpc):
 
         def answers(_: bytes, __: Metadata) -> Iterator[bytes]:
             yield b"first"
-            assert more.wait(20)
+            assert more.wait(60)
 
         self.service.answers = answers
         stream = self.streaming(self.address)(b"request")

@@ -111,7 +111,7 @@ class Carries(Server):
         def view() -> bytes:
             before = unpack("n")
             pack("n", "view's")
-            together.wait(20)
+            together.wait(60)
             return repr((before, len(unpack("n")))).encode()
 
         with self.serving(view) as url, ThreadPoolExecutor(self.workers) as pool:

@@ -110,6 +110,7 @@ class Flows(Server):
 
         answered = self.answered(view, EMPTY)
         assert (answered.status, answered.body, ran) == (503, b"no", [])
+        eventually(lambda: scripted.saw)
         assert scripted.saw[0].injected == UNAVAILABLE
 
     def test_a_fault_after_the_answer_takes_its_place(self) -> None:
@@ -152,6 +153,7 @@ class Flows(Server):
             return repr((unpack(DOWN), unpack(inner))).encode()
 
         assert self.answered(view, EMPTY).body == b"((1,), (2,))"
+        eventually(lambda: injecting.saw)
         assert injecting.saw[0].injected is None
 
     @pytest.mark.parametrize("script", [{"first": ValueError("x")}, {"then": ValueError("x")}])

@@ -19,7 +19,7 @@ class Streams(Server):
 
         def chunks() -> Iterator[bytes]:
             yield b"first"
-            assert more.wait(20)
+            assert more.wait(60)
             yield b"second"
 
         with self.visited(chunks) as visitor:
@@ -61,7 +61,7 @@ class Streams(Server):
 
         def chunks() -> Iterator[bytes]:
             yield b"first"
-            assert more.wait(20)
+            assert more.wait(60)
 
         with self.visited(chunks) as visitor:
             response = visitor.begin(EMPTY)

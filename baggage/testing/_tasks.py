@@ -16,7 +16,7 @@ AsyncWork = Callable[[], Coroutine[Any, Any, object]]
 AsyncWait = Callable[[], Awaitable[object]]
 """Waits for the work, any number of times; tells what it returned, if the library can."""
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 async def until(holds: Callable[[], object]) -> None:

@@ -37,7 +37,7 @@ class Worker:
                 told.put((None, error))
 
         self._steps.put(take)
-        result, error = told.get(timeout=20)
+        result, error = told.get(timeout=60)
         if error is not None:
             raise error
         return result  # type: ignore[return-value]  # there is a result, or an error
@@ -45,7 +45,7 @@ class Worker:
     def stop(self) -> None:
         """Let the worker end, and wait for it."""
         self._steps.put(None)
-        self._thread.join(20)
+        self._thread.join(60)
 
     def _work(self) -> None:
         while (step := self._steps.get()) is not None:

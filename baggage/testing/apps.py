@@ -11,7 +11,7 @@ from baggage import context
 from baggage.boundary import PROCEED, Call, Directive, Flow, Interest, Kind, Outcome
 from baggage.values import Baggage, Key, Value
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 Script = Directive | BaseException | Callable[[Call], Directive]

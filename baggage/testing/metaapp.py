@@ -227,7 +227,7 @@ class MetaAppSuite:
         together = threading.Barrier(4)
 
         def cross() -> None:
-            together.wait(20)
+            together.wait(60)
             for _ in range(20):
                 within(self.carried(), lambda: round_trip(boundary))
 

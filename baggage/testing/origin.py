@@ -15,8 +15,11 @@ from typing import Any, Final
 from baggage.boundary import Boundary, Kind, PlainFacts, Policy, Returned
 from baggage.context import suppressed
 from baggage.testing.parcel import Parcel, ParcelAdapter
+from baggage.testing.suite import comes_to_hold, failure
 
 _ABORT: Final = struct.pack("ii", 1, 0)
+_ON_ITS_WAY: Final = 2.0
+_ATTEMPTS: Final = 20
 
 
 class Silence(Enum):
@@ -69,6 +72,19 @@ class Origin:
         self._server = _Server(self)
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/"
+
+    def overdue(self, ask: Callable[[], object]) -> BaseException:
+        """Return what a call raises that is given up after its request has left; wait for that.
+
+        Who waits for a moment only may give up before it has asked, where the machine is busy.
+        Such a call is no example of one that waits for its answer, and another one is made.
+        """
+        for _ in range(_ATTEMPTS):
+            came = len(self.received)
+            error = failure(ask)
+            if comes_to_hold(lambda came=came: len(self.received) > came, _ON_ITS_WAY):  # type: ignore[misc]
+                return error
+        raise AssertionError("no request ever came")
 
     @contextmanager
     def serving(self) -> Iterator[Origin]:

@@ -68,7 +68,7 @@ class SpawnSuite(WatchedSuite):
             packed.set()
 
         wait = self.spawn(work)
-        assert packed.wait(20)
+        assert packed.wait(60)
         assert unpack("n") == (1,)
         wait()
         assert unpack("n") == (1, 2)
@@ -90,7 +90,7 @@ class SpawnSuite(WatchedSuite):
 
         def work(n: int) -> None:
             pack("n", n)
-            together.wait(20)
+            together.wait(60)
             seen.append(unpack("n"))
 
         pack("n", 0)
@@ -112,7 +112,7 @@ class SpawnSuite(WatchedSuite):
         seen: list[object] = []
 
         def work() -> None:
-            assert later.wait(20)
+            assert later.wait(60)
             seen.append(unpack("n"))
 
         pack("n", 1)
@@ -169,7 +169,7 @@ class SpawnSuite(WatchedSuite):
         with arrival.scope():
             arrival.begin()
             self.spawn(lambda: pack(FOUND, "at once"))
-            self.spawn(lambda: (go.wait(20), pack(FOUND, "late")))  # type: ignore[func-returns-value]
+            self.spawn(lambda: (go.wait(60), pack(FOUND, "late")))  # type: ignore[func-returns-value]
             arrival.respond(None)
         arrival.close()
         go.set()

@@ -13,7 +13,7 @@ from baggage.boundary import read_header, write_header
 from baggage.values import EMPTY, Baggage, fit
 from baggage.wire import armour, compose
 
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 60.0
 _NAME: Final = "caller"
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 """Headers of a request, in order where one comes several times."""

@@ -55,6 +55,7 @@ class TestByHalves(TestProperly):
 
 class TestReadingAhead(TestProperly):
     instrumentation = tiny.instrumentation(tiny.reading_ahead)
+    patience = 0.1  # it's waited for in vain
 
 
 class TestWrappingErrors(TestProperly):
