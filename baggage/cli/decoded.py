@@ -114,12 +114,19 @@ def decode_message(blob: bytes) -> Decoded:
             refused.append(f"{name}: {reason}".encode("ascii", "backslashreplace").decode())
             return nothing
 
+    def taken() -> Ids:
+        ids = lent_by(unread)
+        if ids and unknown:
+            raise WireError("ids that are worth nothing without what merges")
+        return ids
+
     merging = part("what merges", lambda: Baggage.deserialize(unread.alone()), EMPTY)
+    unknown = bool(refused)
     nothing: tuple[WireEntry, ...] = ()
     no_ids: Ids = {}
     down = part("what goes down", unread.down, nothing)
     home = part("what goes home", unread.home, nothing)
-    lent = part("what is lent", lambda: lent_by(unread), no_ids)
+    lent = part("what is lent", taken, no_ids)
     seen = merging.history.seen
     roots = (Root(root, seen.get(root, ZERO), lent.get(root, NONE)) for root in {**seen, **lent})
     entries = sorted(merging.history.entries.items())

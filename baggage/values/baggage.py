@@ -46,7 +46,7 @@ class Baggage(View):
         if isinstance(key, Key):
             known = key
         else:
-            known = bag(key) if self._lacks(key) else self._resolve(key)
+            known = bag(key) if self._lacks(key) else self._resolve(key, writing=True)
         if known.direction is _DOWN:
             return self.with_down({known: value})
         if type(value) is not bytes and not (type(value) is str and value.isascii()):
@@ -64,7 +64,7 @@ class Baggage(View):
         Raises as `pack` does.
         """
         check_value(value)  # before the right to write is taken
-        known = self._resolve(key)
+        known = self._resolve(key, writing=True)
         if known.direction is _BOTH and known.type > _LAST:
             known = _fitting(known, value, declared=known is key)
         return self.remove(known).pack(known, value)

@@ -124,8 +124,18 @@ class Came(Known):
         return self._read(_home, NOTHING)
 
     def lent(self) -> Ids:
-        """Return the ids that were lent with it; none if any can't be."""
-        return self._read(lent_by, {})
+        """Return the ids that were lent with it; none if any, or what merges, can't be.
+
+        An id is worth nothing without the event trees that it came with: who began from the ground
+        would make dots anew that exist already. So what merges is read now.
+        """
+        return self._read(self._lent, {})
+
+    def _lent(self, unread: Unread) -> Ids:
+        ids = lent_by(unread)
+        if ids:
+            self._seen, self._entries, self._over = _known(unread)
+        return ids
 
     @property
     def along(self) -> Known:

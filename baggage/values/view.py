@@ -15,6 +15,7 @@ from baggage.values.keys import FIELD, Direction, Key, Type, Value, bag
 from baggage.values.known import Entry, Layer
 from baggage.values.merging import shown
 from baggage.values.oneway import NOTHING, Down, Home
+from baggage.wire import DEFAULT_PRIORITY
 
 NO_HISTORY: Final = History()
 _DOWN, _BOTH = Direction.DOWN, Direction.BOTH
@@ -181,8 +182,12 @@ class View:
                     return False
         return not came.mentions(name)
 
-    def _resolve(self, key: Key | str) -> Key:
-        """Return a declared key as it is; a name stands for what is under it, else for a bag."""
+    def _resolve(self, key: Key | str, *, writing: bool = False) -> Key:
+        """Return a declared key as it is; a name stands for what is under it, else for a bag.
+
+        Who writes takes nobody's word for it before all of the message was read: what is written
+        stays, even if what was read of it alone turns out to be part of no message.
+        """
         if isinstance(key, Key):
             return key
         if self._lacks(key):
@@ -196,7 +201,11 @@ class View:
             head = key + FIELD
             is_map = any(name.startswith(head) for name in self.history.entries)
             return Key(key, Type.MAP) if is_map else bag(key)
-        return Key(key, _TYPES.get(type_of(entry), Type.BAG), priority=priority_of(entry))
+        type, priority = type_of(entry), priority_of(entry)
+        unusual = type or priority != DEFAULT_PRIORITY
+        if writing and unusual and self.history.entries.get(key) != entry:
+            return self._resolve(key)
+        return Key(key, _TYPES.get(type, Type.BAG), priority=priority)
 
 
 def _whole(name: str) -> str:

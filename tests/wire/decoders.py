@@ -35,8 +35,10 @@ from baggage.clock import (
     id_depth,
 )
 from baggage.values import Baggage, BaggageError, fit, key, receive
+from baggage.values.known import Dot
 from baggage.wire import (
     MAX_BYTES,
+    Unread,
     WireEntry,
     WireError,
     armour,
@@ -67,6 +69,7 @@ from metaapps.filibuster.wire import (
 )
 
 Fields = dict[str, Any]
+MINE: Final = key("mine")
 DOWN: Final = key("k.down", direction="down")
 HOME: Final = key("k.home", direction="home")
 _LEGAL: Final = re.compile(r"[\t -~]*")
@@ -117,10 +120,19 @@ def message(blob: bytes) -> None:
     except BaggageError:
         assert read is None
         return
+    before = receive(blob)
+    shown(before)
+    assert written(receive(blob)) == written(before)
     if read is not None:
         assert shown(unread) == shown(read)
         assert shown(Baggage.deserialize(read.serialize())) == shown(read)
     using(unread)
+
+
+def written(carried: Baggage) -> list[str]:
+    """Return what is under a name once a service wrote there, in no order: roots are random."""
+    entries = carried.pack("mine", 1).pack("mine", 2).history.entries
+    return sorted(map(repr, entries.get("mine", {}).values()))
 
 
 def lent(blob: bytes) -> None:
@@ -129,13 +141,13 @@ def lent(blob: bytes) -> None:
         carried = receive(blob, lent=True)
     except BaggageError:
         return
-    for identity in carried.history.own.values():
-        assert id_depth(identity) <= MAX_DEPTH
+    own = carried.history.own
+    assert all(id_depth(identity) <= MAX_DEPTH for identity in own.values())
+    if own:
+        seen = Baggage.deserialize(Unread(blob).alone()).history.seen
+        assert carried.history.seen == seen
     using(carried)
-    try:
-        again = receive(blob, lent=True)
-    except BaggageError:
-        return
+    again = receive(blob, lent=True)
     one, other = again.split()
     joined = one.pack("mine", 1).join(other.pack("mine", 2))
     assert "mine" in again.keys() or joined.unpack("mine") in ((1, 2), (2, 1))  # noqa: SIM118
@@ -143,6 +155,24 @@ def lent(blob: bytes) -> None:
     received = receive(sent.blob, lent=True)
     if sent.lent:
         assert received.history.own == joined.history.own
+    halves(receive(blob, lent=True))
+
+
+def halves(carried: Baggage) -> None:
+    """Write with both halves of the ids that came: neither hides what the other one wrote."""
+    one, other = carried.split()
+    before = dots(carried)
+    one, other = one.pack(MINE, 1), other.pack(MINE, 2)
+    mine, theirs = dots(one) - before, dots(other) - before
+    assert len(mine) == len(theirs) == 1
+    assert dots(one.join(other)) == before | mine | theirs
+    assert len(mine | theirs) == 2
+    assert not any(map(carried.history.covers, mine | theirs))
+
+
+def dots(carried: Baggage) -> set[Dot]:
+    """Return the names of what is under a key."""
+    return set(carried.history.entries.get(MINE.name, ()))
 
 
 def brief_message(blob: bytes) -> None:
