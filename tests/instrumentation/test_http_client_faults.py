@@ -29,9 +29,10 @@ from baggage.instrumentation import http_client as instrumentation
 from baggage.testing import HANG, RESET, Origin, Recorder, Reply, Scripted
 from baggage.testing._client_faults import refusing
 from baggage.testing.origin import service
-from baggage.testing.suite import InstrumentationSuite, chain, failure, outcome_of
+from baggage.testing.suite import InstrumentationSuite, chain, eventually, failure, outcome_of
 from baggage.values import EMPTY
 
+PATIENCE, HASTE = 60, 0.2
 REFUSED = Fault(FaultKind.REFUSED)
 RESETTING = Fault(FaultKind.RESET)
 UNAVAILABLE = Fault(FaultKind.STATUS, status=503, body=b"no")
@@ -48,7 +49,7 @@ class TestFaults(InstrumentationSuite):
     @pytest.fixture(autouse=True)
     def _origin(self, _clean: None) -> Iterator[None]:
         with Origin(lambda _: Reply()).serving() as self.origin:
-            self.connection = HTTPConnection("127.0.0.1", self.origin.port, timeout=0.2)
+            self.connection = HTTPConnection("127.0.0.1", self.origin.port, timeout=PATIENCE)
             with closing(self.connection):
                 yield
 
@@ -80,12 +81,15 @@ class TestFaults(InstrumentationSuite):
     )
     def test_they_are_like_real_ones(self, faults: list[Fault], answer: Any) -> None:
         self.origin.answer = lambda _: answer
+        self.connection.timeout = HASTE if answer is HANG else PATIENCE
         real = self.shown(self.ask)
+        eventually(lambda: self.origin.received)
         contacts = len(self.origin.received)
         for fault in faults:
             scripted = self.scripted(Inject(fault))
             assert self.shown(self.ask) == real
             assert scripted.saw[0].injected == fault
+            self.connection.timeout = PATIENCE
             self.scripted(then=fault)
             self.origin.answer = lambda _: Reply()
             assert self.shown(self.ask) == real
@@ -218,7 +222,8 @@ class TestConnections(TestFaults):
             self.connection.getresponse()
         assert (len(recorder.begun), len(recorder.ended)) == (2, 1)
         first.read()
-        # The first response may have read on into the second one.
+        # The first response may have read on into the second one, which never comes then.
+        self.connection.sock.settimeout(HASTE)
         outcome_of(self.connection.getresponse)
         assert [c.call.operation for c in recorder.ended] == ["GET /first", "GET /second"]
         assert recorder.ended[1].outcome is not None
@@ -258,7 +263,7 @@ class TestConnections(TestFaults):
         self.connection.getresponse().read()
         call = recorder.ended[0].call
         assert (call.operation, str(call.endpoint)) == ("GET /users", "callee.test:80")
-        assert call.timeout == 0.2
+        assert call.timeout == PATIENCE
 
     def test_a_tunnel_is_not_whom_a_request_is_for(self) -> None:
         recorder = self.recorded()

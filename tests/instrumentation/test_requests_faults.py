@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -24,32 +25,32 @@ from tests.instrumentation.real_faults import answering, full, refusing
 REFUSED = Fault(FaultKind.REFUSED)
 TIMEOUT = Fault(FaultKind.TIMEOUT)
 RESETTING = Fault(FaultKind.RESET)
-SHORT = 0.05
+SHORT, LONG = 0.05, 60
 
-Ask = Callable[[str], Any]
+Ask = Callable[..., Any]
 
 
 def raising(name: str) -> Fault:
     return Fault(FaultKind.RAISE, name=f"requests.exceptions.{name}")
 
 
-def get(url: str) -> requests.Response:
-    return requests.get(url, timeout=SHORT)
+def get(url: str, limit: float = LONG) -> requests.Response:
+    return requests.get(url, timeout=limit)
 
 
-def post(url: str) -> requests.Response:
-    return requests.post(url, json={"a": 1}, timeout=(SHORT, SHORT))
+def post(url: str, limit: float = LONG) -> requests.Response:
+    return requests.post(url, json={"a": 1}, timeout=(limit, limit))
 
 
-def with_retries(url: str) -> requests.Response:
+def with_retries(url: str, limit: float = LONG) -> requests.Response:
     session = requests.Session()
     retry = Retry(total=2, backoff_factor=0, status_forcelist=[503], allowed_methods=None)
     session.mount("http://", HTTPAdapter(max_retries=retry))
-    return session.get(url, timeout=SHORT)
+    return session.get(url, timeout=limit)
 
 
-def in_total(url: str) -> requests.Response:
-    return requests.get(url, timeout=Timeout(connect=SHORT, read=SHORT))  # type: ignore[arg-type]
+def in_total(url: str, limit: float = LONG) -> requests.Response:
+    return requests.get(url, timeout=Timeout(connect=limit, read=limit))  # type: ignore[arg-type]
 
 
 ASKS = pytest.mark.parametrize("ask", [get, post, with_retries, in_total])
@@ -111,8 +112,9 @@ class TestFaults(InstrumentationSuite):
     @pytest.mark.parametrize("fault", [TIMEOUT, raising("ReadTimeout"), raising("Timeout")])
     def test_a_timeout(self, ask: Ask, fault: Fault) -> None:
         with answering(HANG) as url:
-            real = shown(failure(lambda: ask(url)))
-            assert self.injected(fault, ask, url) == real
+            hasty = partial(ask, limit=SHORT)
+            real = shown(failure(lambda: hasty(url)))
+            assert self.injected(fault, hasty, url) == real
 
     @ASKS
     def test_a_reset_connection(self, ask: Ask) -> None:
@@ -123,8 +125,9 @@ class TestFaults(InstrumentationSuite):
     @pytest.mark.parametrize("ask", [get, post, in_total])
     def test_a_connection_that_is_never_accepted(self, ask: Ask) -> None:
         with full() as url:
-            real = shown(failure(lambda: ask(url)))
-            assert self.injected(raising("ConnectTimeout"), ask, url) == real
+            hasty = partial(ask, limit=SHORT)
+            real = shown(failure(lambda: hasty(url)))
+            assert self.injected(raising("ConnectTimeout"), hasty, url) == real
 
     def test_a_body_that_ends_too_early(self) -> None:
         with answering(lambda _: BROKEN) as url:
@@ -142,9 +145,9 @@ class TestFaults(InstrumentationSuite):
     def test_a_status(self, status: int, stream: bool) -> None:
         body = b"" if status == 204 else b"not json"
         with answering(Reply(status, body=body)) as url, requests.Session() as session:
-            real = session.get(url, timeout=5, stream=stream)
+            real = session.get(url, timeout=LONG, stream=stream)
             self.inject(Fault(FaultKind.STATUS, status=status, body=body))
-            fake = session.get(url, timeout=5, stream=stream)
+            fake = session.get(url, timeout=LONG, stream=stream)
             for look in LOOKS:
                 assert told(look, fake) == told(look, real), look
             assert type(fake.connection) is type(real.connection)
@@ -158,7 +161,7 @@ class TestFaults(InstrumentationSuite):
     @pytest.mark.parametrize("status", [200, 503])
     def test_an_https_address_answers(self, status: int) -> None:
         self.inject(Fault(FaultKind.STATUS, status=status))
-        assert requests.get("https://127.0.0.1:1/", timeout=5).status_code == status
+        assert requests.get("https://127.0.0.1:1/", timeout=LONG).status_code == status
 
     @pytest.mark.parametrize(
         "name", ["SSLError", "ProxyError", "TooManyRedirects", "ContentDecodingError"]
@@ -195,7 +198,7 @@ class TestFaults(InstrumentationSuite):
         session = requests.Session()
         session.mount("http://", adapter)
         self.inject(Fault(FaultKind.STATUS, status=503))
-        response = session.get("http://127.0.0.1:1/", timeout=5)
+        response = session.get("http://127.0.0.1:1/", timeout=LONG)
         assert response.connection is adapter
 
     def test_a_way_to_build_responses_is_the_applications(self) -> None:
@@ -208,7 +211,7 @@ class TestFaults(InstrumentationSuite):
         session = requests.Session()
         session.mount("http://", Building())
         self.inject(Fault(FaultKind.STATUS, status=503))
-        assert session.get("http://127.0.0.1:1/", timeout=5).built  # type: ignore[attr-defined]
+        assert session.get("http://127.0.0.1:1/", timeout=LONG).built  # type: ignore[attr-defined]
 
     def test_hooks_of_the_application_are_called(self) -> None:
         self.inject(Fault(FaultKind.STATUS, status=503))
@@ -217,7 +220,7 @@ class TestFaults(InstrumentationSuite):
         def hook(response: requests.Response, **_: object) -> None:
             seen.append(response.status_code)
 
-        requests.get("http://127.0.0.1:1/", timeout=5, hooks={"response": hook})
+        requests.get("http://127.0.0.1:1/", timeout=LONG, hooks={"response": hook})
         assert seen == [503]
 
     def test_the_request_of_an_error_is_the_applications(self) -> None:

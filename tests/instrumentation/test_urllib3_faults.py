@@ -30,17 +30,18 @@ from baggage.instrumentation import urllib3 as instrumentation
 from baggage.testing import HANG, RESET, Origin, Recorder, Reply, Scripted
 from baggage.testing._client_faults import refusing
 from baggage.testing.origin import service
-from baggage.testing.suite import InstrumentationSuite, chain, failure
+from baggage.testing.suite import InstrumentationSuite, chain, eventually, failure
 from baggage.values import EMPTY, Direction, key
 
 DOWN = key("suite.down", direction=Direction.DOWN)
 REFUSED = Fault(FaultKind.REFUSED)
 UNAVAILABLE = Fault(FaultKind.STATUS, status=503)
+PATIENCE, HASTE = 60, 0.05
 THRICE = Retry(total=2, status_forcelist=[503], allowed_methods=None, backoff_factor=0)
 
 
 def get(url: str, **options: Any) -> Any:
-    options = {"timeout": 0.05, "retries": THRICE, **options}
+    options = {"timeout": PATIENCE, "retries": THRICE, **options}
     return urllib3.PoolManager().request("GET", url, **options)
 
 
@@ -81,8 +82,12 @@ class TestAttempts(InstrumentationSuite):
         return recorder
 
     def compare(self, fault: Fault, url: str, **options: Any) -> None:
+        recorder, contacts = self.recorded(), len(self.origin.received)
         real = shown(failure(lambda: get(url, **options)))
-        contacts = len(self.origin.received)
+        self.boundary.unregister(recorder.name)
+        if url == self.origin.url:  # what its caller didn't wait for comes, too
+            contacts += len(recorder.ended)
+            eventually(lambda: len(self.origin.received) == contacts)
         scripted = self.scripted(*[Inject(fault)] * 3)
         assert shown(failure(lambda: get(url, **options))) == real
         assert {outcome.injected for outcome in scripted.saw} == {fault}
@@ -93,9 +98,10 @@ class TestAttempts(InstrumentationSuite):
     def test_they_fail_as_by_themselves(self, retries: Any) -> None:
         with refusing() as url:
             self.compare(REFUSED, url, retries=retries)
-        for fault, silence in ((FaultKind.TIMEOUT, HANG), (FaultKind.RESET, RESET)):
-            self.origin.answer = lambda _, silence=silence: silence  # type: ignore[misc]
-            self.compare(Fault(fault), self.origin.url, retries=retries)
+        self.origin.answer = lambda _: HANG
+        self.compare(Fault(FaultKind.TIMEOUT), self.origin.url, retries=retries, timeout=HASTE)
+        self.origin.answer = lambda _: RESET
+        self.compare(Fault(FaultKind.RESET), self.origin.url, retries=retries)
 
     def test_retries_of_a_status_are_used_up_as_by_themselves(self) -> None:
         self.origin.answer = lambda _: Reply(503)
@@ -180,10 +186,11 @@ class TestAttempts(InstrumentationSuite):
             manager = urllib3.ProxyManager(nobody if fault is REFUSED else self.origin.url)
 
             def ask() -> Any:
-                options: Any = {"timeout": 0.05, "retries": THRICE}
+                options: Any = {"timeout": HASTE if silent else PATIENCE, "retries": THRICE}
                 return manager.request("GET", "http://callee.test/", **options)
 
             real = shown(failure(ask))
+            eventually(lambda: fault is REFUSED or len(self.origin.received) == 3)
             self.origin.received.clear()
             self.scripted(*[Inject(fault)] * 3)
             assert shown(failure(ask)) == real
@@ -230,7 +237,7 @@ class TestAttempts(InstrumentationSuite):
         pool = urllib3.HTTPConnectionPool(**host, maxsize=1, block=True)  # type: ignore[arg-type]
         for fault in (REFUSED, UNAVAILABLE, Fault(FaultKind.RESET), Fault(FaultKind.TIMEOUT)):
             for preload in (True, False):
-                options: Any = {"preload_content": preload, "pool_timeout": 5}
+                options: Any = {"preload_content": preload, "pool_timeout": PATIENCE}
                 self.scripted(Inject(fault))
                 pool.request("GET", "/", retries=THRICE, **options).read()
                 self.scripted(then=fault)
@@ -239,4 +246,4 @@ class TestAttempts(InstrumentationSuite):
                 except urllib3.exceptions.HTTPError:
                     pass
         self.boundary.unregister("scripted")
-        assert pool.request("GET", "/", pool_timeout=5).data == b"done"
+        assert pool.request("GET", "/", pool_timeout=PATIENCE).data == b"done"
