@@ -6,6 +6,7 @@ Fixtures belong beside the tests that use them; only what holds for the whole su
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -20,6 +21,12 @@ settings.register_profile("soak", settings.get_profile("dev"), max_examples=10_0
 # For `make cover`: whether a branch is reached is no matter of chance, nor of many examples.
 settings.register_profile("cover", settings.get_profile("ci"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
+
+
+def pytest_configure() -> None:
+    """Let what tests start be interrupted: a shell's jobs in the background ignore that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
