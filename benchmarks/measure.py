@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -26,16 +27,33 @@ Run = Callable[[int], object]
 """Makes so many calls, one after the other."""
 
 
+def _alone() -> AbstractContextManager[str]:
+    return nullcontext("")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Calls for which something is made `ready` before, which isn't measured."""
+
+    ready: Run
+    run: Run
+
+    def __call__(self, calls: int) -> None:
+        self.run(calls)
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """One thing to measure, under variants by name: the first one is bare, the last one a peer.
 
     A variant is called in its own process, and returns what to run there. `calls` go into a block.
+    `serving` starts what all processes share; variants are called with its address then.
     """
 
     name: str
-    variants: Mapping[str, Callable[[], Run]]
+    variants: Mapping[str, Callable[..., Run]]
     calls: int
+    serving: Callable[[], AbstractContextManager[str]] = _alone
 
 
 def work(start: Callable[[], Run], calls: int) -> None:
@@ -44,21 +62,28 @@ def work(start: Callable[[], Run], calls: int) -> None:
         # Threads that take turns on two cores cost twice as much in one second as in the next.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     run = start()
+    ready = run.ready if isinstance(run, Prepared) else _nothing
+    ready(calls)
     run(calls)
     gc.collect()
     gc.freeze()  # else the variant with the fewest modules has the most of all collections
     for _ in sys.stdin:
-        start = time.process_time()
+        ready(calls)
+        began = time.process_time()
         run(calls)
-        print((time.process_time() - start) / calls * 1e6, flush=True)
+        print((time.process_time() - began) / calls * 1e6, flush=True)
     os._exit(0)  # servers and loops that still run would only complain
 
 
-class Worker:
-    """A process that measures one variant of a pair."""
+def _nothing(calls: int) -> None:
+    pass
 
-    def __init__(self, pair: Pair, variant: str, seed: int) -> None:
-        command = [sys.executable, "-m", "benchmarks", pair.name, "--variant", variant]
+
+class Worker:
+    """A process that measures one variant of a pair, whose servers are at `at`."""
+
+    def __init__(self, pair: Pair, variant: str, seed: int, at: str) -> None:
+        command = [sys.executable, "-m", "benchmarks", pair.name, "--variant", variant, "--at", at]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -79,19 +104,20 @@ class Worker:
         self._process.communicate()
 
 
-def compare(pair: Pair, blocks: int) -> dict[str, float]:
+def compare(pair: Pair, blocks: int, processes: int = _PROCESSES) -> dict[str, float]:
     """Return the CPU µs of a call under each variant, after so many blocks in all."""
     found: dict[str, list[float]] = {variant: [] for variant in pair.variants}
-    for seed in range(_PROCESSES):
-        for variant, times in _take_turns(pair, -(-blocks // _PROCESSES), seed).items():
-            least = -(-len(times) // 5)
-            found[variant].append(fmean(sorted(times)[:least]))
+    with pair.serving() as at:
+        for seed in range(processes):
+            for variant, times in _take_turns(pair, -(-blocks // processes), seed, at).items():
+                least = -(-len(times) // 5)
+                found[variant].append(fmean(sorted(times)[:least]))
     return {variant: fmean(times) for variant, times in found.items()}
 
 
-def _take_turns(pair: Pair, blocks: int, seed: int) -> dict[str, list[float]]:
+def _take_turns(pair: Pair, blocks: int, seed: int, at: str) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {variant: [] for variant in pair.variants}
-    workers = {variant: Worker(pair, variant, seed) for variant in pair.variants}
+    workers = {variant: Worker(pair, variant, seed, at) for variant in pair.variants}
     try:
         for worker in workers.values():
             worker.block()

@@ -78,7 +78,7 @@ def _beside(results: Results) -> str:
         [name, *(_share(results, name, entries) for entries in hop.SIZES)]
         for name in _names(results, _BESIDE)
     ]
-    return _table(["µs, ours / OpenTelemetry's", *_ENTRIES], rows)
+    return markdown(["µs, ours / OpenTelemetry's", *_ENTRIES], rows)
 
 
 def _floors(results: Results) -> str:
@@ -86,7 +86,7 @@ def _floors(results: Results) -> str:
     for name in _names(results, _FLOOR):
         spent = [results.get(floor(name, entries)) for entries in hop.SIZES]
         rows.append([name, *map(_cell, spent)])
-    return _table(["µs, in C", *_ENTRIES], rows)
+    return markdown(["µs, in C", *_ENTRIES], rows)
 
 
 def _share(results: Results, name: str, entries: int) -> str:
@@ -98,7 +98,7 @@ def _share(results: Results, name: str, entries: int) -> str:
 
 
 def _idle(results: Results) -> str:
-    return _table(
+    return markdown(
         ["nothing carried, nobody registered", "µs"],
         [[name, _short(results[idle(name)])] for name in _names(results, _IDLE)],
     )
@@ -114,7 +114,7 @@ def _clock(results: Results) -> str:
     for shape in shapes:
         spent = [results.get(clock(operation, shape)) for operation in operations]
         rows.append([shape, *map(_cell, spent), f"{stamps[shape]:,}"])
-    return _table(["a stamp, µs", *operations, "bytes"], rows)
+    return markdown(["a stamp, µs", *operations, "bytes"], rows)
 
 
 def _whole(results: Results) -> str:
@@ -122,14 +122,14 @@ def _whole(results: Results) -> str:
     for branches in _names(results, _WHOLE):
         spent = results[f"{_WHOLE}: {branches}"]
         rows.append([branches, _short(spent), _short(spent / int(branches))])
-    return _table(["split, an event in each branch, all joined", "µs", "each branch"], rows)
+    return markdown(["split, an event in each branch, all joined", "µs", "each branch"], rows)
 
 
 def _sizes() -> str:
     of = (sizes.header, sizes.packed_on_the_way, sizes.peers_header)
     rows = [[str(n), *(f"{length(n):,}" for length in of)] for n in hop.SIZES]
     header = ["entries", "header's bytes", "each by another service", "OpenTelemetry's"]
-    return _table(header, rows)
+    return markdown(header, rows)
 
 
 def _importing(results: Results) -> str:
@@ -140,7 +140,7 @@ def _importing(results: Results) -> str:
     for name in _names(results, _IMPORT):
         spent = results[importing(name)]
         rows.append([name, f"{spent / 1000:.1f}", f"{(spent - bare) / 1000:.1f}"])
-    return _table(["interpreter that imports", "CPU ms", "over bare Python"], rows)
+    return markdown(["interpreter that imports", "CPU ms", "over bare Python"], rows)
 
 
 def _names(results: Results, group: str) -> Iterable[str]:
@@ -157,7 +157,8 @@ def _short(number: float) -> str:
     return f"{number:,.0f}" if number >= 100 else f"{number:.{2 if number < 10 else 1}f}"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table whose columns but the first are numbers; "" without rows."""
     if not rows:
         return ""
     lines = [header, ["--", *["--:"] * (len(header) - 1)], *rows]

@@ -36,25 +36,6 @@ def around(
         baggage.pack("tenant", "acme")
         return run
 
-    def traced(*, sampled: bool = True, formats: Sequence[str] = ()) -> Run:
-        from metaapps.tracing.app import Tracing
-        from metaapps.tracing.formats import FORMATS
-        from metaapps.tracing.sampling import ALWAYS, NEVER
-
-        spans: list[Any] = []
-        return instrumented(
-            Tracing(
-                spans.append,
-                sampler=ALWAYS if sampled else NEVER,
-                formats=[FORMATS[name] for name in formats],
-            )
-        )
-
-    def filibuster() -> Run:
-        from metaapps.filibuster.app import Filibuster
-
-        return instrumented(Filibuster((b"key",)))
-
     return {
         BARE: make,
         "nothing registered": instrumented,
@@ -62,10 +43,11 @@ def around(
         "one observer": lambda: instrumented(Observer()),
         "a tracer's pattern": lambda: instrumented(TracersPattern()),
         "a tracer's pattern, a header more": lambda: instrumented(TracersPattern({"b3": _B3})),
-        "filibuster, idle": filibuster,
-        "tracing, no call sampled": lambda: traced(sampled=False),
-        "tracing, every call sampled": traced,
-        "tracing, every call sampled, b3 too": lambda: traced(formats=["b3"]),
+        "filibuster, idle": lambda: instrumented(_filibuster()),
+        "tracing, no call sampled": lambda: instrumented(_tracing(sampled=False)),
+        "tracing, every call sampled": lambda: instrumented(_tracing()),
+        "tracing, every call sampled, b3 too": lambda: instrumented(_tracing(formats=["b3"])),
+        "filibuster idle, every call sampled": lambda: instrumented(_filibuster(), _tracing()),
         f"{PEER}, no call sampled": lambda: _opentelemetry(make, peers, sampled=False),
         PEER: lambda: _opentelemetry(make, peers),
     }
@@ -123,6 +105,25 @@ class TracersPattern:
             outcome = yield self._proceed(down={self._key: bytes(33)})
         told += [position, call.target, call.source, outcome.target]
         told += [outcome.facts.status, outcome.facts.ok]
+
+
+def _tracing(*, sampled: bool = True, formats: Sequence[str] = ()) -> Any:
+    from metaapps.tracing.app import Tracing
+    from metaapps.tracing.formats import FORMATS
+    from metaapps.tracing.sampling import ALWAYS, NEVER
+
+    spans: list[Any] = []
+    return Tracing(
+        spans.append,
+        sampler=ALWAYS if sampled else NEVER,
+        formats=[FORMATS[name] for name in formats],
+    )
+
+
+def _filibuster() -> Any:
+    from metaapps.filibuster.app import Filibuster
+
+    return Filibuster((b"key",))
 
 
 _B3: Final = f"{'1' * 32}-{'2' * 16}-1"

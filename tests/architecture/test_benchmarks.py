@@ -1,4 +1,4 @@
-"""The benchmarks of the core run, and have their place in the document about performance."""
+"""Benchmarks of the core, and of brokers, run; what they find has its place in the document."""
 
 from __future__ import annotations
 
@@ -23,12 +23,46 @@ def test_each_table_of_the_core_is_in_the_document() -> None:
     assert [n for n in names.split() if document.count(f"<!-- table: {n} -->\n") != 1] == []
 
 
+def test_each_benchmark_of_brokers_runs(redis_url: str, amqp_url: str, kafka_servers: str) -> None:
+    servers = {"celery": redis_url, "redis": redis_url, "pika": amqp_url, "aiokafka": kafka_servers}
+    ran = printed(f"""
+import os
+from benchmarks import brokers
+from benchmarks.measure import Prepared
+for pair in brokers.PAIRS:
+    at = {servers}[pair.name.partition("-")[0]]
+    run = pair.variants["filibuster idle, every call sampled"](at)
+    if isinstance(run, Prepared):
+        run.ready(2)
+    run(2)
+    print(pair.name, flush=True)
+os._exit(0)
+""")
+    assert len(ran) == 9
+
+
+def test_the_table_of_brokers_is_in_the_document() -> None:
+    document = (tree.ROOT / "docs/performance.md").read_text("utf-8")
+    made = printed("""
+from benchmarks import brokers
+print(brokers.table({pair.name: dict.fromkeys(brokers.VARIANTS, 1.0) for pair in brokers.PAIRS}))
+""")
+    rows = [line.partition(" | ")[0] for line in made if line.startswith("| ")]
+    _, _, table = document.partition("<!-- table: brokers -->\n")
+    assert [row for row in rows if row not in table] == []
+
+
 def said_by(script: str) -> list[str]:
-    """Return the lines that a script about the benchmarks prints."""
+    """Return the lines that a script about the benchmarks of the core prints."""
     imports = "imports = [tables.importing(name) for name in importing.STATEMENTS]"
     given = "from benchmarks import importing, tables\nfrom benchmarks.core import benchmarks"
+    return printed(f"{given}\n{imports}\n{script}")
+
+
+def printed(script: str) -> list[str]:
+    """Return the lines that a script prints."""
     ran = subprocess.run(
-        [sys.executable, "-c", f"{given}\n{imports}\n{script}"],
+        [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         check=False,
