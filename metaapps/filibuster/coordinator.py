@@ -259,7 +259,7 @@ class Coordinator(Serving):
                 return self._delivered(json.loads(body))
             if path == QUESTIONS:
                 return self._asked(json.loads(body))
-        except (ValueError, TypeError, AttributeError, RecursionError):
+        except (ArithmeticError, ValueError, TypeError, AttributeError, RecursionError):
             return 400, None
         return 404, None
 

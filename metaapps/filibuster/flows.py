@@ -138,18 +138,13 @@ def calling(
     if reckoned is not None:
         seen = reckoned.told(seen)
     tell(running, seen)
-    if seen.injected is not None and not by_test and _may_show_early(running, progress):
-        _tell_before_it_shows(running, seen)
+    if seen.injected is not None and not by_test:
+        tell_before_it_shows(running, seen)
     return None
 
 
-def _may_show_early(running: Branch, progress: Progress) -> bool:
-    """Say whether what a branch does may show elsewhere before it comes home with an answer."""
-    return progress.lineage.forked or running.over or SERVED_AHEAD in running.notes
-
-
-def _tell_before_it_shows(running: Branch, seen: Observation) -> None:
-    """Have the coordinator know of a hit at once: the functional test may ask for it.
+def tell_before_it_shows(running: Branch, seen: Observation) -> None:
+    """Have the coordinator know of a hit before the application does: it may not survive it.
 
     What comes twice counts once.
     """

@@ -16,7 +16,14 @@ from baggage.boundary import PROCEED, Call, FaultKind, Flow, Inject, Outcome, Pr
 from baggage.context import Branch
 from metaapps.filibuster import index, latency
 from metaapps.filibuster.brokered import Deliveries
-from metaapps.filibuster.flows import branched, ended, lineage_of, take, tell
+from metaapps.filibuster.flows import (
+    branched,
+    ended,
+    lineage_of,
+    take,
+    tell,
+    tell_before_it_shows,
+)
 from metaapps.filibuster.index import BranchFrame
 from metaapps.filibuster.lineage import Progress, Step
 from metaapps.filibuster.observation import Observation, Role
@@ -40,7 +47,10 @@ def putting(call: Call, orders: Orders, progress: Progress, running: Branch) -> 
             tell(running, ended(step.index))
         return None
     outcome = yield Inject(planned.fault, otherwise=proceed)
-    tell(running, replace(seen, injected=outcome.injected, target=planned.target))
+    seen = replace(seen, injected=outcome.injected, target=planned.target)
+    tell(running, seen)
+    if seen.injected is not None:
+        tell_before_it_shows(running, seen)
     _tell_ends(running, call, step, planned, outcome)
     return None
 

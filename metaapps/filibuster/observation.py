@@ -129,12 +129,24 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Death:
+    """A service that ended by itself, and `how`: by which exit code or signal."""
+
+    service: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"service {self.service!r} ended ({self.how})"
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """One run of the functional test under a plan. `failure` is None when the test passed.
 
     `observations` are of calls, branches and questions. `unfinished` are the branches among them
     that had not ended when the execution was judged, and the calls that were still served then.
-    `lost` is how many observations were announced to come and did not.
+    `lost` is how many observations were announced to come and did not. `deaths` are of the services
+    that did not survive it: it has failed then, and what they saw last is not known.
     """
 
     plan: Plan
@@ -143,6 +155,7 @@ class Execution:
     seconds: float = 0.0
     unfinished: tuple[Observation, ...] = ()
     lost: int = 0
+    deaths: tuple[Death, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -69,7 +69,7 @@ def lost_by(execution: Execution, tree: Tree) -> Iterator[PlannedFault]:
     fates = completeness(execution.plan, execution, tree)
     seen = {each.index for each in execution.observations}
     for planned, fate in zip(execution.plan.faults, fates, strict=True):
-        if fate is Fate.LOST and planned.index not in seen:
+        if fate in (Fate.LOST, Fate.UNKNOWN) and planned.index not in seen:
             yield planned
 
 

@@ -66,7 +66,7 @@ def running(lab: Lab, path: str) -> Iterator[Callable[[Plan], Execution]]:
     with Coordinator(standing.key.encode()) as coordinator:
         asking = Asking(f"{path}?{lab.query}")
         runner = Runner(asking, standing, coordinator, Terms(20.0))
-        yield lambda plan: runner.execute(plan).execution
+        yield runner.execute
 
 
 def catalogue(*rules: str) -> Catalogue:

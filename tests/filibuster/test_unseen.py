@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 from threading import Timer
-
-import pytest
 
 from baggage.boundary import CallSite
 from metaapps.filibuster.catalogue import DEFAULT
-from metaapps.filibuster.cli.commands import main
 from metaapps.filibuster.coordinator import Inbox
 from metaapps.filibuster.explore import Ran, explore
 from metaapps.filibuster.finding import FindingKind
@@ -128,59 +124,3 @@ def test_what_a_call_did_that_failed_by_itself_is_never_predicted() -> None:
 
     events = list(explore(run, DEFAULT, predictor))
     assert all(isinstance(event, Ran) for event in events[:-1])
-
-
-DYING = """
-import os, socket
-import requests, waitress
-from flask import Flask
-import baggage
-
-baggage.instrument()
-app = Flask("shop")
-
-@app.get("/")
-def shop():
-    return "ok"
-
-@app.get("/buy")
-def buy():
-    try:
-        return requests.get(os.environ["BANK_URL"], timeout=5).text
-    except requests.ConnectionError:
-        os._exit(3)
-
-waitress.serve(app, sockets=[socket.socket(fileno=int(os.environ["SERVICE_FD"]))])
-"""
-SERVICES = """
-[services.shop]
-command = ["{python}", "shop.py"]
-[services.bank]
-command = ["{python}", "shop.py"]
-"""
-TEST = """
-import os
-import requests
-
-def test_buying():
-    try:
-        requests.get(os.environ["SHOP_URL"] + "/buy", timeout=5)
-    except requests.ConnectionError:
-        pass
-"""
-
-
-def test_a_fault_that_kills_a_service_is_a_counterexample_and_ends_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "shop.py").write_text(DYING)
-    (tmp_path / "services.toml").write_text(SERVICES)
-    (tmp_path / "test_buying.py").write_text(TEST)
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as end:
-        main(["run", "--services", "services.toml", "--functional-test", "test_buying.py"])
-    said = capsys.readouterr().out
-    assert end.value.code == 1
-    assert "service 'shop' ended with exit code 3" in said
-    assert "nothing more can be tried without it" in said
-    assert (tmp_path / "counterexample.json").exists()

@@ -66,4 +66,7 @@ def _became(execution: Execution) -> str:
 
 def _was_reached(execution: Execution) -> bool:
     plan: Plan = execution.plan
-    return all(planned.optional or planned.index in execution.fired for planned in plan.faults)
+    # Who did not survive it can't tell any more.
+    return bool(execution.deaths) or all(
+        planned.optional or planned.index in execution.fired for planned in plan.faults
+    )

@@ -53,7 +53,8 @@ def faults_of(execution: Execution) -> str:
     if not execution.plan.faults:
         return "no faults"
     calls = {seen.index: seen for seen in execution.observations if seen.injected is not None}
-    said = [_fault(planned, calls.get(planned.index)) for planned in execution.plan.faults]
+    missing = "unknown: a service ended" if execution.deaths else "not hit"
+    said = [_fault(planned, calls.get(planned.index), missing) for planned in execution.plan.faults]
     return escape(" + ".join(said))
 
 
@@ -62,9 +63,10 @@ def labels_of(plan: Plan) -> str:
     return escape(" + ".join(each.label or each.index.hex() for each in plan.faults)) or "no faults"
 
 
-def _fault(planned: PlannedFault, call: Observation | None) -> str:
+def _fault(planned: PlannedFault, call: Observation | None, missing: str) -> str:
+    """Return a planned fault by what it came to; `missing` says what is known where it isn't."""
     if call is None or call.injected is None:
-        return f"{planned.label or planned.index.hex()} (not hit)"
+        return f"{planned.label or planned.index.hex()} ({missing})"
     return f"{describe(call)}: {_came(call, call.injected)}"
 
 

@@ -18,7 +18,9 @@ def replay(options: Options, report: Report) -> ExitCode:
     known = counterexample.load(options.counterexample_file)
     spec = wanted_test(options.functional_test or known.functional_test)
     with open_session(spec, options, report) as session:
-        execution = session.run(known.plan)
+        # What was recorded may have happened after the test only.
+        run = session.run_and_wait if is_of_services(known.summary) else session.run
+        execution = run(known.plan)
     report.execution(execution, "Replay")
     _check_that_it_was_hit(known, execution)
     if execution.failure is None:
@@ -38,6 +40,8 @@ def replay(options: Options, report: Report) -> ExitCode:
 
 
 def _check_that_it_was_hit(known: Counterexample, execution: Execution) -> None:
+    if execution.deaths:
+        return  # Who did not survive it can't tell any more.
     unhit = [
         call or planned.label or planned.index.hex()
         for planned, call in zip(known.plan.faults, known.calls, strict=True)
@@ -54,6 +58,11 @@ def _check_that_it_was_hit(known: Counterexample, execution: Execution) -> None:
         f"not reproduced: the call {' and '.join(unhit)} is no longer made as recorded "
         "(other place, operation or order), so no fault was injected there: run again"
     )
+
+
+def is_of_services(summary: str) -> bool:
+    """Say whether a failure is that services ended."""
+    return summary.startswith("service ")
 
 
 def _kind(summary: str) -> str:

@@ -105,6 +105,12 @@ class Report:
             f"their logs: {escape(str(logs))}[/]"
         )
 
+    def started_again(self, seconds: float, logs: Path) -> None:
+        """Say that services were started again."""
+        self._console.print(
+            f"[dim]services started again in {seconds:.1f} s, their logs: {escape(str(logs))}[/]"
+        )
+
     def execution(self, execution: Execution, title: str, remaining: int | None = None) -> None:
         """Show one execution: its faults, calls and verdict, and how it failed."""
         self._console.print(self._uncut(picture(execution, headline(execution, title, remaining))))

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from metaapps.filibuster import counterexample
 from metaapps.filibuster.catalogue import Catalogue
+from metaapps.filibuster.cli.dying import show_late
 from metaapps.filibuster.cli.functional import FunctionalTestError, named_test
 from metaapps.filibuster.cli.history import open_record
 from metaapps.filibuster.cli.interference import show_interference
@@ -30,6 +31,7 @@ from metaapps.filibuster.explore import Done, Event, Ran, Search, StopReason
 from metaapps.filibuster.finding import FindingKind
 from metaapps.filibuster.observation import Execution, Role
 from metaapps.filibuster.plan import FAULT_FREE
+from metaapps.filibuster.services import ServicesError
 from metaapps.filibuster.store import Record
 
 FIRST: Final = Path("counterexample.json")
@@ -151,10 +153,12 @@ class _Exploration:
             done = self._search(search, catalogue)
         except KeyboardInterrupt as interrupted:
             raise KeyboardInterrupt(self._kept.so_far()) from interrupted
-        except FunctionalTestError as error:
+        except (FunctionalTestError, ServicesError) as error:
             if not self._kept.known:
                 raise
-            self._report.line(f"stopped: {escape(str(error))}")
+            reason, _, more = str(error).partition("\n")
+            self._report.line(f"\n[bold]stopped[/] because {escape(reason)}")
+            self._report.quote(more)
             return self._conclude()
         if done.stopped_because in _ADVICE:
             raise JobError(_ADVICE[done.stopped_because])
@@ -182,8 +186,18 @@ class _Exploration:
                 raise AssertionError("the last event is Done")
         progress.done(event, self._session.ran_ahead)
         show_interference(self._session, self._report)
+        self._show_deaths()
         self._show_late()
         return event
+
+    def _show_deaths(self) -> None:
+        """Say which services ended between executions; keep what they ended for."""
+        for late in self._session.late_deaths():
+            show_late(late, self._report)
+            if late.execution is None:
+                self._amiss[_DIED] = None
+            else:
+                self._kept.save(late.execution)
 
     def _show_late(self) -> None:
         """Say what could not be waited for, since nobody knew that it would come."""
@@ -218,6 +232,7 @@ class _Exploration:
 _NOTHING_TRIED: Final = (
     "no fault was tried: --max-faults, --max-executions or --max-time leave room for none"
 )
+_DIED: Final = "a service ended, and it isn't known for which execution"
 _KNOWN_FAILED: Final = "a known failure still fails"
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
 from threading import Lock
 from typing import Final, Protocol
 
 from baggage.boundary import read_header, write_header
 from baggage.values import EMPTY
+from metaapps.filibuster.cli.blame import Blame, Late
 from metaapps.filibuster.cli.functional import FunctionalTestError, Verdict
 from metaapps.filibuster.cli.standing import Standing
 from metaapps.filibuster.coordinator import Coordinator, Inbox
@@ -24,7 +26,7 @@ from metaapps.filibuster.deliveries import Patience, placed
 from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.lineage import ROOT
-from metaapps.filibuster.observation import EVENTS, Execution, Failure, Observation
+from metaapps.filibuster.observation import EVENTS, Death, Execution, Failure, Observation
 from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, WIDEST, Orders
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.store import Record
@@ -33,8 +35,10 @@ from metaapps.filibuster.workers import Gate
 from metaapps.filibuster.workers.forking import WorkerDiedError
 
 _GRACE: Final = 60
-_DEATH_IS_KNOWN_WITHIN: Final = 0.05
 _TRIES_ALONE: Final = 3
+_AT_LAST: Final = 0.2
+_LATE: Final = 2.0
+"""Seconds for a service to end after an execution that it may end for."""
 
 
 def _nobody_hears(line: str) -> None:
@@ -55,14 +59,6 @@ class Terms:
     alone: bool = False
     reset: Callable[[], None] | None = None
     settle: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """An execution, and which services did not survive it, "" for none."""
-
-    execution: Execution
-    death: str = ""
 
 
 class Runs(Protocol):
@@ -103,6 +99,7 @@ class Runner:
         self._lock = Lock()
         self._patience = Patience()
         self._died = 0
+        self._blame = Blame()
 
     @property
     def died(self) -> int:
@@ -114,58 +111,108 @@ class Runner:
         """How many messages were taken too late to count, by who took them."""
         return self._coordinator.late_deliveries
 
-    def execute(self, plan: Plan) -> Judged:
+    def execute(self, plan: Plan) -> Execution:
         """Run the functional test once under a plan. Raises FunctionalTestError if it can't be.
 
-        An execution that a service does not survive has failed, whatever the test says. Where a
-        service ends while several executions are under way, no one knows which it was for: then
-        the services are started afresh, and each of these runs again, alone. So does one whose
-        worker died.
+        An execution that a service does not survive has failed, whatever the test says; before the
+        next one the services are started afresh, or else ServicesError is raised. Where a service
+        ends while several executions are under way, no one knows which it was for: then each of
+        these runs again, alone. So does one whose worker died.
         """
         if self._record is None:
             return self._executed(plan)
         known = self._record.find(plan)
         if known is not None:
-            return Judged(known)
-        judged = self._executed(plan)
-        self._record.keep(judged.execution)
-        return judged
+            return known
+        execution = self._executed(plan)
+        self._record.keep(execution)
+        return execution
 
-    def _executed(self, plan: Plan) -> Judged:
+    def _executed(self, plan: Plan) -> Execution:
         if not self._terms.alone:
             with self._gate.together():
-                judged = self._unsuspected(plan)
-            if judged is not None:
-                return judged
+                execution = self._unsuspected(plan)
+            if execution is not None:
+                return execution
         return self.execute_alone(plan)
 
-    def execute_alone(self, plan: Plan) -> Judged:
-        """Do the same while no other execution is under way."""
+    def execute_alone(self, plan: Plan) -> Execution:
+        """Do the same while no other execution is under way.
+
+        A service that ended is laid to this one if it failed a call of that service, or if that
+        ends once more when this runs again.
+        """
         with self._gate.alone():
-            death = self._standing.death()
-            if death is not None:
-                self._say(f"{death}: starting the services again; what was under way runs alone")
-                self._standing.restart()
-            for _ in range(_TRIES_ALONE):
-                judged = self._tried(plan)
-                if judged is not None:
-                    return judged
+            execution = self._survived(plan)
+            if execution.deaths and not _is_laid_to(execution):
+                self._say(
+                    f"{_told(execution.deaths)}: perhaps not for this execution, which runs once more"
+                )
+                self._blame.suspect(plan)
+                execution = self._survived(plan)
+            self._blame.judged(execution)
+            return execution
+
+    def late_deaths(self) -> Iterator[Late]:
+        """Yield the deaths that no execution is the reason for, as far as is known.
+
+        Those that ended shortly before run again, and are the reason if the service ends then.
+        """
+        with self._gate.alone():
+            if self._standing.wait(_AT_LAST):
+                self._revive()
+        found: set[tuple[Plan, str]] = set()
+        for case in self._blame.take_cases():
+            names = [death.service for death in case.deaths]
+            if not found.isdisjoint(product(case.plans, names)):
+                continue
+            again = (self.execute_and_wait(plan) for plan in case.plans)
+            reason = next((each for each in again if each.deaths), None)
+            if reason is not None:
+                found.update((reason.plan, death.service) for death in reason.deaths)
+            yield Late(case, reason)
+        self._blame.take_cases()
+
+    def execute_and_wait(self, plan: Plan) -> Execution:
+        """Run a plan alone, and wait for services that end after it."""
+        with self._gate.alone():
+            execution = self._survived(plan)
+            deaths = execution.deaths or self._standing.wait(_LATE)
+            if deaths and not execution.deaths:
+                execution = self._died_of(execution, deaths, "after")
+            self._blame.judged(execution)
+            return execution
+
+    def _survived(self, plan: Plan) -> Execution:
+        """Run a plan with services that run, and in a worker that does not die."""
+        self._revive()
+        for _ in range(_TRIES_ALONE):
+            execution = self._tried(plan)
+            if execution is not None:
+                return execution
         raise FunctionalTestError(f"a worker died {_TRIES_ALONE} times in a row over one execution")
 
-    def _unsuspected(self, plan: Plan) -> Judged | None:
-        """Run a plan beside others, None if a service ended meanwhile."""
-        if self._standing.death() is not None:
-            return None
-        judged = self._tried(plan)
-        if judged is None:
-            return None
-        if not judged.death and self._standing.watched and _is_amiss(judged.execution):
-            # Perhaps a service that ended for another execution is what was missing here.
-            time.sleep(_DEATH_IS_KNOWN_WITHIN)
-            return None if self._standing.death() else judged
-        return None if judged.death else judged
+    def _revive(self) -> None:
+        """Start the services again if any has ended."""
+        deaths = self._standing.deaths()
+        if deaths:
+            again = "" if self._terms.alone else "; what was under way runs again, alone"
+            self._say(f"{_told(deaths)}: starting the services again{again}")
+            self._blame.starting_again(deaths, self._standing.last_words)
+            self._standing.restart()
 
-    def _tried(self, plan: Plan) -> Judged | None:
+    def _unsuspected(self, plan: Plan) -> Execution | None:
+        """Run a plan beside others, None if a service ended meanwhile."""
+        if self._standing.deaths():
+            return None
+        execution = self._tried(plan)
+        if execution is None or execution.deaths:
+            self._blame.suspect(plan)
+            return None
+        self._blame.judged(execution)
+        return execution
+
+    def _tried(self, plan: Plan) -> Execution | None:
         """Run a plan, None if its worker died."""
         try:
             return self._once(plan)
@@ -175,7 +222,7 @@ class Runner:
             self._say(f"{error}: what it did is done again, alone")
             return None
 
-    def _once(self, plan: Plan) -> Judged:
+    def _once(self, plan: Plan) -> Execution:
         if self._terms.reset is not None:
             self._terms.reset()
         execution = secrets.token_hex(8)
@@ -192,16 +239,27 @@ class Runner:
             if self._foreign is not None:
                 self._foreign.end()
         unfinished = self._patience.expected.unfinished(heard)
-        seen = tuple(one for one in heard if one.role in EVENTS)
+        seen = tuple(self._named(one) for one in heard if one.role in EVENTS)
         if ledger is not None:
             seen = ledger.named(seen)
         seconds = time.perf_counter() - started
-        death = self._standing.death() or ""
-        failure = verdict.failure or (Failure(death) if death else None)
-        done = Execution(plan, seen, failure, seconds, unfinished, inbox.lost)
+        done = self._outlived(
+            Execution(plan, seen, verdict.failure, seconds, unfinished, inbox.lost)
+        )
         if self._recording is not None:
             self._recording.note(execution, done)
-        return Judged(done, death)
+        return done
+
+    def _outlived(self, execution: Execution) -> Execution:
+        """Return an execution with the services that did not survive it; it has failed then."""
+        standing = self._standing
+        deaths = standing.suspected() if _is_amiss(execution) else standing.deaths()
+        return self._died_of(execution, deaths, "while") if deaths else execution
+
+    def _died_of(self, execution: Execution, deaths: tuple[Death, ...], when: str) -> Execution:
+        words = map(self._standing.last_words, deaths)
+        failure = _fatal(deaths, when, execution.failure, words)
+        return replace(execution, deaths=deaths, failure=failure)
 
     def _verdict(self, execution: str, plan: Plan) -> Verdict:
         header = self._header(execution, plan)
@@ -217,6 +275,11 @@ class Runner:
         heard = placed(inbox.settle(self._terms.settle, self._patience.expected))
         self._patience.learn(heard)
         return heard
+
+    def _named(self, seen: Observation) -> Observation:
+        """Return an observation with its callee's name, also if that never said it."""
+        name = self._standing.name_at(seen.target) if seen.target else ""
+        return seen if name == seen.target else replace(seen, target=name)
 
     def _header(self, execution: str, plan: Plan) -> str:
         orders = Orders(
@@ -240,7 +303,35 @@ class Runner:
 
 
 def _is_amiss(execution: Execution) -> bool:
-    """Say whether something failed that was not made to fail."""
-    return any(seen.raised and seen.injected is None for seen in execution.observations) or bool(
-        execution.failure
+    """Say whether something failed, or is missing, that was not made to."""
+    return (
+        any(seen.raised and seen.injected is None for seen in execution.observations)
+        or bool(execution.failure or execution.unfinished)
+        or execution.lost > 0
     )
+
+
+def _is_laid_to(execution: Execution) -> bool:
+    """Say whether it's certain that services ended for an execution, which ran alone.
+
+    Without faults there is nothing else that it could be laid to.
+    """
+    hit = {seen.source for seen in execution.observations if seen.injected is not None}
+    return not execution.plan.faults or all(death.service in hit for death in execution.deaths)
+
+
+def _told(deaths: Iterable[Death]) -> str:
+    return ", ".join(map(str, deaths))
+
+
+def _fatal(
+    deaths: Iterable[Death], when: str, failure: Failure | None, words: Iterable[str]
+) -> Failure:
+    """Return how an execution failed that services did not survive, with their last words."""
+    told = ["the test passed" if failure is None else f"the test failed: {failure.summary}"]
+    if failure is not None:
+        told.append(failure.details)
+    for death, said in zip(deaths, words, strict=True):
+        name = death.service
+        told.append(f"{name!r} wrote last:\n{said}" if said else f"{name!r} wrote nothing")
+    return Failure(f"{_told(deaths)} {when} this execution ran", "\n".join(filter(None, told)))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
+from metaapps.filibuster.cli.blame import Late
 from metaapps.filibuster.cli.functional import (
     FunctionalTest,
     FunctionalTestError,
@@ -20,7 +21,7 @@ from metaapps.filibuster.cli.functional import (
 from metaapps.filibuster.cli.options import Options, wanted_catalogue
 from metaapps.filibuster.cli.remote import RemoteTest
 from metaapps.filibuster.cli.report import Report
-from metaapps.filibuster.cli.runner import Judged, Runner, Terms
+from metaapps.filibuster.cli.runner import Runner, Terms
 from metaapps.filibuster.cli.standing import STATE, Standing, standing
 from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.coverage.recording import Recording
@@ -54,8 +55,7 @@ class Session:
     def __init__(
         self,
         runner: Runner,
-        standing: Standing,
-        pool: Pool[Judged] | None,
+        pool: Pool[Execution] | None,
         check: int = 0,
         ignore: Ignore = _NO_ANSWERS,
     ) -> None:
@@ -64,9 +64,7 @@ class Session:
         Then the answers that `ignore` names count as equal.
         """
         self._runner = runner
-        self._standing = standing
         self._pool = pool
-        self._dead = ""
         self._sample = Sample(check)
         self._ignore = ignore
 
@@ -81,26 +79,33 @@ class Session:
         return self._runner.late
 
     def run(self, plan: Plan) -> Execution:
-        """Return the execution of a plan. Raises FunctionalTestError if it can't be had.
+        """Return the execution of a plan.
 
-        After an execution that a service did not survive there is no other.
+        Raises FunctionalTestError if it can't be had, and ServicesError where a service that ended
+        can't be started again.
         """
-        if self._pool is None:
-            self._dead = self._dead or self._standing.death() or ""
-        if self._dead:
-            raise FunctionalTestError(
-                f"{self._dead} in the execution before: nothing more can be tried without it"
-            )
-        judged = self._runner.execute(plan) if self._pool is None else self._pool.run(plan)
-        self._dead = judged.death
-        if not judged.death:
-            self._sample.add(judged.execution)
-        return judged.execution
+        execution = self._runner.execute(plan) if self._pool is None else self._pool.run(plan)
+        if not execution.deaths:
+            self._sample.add(execution)
+        return execution
 
     def look_ahead(self, plans: Iterator[Plan]) -> None:
         """Take note of the plans that will likely be run next; reads none if nobody would."""
         if self._pool is not None:
             self._pool.look_ahead(plans)
+
+    def late_deaths(self) -> Iterator[Late]:
+        """Yield the services that ended when nothing that was under way was the reason.
+
+        Runs executions again. To be called when the search is over.
+        """
+        if self._pool is not None:
+            self._pool.rest()
+        yield from self._runner.late_deaths()
+
+    def run_and_wait(self, plan: Plan) -> Execution:
+        """Run a plan, and wait for services that end after it."""
+        return self._runner.execute_and_wait(plan)
 
     def check_interference(self) -> Iterator[Difference]:
         """Run some executions again, alone, and yield those that come out otherwise.
@@ -110,16 +115,9 @@ class Session:
         if self._pool is not None:
             self._pool.rest()
         for execution in self._sample:
-            if self._dead:
-                return
-            found = compare(execution, self._alone, self._ignore)
+            found = compare(execution, self._runner.execute_alone, self._ignore)
             if found is not None:
                 yield found
-
-    def _alone(self, plan: Plan) -> Execution:
-        judged = self._runner.execute_alone(plan)
-        self._dead = judged.death
-        return judged.execution
 
 
 @contextmanager
@@ -147,7 +145,7 @@ def open_session(
             test,
             running,
             stack.enter_context(Coordinator(running.key.encode(), options.coordinator)),
-            _terms(options, alone, running),
+            _terms(options, workers == 1, running),
             recording=recording,
             foreign=foreign,
             record=record,
@@ -162,7 +160,7 @@ def open_session(
         check = options.check_interference
         if check is None:
             check = _CHECKED if workers > 1 else 0
-        yield Session(runner, running, pool, check, ignoring(options.ignore_answers))
+        yield Session(runner, pool, check, ignoring(options.ignore_answers))
 
 
 def _test(spec: str, options: Options, workers: int) -> FunctionalTest | RemoteTest:

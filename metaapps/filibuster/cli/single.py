@@ -9,6 +9,7 @@ from rich.markup import escape
 from metaapps.filibuster.catalogue import Rule, RuleError, parse_rule
 from metaapps.filibuster.cli.outcome import ExitCode, JobError
 from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.explore import amiss
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import Plan
@@ -67,13 +68,14 @@ def _refuse_what_was_not_tried(execution: Execution, report: Report) -> None:
     """Raise a JobError for faults that did not happen, and for a test that passes half-tested."""
     tree = build(execution.observations)
     missing = unhit(execution, tree)
-    if missing:
+    if missing and not execution.deaths:
         labels = ", ".join(planned.label for planned in missing)
         raise JobError(
             f"not injected: {labels}: the library knows no such fault there, or the call failed by "
             "itself (the service's log says which), or the application's calls vary"
         )
-    findings = (*tree.findings, *_unknown(execution, tree))
+    found = amiss(execution, tree) if execution.deaths else tree.findings
+    findings = (*found, *_unknown(execution, tree))
     for finding in findings:
         report.line(f"  [yellow]{finding.kind.value}[/]: {escape(finding.text)}")
     # A fault befalls all of those that can't be told apart, or none: `first N` fits none of them.

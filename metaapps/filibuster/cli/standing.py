@@ -21,18 +21,18 @@ from metaapps.filibuster import services as deployments
 from metaapps.filibuster import settings
 from metaapps.filibuster.cli.options import Options
 from metaapps.filibuster.cli.report import Report
-from metaapps.filibuster.services import Deployment, Running
+from metaapps.filibuster.observation import Death
+from metaapps.filibuster.services import Deployment, ServicesError
 
 STATE: Final = Path(".filibuster")
+_TRIES: Final = 3
+_ENDS_WITHIN: Final = 5.0
+"""Who listens no more, and has not ended after so many seconds, is not waited for."""
+_PAUSE: Final = 0.01
 
 
 class Standing:
-    """Services that nobody here starts or watches. Safe in any thread.
-
-    Where they are `watched`, `death` tells of them.
-    """
-
-    watched = False
+    """Services that nobody here starts or watches. Safe in any thread."""
 
     def __init__(self, environment: Mapping[str, str], key: str) -> None:
         """`environment` says where the services are, `key` is the run's key."""
@@ -44,18 +44,35 @@ class Standing:
         """What tells tests where the services are."""
         return self._environment
 
-    def death(self) -> str | None:
-        """Say which services ended by themselves, and how, since they were started."""
-        return None
+    def name_at(self, address: str) -> str:
+        """Return which service is at a "host:port", as far as it is known; else that itself."""
+        return address
+
+    def deaths(self) -> tuple[Death, ...]:
+        """Return the services that ended by themselves since they were started."""
+        return ()
+
+    def suspected(self) -> tuple[Death, ...]:
+        """Do the same where something failed by itself: perhaps a service is just about to end."""
+        return ()
+
+    def wait(self, within: float) -> tuple[Death, ...]:
+        """Do the same after so many seconds, or as soon as there is one."""
+        return ()
+
+    def last_words(self, death: Death) -> str:
+        """Return the last lines that a service wrote before it ended."""
+        return ""
 
     def restart(self) -> None:
-        """Start the services afresh; they may be elsewhere then."""
+        """Start the services afresh, at the same addresses if these are free still.
+
+        Raises ServicesError where that can't be, and then each time.
+        """
 
 
 class Started(Standing):
     """Services that this run starts, and ends by `stop`."""
-
-    watched = True
 
     def __init__(self, deployment: Deployment, key: str, logs: Path, report: Report) -> None:
         """Start them. Raises ServicesError where they can't be."""
@@ -63,39 +80,77 @@ class Started(Standing):
         self._logs = logs
         self._report = report
         self._lock = Lock()
-        self._starts = count(1)
-        self._running = self._start(key)
+        self._gone = ""
+        self._number = 1
+        started = time.perf_counter()
+        self._running = deployments.start(deployment, key, logs)
+        report.started(self._running.environment, time.perf_counter() - started, logs)
         super().__init__(self._running.environment, key)
 
     @property
     def environment(self) -> Mapping[str, str]:
         return self._running.environment
 
-    def death(self) -> str | None:
+    def name_at(self, address: str) -> str:
+        return self._running.names.get(address, address)
+
+    def deaths(self) -> tuple[Death, ...]:
         with self._lock:
             ended = self._running.ended()
-        return (
-            ", ".join(f"service {name!r} ended with {how}" for name, how in ended.items()) or None
-        )
+        return tuple(Death(name, how) for name, how in sorted(ended.items()))
+
+    def suspected(self) -> tuple[Death, ...]:
+        until = time.monotonic() + _ENDS_WITHIN
+        while not (found := self.deaths()):
+            # What ends may hold its socket, and accept, for as long as that takes.
+            name = self._running.silenced()
+            if not name:
+                return self.deaths()
+            if time.monotonic() > until:
+                gone = self._running.refuses(name)
+                return (Death(name, "it refuses connections, though it runs"),) if gone else ()
+            time.sleep(_PAUSE)
+        return found
+
+    def wait(self, within: float) -> tuple[Death, ...]:
+        until = time.monotonic() + within
+        while not (found := self.deaths()) and time.monotonic() < until:
+            time.sleep(_PAUSE)
+        return found
+
+    def last_words(self, death: Death) -> str:
+        return self._running.last_words(death.service)
 
     def restart(self) -> None:
         with self._lock:
-            self._running.stop()
-            self._running = self._start(self.key)
+            if not self._gone:
+                self._running.stop()
+                self._start_again()
+            if self._gone:
+                raise ServicesError(self._gone)
 
     def stop(self) -> None:
         """End the services."""
         with self._lock:
             self._running.stop()
 
-    def _start(self, key: str) -> Running:
-        number = next(self._starts)
-        # The last words of those that ended stay where they are.
-        logs = self._logs if number == 1 else self._logs / f"start-{number}"
-        started = time.perf_counter()
-        running = deployments.start(self._deployment, key, logs)
-        self._report.started(running.environment, time.perf_counter() - started, logs)
-        return running
+    def _start_again(self) -> None:
+        """Start them, in a bounded number of tries."""
+        reason: ServicesError | None = None
+        for _ in range(_TRIES):
+            self._number += 1
+            # The last words of those that ended stay where they are.
+            logs = self._logs / f"start-{self._number}"
+            started = time.perf_counter()
+            where = self._running.environment
+            try:
+                self._running = deployments.start(self._deployment, self.key, logs, where=where)
+            except ServicesError as error:
+                reason = error
+            else:
+                self._report.started_again(time.perf_counter() - started, logs)
+                return
+        self._gone = f"the services can't be started again, in {_TRIES} tries: {reason}"
 
 
 def standing(

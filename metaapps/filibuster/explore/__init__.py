@@ -1,6 +1,6 @@
 """Exploration: which plans there are, in which order they are judged, and when to stop."""
 
-from metaapps.filibuster.explore.completeness import Fate, completeness
+from metaapps.filibuster.explore.completeness import Fate, amiss, completeness
 from metaapps.filibuster.explore.events import (
     DEFAULT_LIMITS,
     NO_LIMITS,
@@ -42,6 +42,7 @@ __all__ = [
     "Search",
     "SearchError",
     "StopReason",
+    "amiss",
     "completeness",
     "explore",
     "planned_fault",

@@ -30,6 +30,8 @@ class Fate(Enum):
     """Its call was made, or may have been, and the report of it is missing."""
     REFUSED = "refused"
     """Its call was made, and went through: the fault could not be enacted there."""
+    UNKNOWN = "unknown, since a service ended"
+    """Nothing tells of its call, but a service ended that can't tell any more what it did."""
 
 
 def completeness(plan: Plan, execution: Execution, tree: Tree) -> tuple[Fate, ...]:
@@ -45,6 +47,8 @@ def completeness(plan: Plan, execution: Execution, tree: Tree) -> tuple[Fate, ..
         elif planned.index in seen:
             certain = planned.index in tree.paths and planned.index not in tree.ambiguous
             fates.append(Fate.REFUSED if certain else Fate.LOST)
+        elif execution.deaths:
+            fates.append(Fate.UNKNOWN)
         else:
             lost = gaps or planned.index in enclosing
             fates.append(Fate.LOST if lost else Fate.UNREACHABLE)
@@ -86,30 +90,59 @@ def unfired(
             continue
         kind, text = _SAID[fate]
         name = planned.label or planned.index.hex()
-        yield Finding(kind, planned.index, f"{name} was planned and did not happen: {text}")
+        yield Finding(kind, planned.index, f"{name} was planned{text}")
 
 
 def _excused(planned: PlannedFault, fate: Fate, explained: Collection[bytes]) -> bool:
     if fate is Fate.REFUSED:
         return planned.fault.edit is not None
-    return fate is Fate.UNREACHABLE and (planned.optional or planned.index in explained)
+    excusable = fate in (Fate.UNREACHABLE, Fate.UNKNOWN)
+    return excusable and (planned.optional or planned.index in explained)
 
 
 _SAID: Final = {
     Fate.UNREACHABLE: (
         FindingKind.UNREACHABLE,
-        "its call was not made, though it is without this fault: the application's calls vary",
+        (
+            " and did not happen: its call was not made, though it is without this fault: "
+            "the application's calls vary"
+        ),
     ),
-    Fate.LOST: (FindingKind.LOST, "a part of what services reported is missing"),
+    Fate.LOST: (
+        FindingKind.LOST,
+        " and did not happen: a part of what services reported is missing",
+    ),
     Fate.REFUSED: (
         FindingKind.MISSED,
-        "its call went through: the library has no such fault there, or injection is off",
+        (
+            " and did not happen: its call went through: the library has no such fault "
+            "there, or injection is off"
+        ),
+    ),
+    Fate.UNKNOWN: (
+        FindingKind.LOST,
+        ", and whether it happened isn't known: a service ended that could have told",
     ),
 }
 
 
+def amiss(execution: Execution, tree: Tree) -> Iterator[Finding]:
+    """Yield what an execution could not show; `tree` is the execution's.
+
+    Where a service ended, gaps need no other reason.
+    """
+    if not execution.deaths:
+        yield from tree.findings
+        yield from unseen(execution)
+        return
+    yield from (each for each in tree.findings if each.kind not in _GAPS)
+    for death in execution.deaths:
+        text = f"what service {death.service!r} did before it ended is known in part only"
+        yield Finding(FindingKind.UNSEEN, ROOT, text)
+
+
 def unseen(execution: Execution) -> Iterator[Finding]:
-    """Yield what an execution could not show."""
+    """Yield what an execution that all services survived could not show."""
     worked_on = {one.parent for one in execution.unfinished if is_delivery(one)}
     for started in execution.unfinished:
         if started.index in worked_on:

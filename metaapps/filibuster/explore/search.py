@@ -12,7 +12,7 @@ from typing import Final
 
 from metaapps.filibuster.catalogue import Catalogue
 from metaapps.filibuster.deliveries import is_delivery
-from metaapps.filibuster.explore.completeness import completeness, unfired, unseen
+from metaapps.filibuster.explore.completeness import amiss, completeness, unfired
 from metaapps.filibuster.explore.events import (
     NO_LIMITS,
     Done,
@@ -157,8 +157,7 @@ class _Search:
         fates = completeness(candidate.plan, execution, tree)
         findings = (
             *unfired(candidate.plan, fates, candidate.loose),
-            *tree.findings,
-            *unseen(execution),
+            *amiss(execution, tree),
             *learnt,
         )
         if execution.passed or candidate.plan.faults:

@@ -15,6 +15,9 @@ from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.status import GRPC_CODES
 
 _LOWEST_HTTP: Final = 100
+_NUMBERS: Final = 1 << 32
+"""How many there are on our own wire."""
+
 _PYTHON_GRPC: Final = "grpc._channel._InactiveRpcError"
 _JAVA_GRPC: Final = "io.grpc.StatusRuntimeException"
 
@@ -135,7 +138,7 @@ def seconds(value: object) -> float:
 
 
 def integer(value: object) -> int | None:
-    """Return a whole number from 0 that the protocol writes as a number or as text, else None."""
+    """Return a whole number of 32 bits that the protocol writes as a number or text, else None."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
-        return int(value)
-    return value if type(value) is int and value >= 0 else None
+        value = int(value)
+    return value if type(value) is int and 0 <= value < _NUMBERS else None

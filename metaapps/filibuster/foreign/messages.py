@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import inf
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -187,12 +188,17 @@ def _site(told: Mapping[str, Any]) -> CallSite:
     file = str(told.get("callsite_file") or "?")[:_MAX_NAME]
     line = integer(told.get("callsite_line"))
     name = _printable(PurePosixPath(file.replace("\\", "/")).name, _MAX_NAME) or "?"
-    return CallSite(_SOURCE.sub("", name), "?", 0 if line is None else min(line, (1 << 32) - 1))
+    return CallSite(_SOURCE.sub("", name), "?", line or 0)
 
 
 def _seconds(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and value >= 0 else None  # type: ignore[arg-type,operator]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if 0 <= found < inf else None
 
 
 def _operation(library: str, method: str, args: object) -> str:

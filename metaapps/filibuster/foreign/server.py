@@ -90,11 +90,8 @@ class ForeignServer(Serving):
 
     def answer(self, method: str, target: str, body: bytes) -> Answer:
         """Answer one request."""
-        route = [unquote(part) for part in urlsplit(target).path.split("/") if part]
-        if route[:1] == ["filibuster"]:
-            route = route[1:]
         try:
-            return 200, self._routed(method, route, body)
+            return 200, self._routed(method, _route(target), body)
         except ProtocolError as error:
             return error.status, {"error": str(error)}
 
@@ -156,6 +153,16 @@ class ForeignServer(Serving):
         if not known:
             raise ProtocolError(f"no call {message.number} is open in this execution", 404)
         return {}
+
+
+def _route(target: str) -> list[str]:
+    """Return the words of a path, without the one that only some clients put before them."""
+    try:
+        path = urlsplit(target).path
+    except ValueError as error:
+        raise ProtocolError("what is asked for has no path") from error
+    route = [unquote(part) for part in path.split("/") if part]
+    return route[1:] if route[:1] == ["filibuster"] else route
 
 
 def _listening(host: str, port: int) -> _Server:

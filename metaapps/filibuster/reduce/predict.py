@@ -66,6 +66,8 @@ class Predictor:
 
     def learn(self, number: int, execution: Execution, tree: Tree) -> tuple[Finding, ...]:
         self._blocked.pop(execution.plan, None)
+        if execution.deaths:
+            return ()  # What is missing of it may be the reason for what came of it.
         lesson = Lesson(self._knowledge, number, tree)
         lesson.learn(execution)
         self._varying.note(lesson.contradictions)

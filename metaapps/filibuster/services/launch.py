@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
@@ -36,12 +36,19 @@ class Running:
     """The services of a deployment while they run; as a context manager, ends them on the way out.
 
     `environment` maps FOO_URL and the like to the services' addresses, and `key` is the run's key.
-    They also end with this process, even if it is killed.
+    `names` maps those addresses, as "host:port", to the services' names. They also end with this
+    process, even if it is killed.
     """
 
-    def __init__(self, link: Link, environment: Mapping[str, str], key: str, logs: Path) -> None:
-        self.environment = environment
+    def __init__(
+        self, link: Link, deployment: Deployment, urls: Mapping[str, str], key: str, logs: Path
+    ) -> None:
+        self.environment = urls
         self.key = key
+        self.names: Mapping[str, str] = {
+            f"{HOST}:{_port_of(service, urls)}": service.name for service in deployment.services
+        }
+        self._deployment = deployment
         self._link = link
         self._logs = logs
         self._started: dict[str, Process] = {}
@@ -59,6 +66,23 @@ class Running:
         """Return the services that ended by themselves before `stop`, with how ("exit code 1")."""
         self._listen(0.0)
         return MappingProxyType(self._ended)
+
+    def silenced(self) -> str:
+        """Return the first service that serves and does not answer now, "" if there is none."""
+        for service in self._deployment.services:
+            port = _port_of(service, self.environment)
+            if not (service.silent or _answers(service, port, whatever=True)):
+                return service.name
+        return ""
+
+    def refuses(self, name: str) -> bool:
+        """Say whether nobody can connect to a service."""
+        ports = {port: known for port, known in self.names.items() if known == name}
+        return all(_is_refused(int(port.rpartition(":")[2])) for port in ports)
+
+    def last_words(self, name: str) -> str:
+        """Return the last lines that a service wrote."""
+        return "\n".join(self._log(name).splitlines()[-_LAST_LINES:])
 
     def stop(self) -> None:
         """End every process of every service; harmless if they have ended."""
@@ -87,7 +111,7 @@ class Running:
             self._listen(READY_WITHIN)
 
     def _wait_ready(self, service: Service, within: float) -> None:
-        port = int(self.environment[service.url_variable].rpartition(":")[2])
+        port = _port_of(service, self.environment)
         until = time.monotonic() + within
         while not self._is_ready(service, port):
             self._listen(_PAUSE)
@@ -128,27 +152,33 @@ class Running:
 
     def _output(self, name: str) -> str:
         log = self._logs / f"{name}.log"
-        lines = self._log(name).splitlines()[-_LAST_LINES:]
-        if not lines:
+        words = self.last_words(name)
+        if not words:
             return f"; it wrote nothing to {log}"
-        return f"; the end of {log}:\n" + "\n".join(f"  {line}" for line in lines)
+        return f"; the end of {log}:\n" + "\n".join(f"  {line}" for line in words.splitlines())
 
 
 def start(
-    deployment: Deployment, key: str, log_dir: Path | str, *, ready_within: float = READY_WITHIN
+    deployment: Deployment,
+    key: str,
+    log_dir: Path | str,
+    *,
+    ready_within: float = READY_WITHIN,
+    where: Mapping[str, str] | None = None,
 ) -> Running:
     """Start every service and return when each answers, or has said what it says.
 
     `key` is the run's key, which switches fault injection on in the services. What a service
     writes goes to `<name>.log` in `log_dir`. Each service has `ready_within` seconds to answer
     once those before it do; if one doesn't, or ends, all are ended and a ServicesError says what
-    it wrote last.
+    it wrote last. Services get the addresses that they have in `where`, an earlier `environment`,
+    as far as nobody has taken those meanwhile.
     """
     logs = Path(log_dir).absolute()
     logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as listening:
         sockets = {
-            service.name: listening.enter_context(_listening_socket())
+            service.name: listening.enter_context(_listening_socket(_port_of(service, where or {})))
             for service in deployment.services
         }
         urls = MappingProxyType(
@@ -162,7 +192,7 @@ def start(
             for service in deployment.services
         ]
         link = Link(logs / SUPERVISOR_LOG, [order["fd"] for order in orders])
-        running = Running(link, urls, key, logs)
+        running = Running(link, deployment, urls, key, logs)
         try:
             link.order(orders)
             running._wait_started(deployment.services)
@@ -176,8 +206,28 @@ def start(
     return running
 
 
-def _listening_socket() -> socket.socket:
+def _listening_socket(port: int) -> socket.socket:
+    """Return a socket that listens on a port if that is free, else on any."""
+    with suppress(OSError):
+        return socket.create_server((HOST, port), backlog=socket.SOMAXCONN)
     return socket.create_server((HOST, 0), backlog=socket.SOMAXCONN)
+
+
+def _port_of(service: Service, environment: Mapping[str, str]) -> int:
+    """Return where a service listens, 0 if that is not known."""
+    return int(environment.get(service.url_variable, ":0").rpartition(":")[2])
+
+
+def _is_refused(port: int) -> bool:
+    """Say whether nobody listens on a port."""
+    try:
+        with suppressed():
+            socket.create_connection((HOST, port), _ANSWER_WITHIN).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _order(
@@ -209,7 +259,8 @@ def _wanted(service: Service) -> str:
     )
 
 
-def _answers(service: Service, port: int) -> bool:
+def _answers(service: Service, port: int, *, whatever: bool = False) -> bool:
+    """Say whether a service answers as it does when it's ready, or `whatever` it is."""
     connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_WITHIN)
     try:
         with suppressed():
@@ -218,12 +269,12 @@ def _answers(service: Service, port: int) -> bool:
     except http.client.RemoteDisconnected:
         return False
     except (http.client.BadStatusLine, http.client.LineTooLong):
-        return service.ready is None  # an answer in another protocol, such as gRPC's
+        return whatever or service.ready is None  # an answer in another protocol, such as gRPC's
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
-    return service.ready is None or status < 500
+    return whatever or service.ready is None or status < 500
 
 
 def _ending(code: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from baggage.boundary import Fault, FaultKind
 from metaapps.filibuster.index import DIGEST_SIZE
-from metaapps.filibuster.observation import Execution, Failure, Observation
+from metaapps.filibuster.observation import Death, Execution, Failure, Observation
 from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.store.database import StoreError
 from metaapps.filibuster.wire import decode_observation, encode_observation
@@ -108,6 +108,7 @@ def encode_rest(execution: Execution) -> bytes:
         "failure": None if failure is None else [failure.summary, failure.details],
         "seconds": execution.seconds,
         "lost": execution.lost,
+        "deaths": [[death.service, death.how] for death in execution.deaths],
         "unfinished": [encode_observation(seen).hex() for seen in execution.unfinished],
     }
     return zlib.compress(json.dumps(content).encode(), 1)
@@ -129,7 +130,8 @@ def decode_execution(plan: Plan, rest: bytes, observations: bytes) -> Execution:
         told = content["failure"]
         failure = None if told is None else Failure(*map(str, told))
         seconds, lost = float(content["seconds"]), int(content["lost"])
-        return Execution(plan, seen, failure, seconds, unfinished, lost)
+        deaths = tuple(Death(str(name), str(how)) for name, how in content.get("deaths", ()))
+        return Execution(plan, seen, failure, seconds, unfinished, lost, deaths)
 
 
 def decode_event(text: str) -> Mapping[str, Any]:

@@ -92,7 +92,7 @@ class Lab:
 
             def run(plan: Plan) -> Execution:
                 self.log()
-                return runner.execute(plan).execution
+                return runner.execute(plan)
 
             for execution in settle(run, [parse_rule(rule) for rule in rules]):
                 yield Came(asking.said, self.log()["served"], execution)

@@ -71,7 +71,7 @@ class Mixture:
         standing = Standing(self.running.environment, self.running.key)
         with functional_test(test) as found:
             runner = Runner(found, standing, self.coordinator, Terms(30.0), foreign=self.server)
-            yield Session(runner, standing, None)
+            yield Session(runner, None)
 
     def run(self, test: str, plan: Plan) -> Execution:
         with self.session(test) as session:

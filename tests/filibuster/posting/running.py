@@ -85,7 +85,7 @@ class Post:
             runner = Runner(asking, standing, coordinator, Terms(20.0))
 
             def run(plan: Plan) -> Execution:
-                return runner.execute(plan).execution
+                return runner.execute(plan)
 
             if not rules:
                 yield Came(asking.status, run(FAULT_FREE))
