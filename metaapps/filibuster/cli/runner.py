@@ -145,9 +145,8 @@ class Runner:
         with self._gate.alone():
             execution = self._survived(plan)
             if execution.deaths and not _is_laid_to(execution):
-                self._say(
-                    f"{_told(execution.deaths)}: perhaps not for this execution, which runs once more"
-                )
+                told = _told(execution.deaths)
+                self._say(f"{told}: perhaps not for this execution, which runs once more")
                 self._blame.suspect(plan)
                 execution = self._survived(plan)
             self._blame.judged(execution)
