@@ -32,8 +32,8 @@ space := $(subst ,, )
 
 # What is tried with the oldest version of each library: its own tests, and both meta-applications.
 # What is old warns of what is new below it.
-OF_LIBRARIES := aiohttp aiokafka asgi celery early flask gunicorn grpc. grpc_a grpc_b grpc_f grpc_l grpc_o \
-	httpx pika redis requests starlette urllib3 wsgi
+OF_LIBRARIES := aiohttp aiokafka asgi celery django early flask gunicorn grpc. grpc_a grpc_b grpc_f grpc_l \
+	grpc_o httpx hypercorn pika redis requests starlette urllib3 waitress wsgi
 GREEN := eventlet gevent
 FLOOR_TESTS ?= $(GREEN:%='tests/instrumentation/test_apart.py::test_apart[%_greenlets]') \
 	tests/doctor/test_self_tests.py::test_every_library_that_is_installed_here_passes \

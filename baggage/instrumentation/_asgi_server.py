@@ -27,6 +27,7 @@ from baggage.instrumentation._asgi import (
 _SERVED: Final = "baggage.served"
 _PATIENCE: Final = 1.0
 """How long headers wait for the first bytes, in seconds: the caller may have to act upon them."""
+_DEEPEST: Final = 50
 _REST: Final = frozenset(
     {"http.response.pathsend", "http.response.zerocopysend", "http.response.trailers"}
 )
@@ -69,6 +70,15 @@ class Served:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         await serve(self._boundary, self._adapter, self.app, scope, receive, send, self._service)
+
+
+def is_served(app: Any) -> bool:
+    """Say whether an application, or one within its middleware, is wrapped already."""
+    for _ in range(_DEEPEST):
+        if app is None or isinstance(app, Served):
+            return app is not None
+        app = getattr(app, "app", None)
+    return False
 
 
 class _Exchange:

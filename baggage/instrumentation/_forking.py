@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
+from types import CoroutineType
 from typing import Any, Final
 
 from baggage.boundary import Call, CannotEnact, Facts, Fault, Fork, Kind, PlainFacts
@@ -17,6 +18,7 @@ from baggage.context import branch, branch_in
 
 _ENDED: Final = "_baggage_ended"
 _KEPT: Final = 1000
+_BRIDGES: Final = ("AsyncToSync.", "SyncToAsync.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,20 @@ def handed(fork: Fork, work: object) -> Callable[..., Any] | None:
         return context.run(fork.run, partial(step, *args, **kwargs))
 
     return run
+
+
+def bridged(work: object, *args: object) -> bool:
+    """Say whether asgiref runs something in another thread or loop: a step of whoever waits for it.
+
+    It takes the context there, and back, by itself. Such work is known by its name: a coroutine, a
+    method, or a loop that is given a coroutine.
+    """
+    if args and isinstance(args[0], CoroutineType):
+        work = args[0]
+    while isinstance(work, partial):
+        work = work.func
+    name = getattr(work, "__qualname__", "")
+    return isinstance(name, str) and name.startswith(_BRIDGES)
 
 
 def keep_ended(group: Any, fork: Fork | None) -> None:

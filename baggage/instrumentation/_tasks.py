@@ -23,7 +23,7 @@ import wrapt
 from baggage.boundary import Boundary, Fork, Kind
 from baggage.context import Branch, branch, branch_in, enter, leave, suppressed
 from baggage.instrumentation._forked import Future, Loose, Task
-from baggage.instrumentation._forking import ForkAdapter
+from baggage.instrumentation._forking import ForkAdapter, bridged
 from baggage.instrumentation._patching import Switch, wrap
 
 Positional = tuple[Any, ...]
@@ -44,7 +44,7 @@ def instrument_loop(loop: type, boundary: Boundary, switch: Switch) -> None:
         context = options.get("context")
         if context is None and (factory is None or factory is _EAGER) and _nobody_minds(boundary):
             return _loose(loop, work, options, factory)
-        if _is_a_frameworks():
+        if bridged(work) or _is_a_frameworks():
             return wrapped(*args, **kwargs)
         with Caller(context):
             fork = boundary.fork(_TASK, None)
@@ -209,7 +209,7 @@ def _call_of(
 
 def _is_errand(work: object) -> bool:
     """Say whether a loop calls something for its own ends. What is called may refuse to compare."""
-    return any(work is errand for errand in _ERRANDS)
+    return any(work is errand for errand in _ERRANDS) or bridged(work)
 
 
 def _type_of_closing() -> type:
@@ -259,6 +259,8 @@ _CALL: Final = ForkAdapter(_LIBRARY, "loop.run_in_executor", _PACKAGES, below=_T
 _ERRANDS: Final = (socket.getaddrinfo, socket.getnameinfo)
 _CLOSING: Final = _type_of_closing()
 _OURS: Final = (str(Path(__file__).parents[1]), str(Path(wrapt.__file__).parent))
-_FRAMEWORKS: Final = frozenset({"aiohttp", "fastapi", "starlette", "uvicorn"})
+_FRAMEWORKS: Final = frozenset(
+    {"aiohttp", "django", "fastapi", "hypercorn", "starlette", "uvicorn"}
+)
 _BETWEEN: Final = frozenset({"anyio", "asyncio", "baggage", "wrapt"})
 _EAGER: Final = getattr(asyncio, "eager_task_factory", object())

@@ -48,8 +48,9 @@ class Response:
         if isinstance(self.body, list | tuple) and self.body:
             # What is no chunk is the server's to complain of.
             return sum(len(chunk) for chunk in self.body if isinstance(chunk, bytes))
-        if isinstance(self.body, _Whole):
-            return len(self.body.content)
+        body: Any = self.body
+        if getattr(body, "streaming", True) is False:  # one of Django's, or taken whole
+            return len(body.content)
         return 0 if self.code in (204, 304) else None
 
 
@@ -129,6 +130,8 @@ class _Whole:
 
     What the application raised meanwhile is kept for whoever sends the body.
     """
+
+    streaming = False
 
     def __init__(self, body: Iterable[bytes]) -> None:
         self.error: BaseException | None = None

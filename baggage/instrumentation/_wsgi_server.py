@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Final, TypeVar
 
 from baggage.boundary import Arrival, Boundary, Outcome, deliver
-from baggage.instrumentation._wsgi import Application, Environ, Response, StartResponse, WsgiAdapter
+from baggage.instrumentation._patching import Switch
+from baggage.instrumentation._wsgi import (
+    Application,
+    Environ,
+    Response,
+    StartResponse,
+    WsgiAdapter,
+    service_of,
+)
 from baggage.instrumentation._wsgi_unheard import Rest, Steps, serve_unheard
 
 T = TypeVar("T")
@@ -58,6 +66,45 @@ class Served:
         return serve(
             self._boundary, self._adapter, self.application, environ, start_response, self.service
         )
+
+
+class _Loaded:
+    """The application of a server."""
+
+    __slots__ = ("_adapter", "_boundary", "_switch", "application")
+
+    def __init__(
+        self, boundary: Boundary, switch: Switch, adapter: WsgiAdapter, application: Application
+    ) -> None:
+        self._boundary, self._switch, self._adapter = boundary, switch, adapter
+        self.application = application
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        application = self.application
+        if not self._switch.on:
+            return application(environ, start_response)
+        service = service_of(application)
+        return serve(self._boundary, self._adapter, application, environ, start_response, service)
+
+
+def loaded(
+    boundary: Boundary,
+    switch: Switch,
+    adapter: WsgiAdapter,
+    application: Application,
+    within: Application | None = None,
+) -> Application:
+    """Return what a server shall run: the application itself where its requests arrive without us.
+
+    That are those of Flask, which is left to its own instrumentation. `within` is what a server
+    put something of its own around.
+    """
+    own = within or application
+    if isinstance(own, _Loaded | Served):
+        return application
+    if any(each.__module__ == "flask.app" for each in type(own).__mro__):
+        return application
+    return _Loaded(boundary, switch, adapter, application)
 
 
 class _Exchange:

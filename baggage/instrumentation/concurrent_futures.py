@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from baggage.boundary import Blank, Boundary, Fork, Share
 from baggage.context import branch, suppressed
-from baggage.instrumentation._forking import ForkAdapter, handed
+from baggage.instrumentation._forking import ForkAdapter, bridged, handed
 from baggage.instrumentation._futures import follow
 from baggage.instrumentation._patching import Function, Switch, replace, wrap
 
@@ -43,7 +43,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
                     future = original(self, blank)
                 setattr(future, _FORK, blank)
                 return future
-            if fn is _ADDRESSES or fn is _NAMES:
+            if fn is _ADDRESSES or fn is _NAMES or bridged(fn, *args):
                 return _submit_unseen(original, self, fn, args, kwargs)
             parent = boundary.sharing(_ADAPTER, _FORKING)
             if parent is not None:

@@ -17,7 +17,10 @@ _FORK: Final = "_baggage_fork"
 _POOLS: Final = frozenset({"anyio", "celery"})
 """Packages whose threads serve many: they hand over the context with each piece of work."""
 _WORKERS: Final = frozenset(
-    {"celery.contrib.testing.worker", "celery.worker.worker", "concurrent.futures.thread"}
+    {
+        *("celery.contrib.testing.worker", "celery.worker.worker", "concurrent.futures.thread"),
+        "asgiref.sync",  # whose own thread ends a pool
+    }
 )
 """Where the work of a pool's threads begins: a job is a branch of whoever submits it."""
 

@@ -12,11 +12,10 @@ from uvicorn import Server
 
 from baggage.boundary import Boundary
 from baggage.instrumentation._asgi import AsgiAdapter, Receive, Scope, Send
-from baggage.instrumentation._asgi_server import Served
+from baggage.instrumentation._asgi_server import Served, is_served
 from baggage.instrumentation._patching import Switch, wrap
 
 _ADAPTER: Final = AsgiAdapter("uvicorn")
-_DEEPEST: Final = 50
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -26,7 +25,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         wrapped: Any, server: Server, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         config = server.config
-        if config.interface != "wsgi" and not _is_served(config.loaded_app):
+        if config.interface != "wsgi" and not is_served(config.loaded_app):
             config.loaded_app = _Loaded(boundary, config.loaded_app, switch)
         await wrapped(*args, **kwargs)
 
@@ -45,12 +44,3 @@ class _Loaded(Served):
             await super().__call__(scope, receive, send)
         else:
             await self.app(scope, receive, send)
-
-
-def _is_served(app: Any) -> bool:
-    """Say whether an application, or one within its middleware, is wrapped already."""
-    for _ in range(_DEEPEST):
-        if app is None or isinstance(app, Served):
-            return app is not None
-        app = getattr(app, "app", None)
-    return False

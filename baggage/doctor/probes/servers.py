@@ -27,6 +27,39 @@ def by_flask(_: Peers) -> str:
         return ask(port)
 
 
+def by_django(_: Peers) -> str:
+    """Serve a view by wsgiref, which is left alone."""
+    from django.conf import settings
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.http import HttpResponse
+    from django.urls import re_path
+
+    def answer(_: object) -> Any:
+        return HttpResponse(behind())
+
+    settings.configure(MIDDLEWARE=[], ROOT_URLCONF=(re_path("", answer),))
+    with served(WSGIHandler()) as port:
+        return ask(port)
+
+
+def by_waitress(_: Peers) -> str:
+    """Serve an application."""
+    from waitress.server import create_server
+
+    sockets: dict[int, Any] = {}
+    server = create_server(view, map=sockets, host="127.0.0.1", port=0, threads=1)
+    stopping = threading.Event()
+
+    def serve() -> None:
+        while not stopping.is_set():
+            server.asyncore.loop(timeout=0.05, map=sockets, count=1)
+        server.task_dispatcher.shutdown()
+        server.asyncore.close_all(sockets, ignore_all=True)
+
+    with running(serve, stopping.set):
+        return ask(server.effective_port)
+
+
 def by_gunicorn(_: Peers) -> str:
     """Have a worker serve an application."""
     from gunicorn.config import Config
@@ -57,17 +90,19 @@ def by_starlette(_: Peers) -> str:
         return ask(port)
 
 
+async def _aview(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answer any request with what is known behind the boundary: an ASGI application."""
+    seen = behind().encode()  # before the headers leave, which carry it home
+    length = (b"content-length", str(len(seen)).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": seen})
+
+
 def by_uvicorn(_: Peers) -> str:
     """Serve an application."""
     import uvicorn
 
-    async def app(_scope: Any, _receive: Any, send: Any) -> None:
-        seen = behind().encode()  # before the headers leave, which carry it home
-        length = (b"content-length", str(len(seen)).encode())
-        await send({"type": "http.response.start", "status": 200, "headers": [length]})
-        await send({"type": "http.response.body", "body": seen})
-
-    config = uvicorn.Config(app, interface="asgi3", log_config=None, lifespan="off", ws="none")
+    config = uvicorn.Config(_aview, interface="asgi3", log_config=None, lifespan="off", ws="none")
     server = uvicorn.Server(config)
 
     def stop() -> None:
@@ -78,6 +113,26 @@ def by_uvicorn(_: Peers) -> str:
         bound.listen()  # who asks before it serves waits
         with running(lambda: asyncio.run(server.serve(sockets=[bound])), stop):
             return ask(bound.getsockname()[1])
+
+
+def by_hypercorn(_: Peers) -> str:
+    """Serve an application."""
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    bound = socket.create_server(("127.0.0.1", 0))  # who asks before it serves waits
+    port = bound.getsockname()[1]
+    config = Config()
+    config.loglevel = "CRITICAL"
+    config.bind = [f"fd://{bound.detach()}"]
+    loop, stopping = asyncio.new_event_loop(), asyncio.Event()
+
+    def run() -> None:
+        loop.run_until_complete(serve(_aview, config, shutdown_trigger=stopping.wait))
+        loop.close()
+
+    with running(run, lambda: loop.call_soon_threadsafe(stopping.set)):
+        return ask(port)
 
 
 def by_aiohttp(_: Peers) -> str:
