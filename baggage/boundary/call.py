@@ -149,6 +149,13 @@ class Call:
         call.source, call.target, call.site = source, target, site
         return self
 
+    def but(self, **fields: Any) -> Call:
+        """Return a call like this one but for some fields; what is yet to be found out still is."""
+        call: Any = Call.__new__(Call)
+        vars(call).update(vars(self), **fields)
+        told: Call = call
+        return told
+
     def by_broker(self) -> Call:
         """Note, as `placed` does, that a broker has the message on its way."""
         call: Any = self

@@ -103,7 +103,6 @@ def _worker() -> tuple[int, Any]:
     """Tell workers apart: threads (greenlets), and in these tasks."""
     import asyncio  # here: it takes longer to import than all of `baggage`
 
-    task = None
-    if asyncio._get_running_loop() is not None:
-        task = asyncio.current_task()
+    loop = asyncio._get_running_loop()
+    task = None if loop is None else asyncio.current_task(loop)
     return threading.get_ident(), task if task is None else id(task)

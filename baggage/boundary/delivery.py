@@ -6,8 +6,7 @@ The other side is in `publication`; several that are worked on at once are a `ba
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from baggage.boundary import transport
@@ -90,18 +89,22 @@ class Delivery(Message):
     async def atake(self, item: T, channel: object = None, *, opens: bool = True) -> T:
         """Do as `take`, and wait as a task does."""
         owed: list[float] = []
-        await _wait(self.left)
+        if left := self.left:
+            await _sleep(left)
         item = self.take(item, channel, opens=opens, wait=owed.append)
-        await _wait(*owed)
+        if owed:
+            await _sleep(sum(owed))
         return item
 
     @asynccontextmanager
     async def aopened(self) -> AsyncIterator[None]:
         """Do as `opened`, and wait as a task does."""
         owed: list[float] = []
-        await _wait(self.left)
+        if left := self.left:
+            await _sleep(left)
         with self.opened(owed.append):
-            await _wait(*owed)
+            if owed:
+                await _sleep(sum(owed))
             yield
 
     def failed(self, error: BaseException) -> None:
@@ -227,7 +230,7 @@ class Delivery(Message):
 
     def _arriving(self) -> Call | None:
         call = super()._arriving()
-        return replace(call, batched=True) if call is not None and self._batched else call
+        return call.but(batched=True) if call is not None and self._batched else call
 
     def _told(self, run: Run) -> Outcome:
         fate, self._fate = self._fate, None  # Its traceback may hold the message, which holds this.
@@ -252,8 +255,10 @@ class Delivery(Message):
 
 def remember(message: object, delivery: Delivery) -> None:
     """Let `delivery_of` know which delivery an application's message is, if that takes a note."""
-    with suppress(AttributeError, TypeError):
+    try:
         object.__setattr__(message, _REMEMBERED, delivery)
+    except (AttributeError, TypeError):
+        pass  # `suppress` would cost more than the note
 
 
 def delivery_of(message: object) -> Delivery | None:
@@ -264,8 +269,3 @@ def delivery_of(message: object) -> Delivery | None:
         if isinstance(delivery, Delivery):
             return delivery
     return None
-
-
-async def _wait(*seconds: float) -> None:
-    if any(seconds):
-        await _sleep(sum(seconds))

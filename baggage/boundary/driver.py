@@ -281,8 +281,8 @@ class Boundary:
         running = branch()
         if running is not None and running.muted:
             return None
-        kinds = (adapter.kind, Kind.CONSUMER)
-        wanted = any(self.interested(kind, adapter.library) for kind in kinds)
+        library = adapter.library
+        wanted = self.interested(adapter.kind, library) or self.interested(Kind.CONSUMER, library)
         if not wanted and (running is None or running.idle):
             return None
         if adapter.below and underway.within(running, adapter.below):

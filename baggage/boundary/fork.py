@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary import underway
@@ -199,8 +198,9 @@ class Fork(Crossing):
     def _arriving(self) -> Call | None:
         if self.call is None:
             return None
-        arriving = replace(self.call, kind=Kind.RUN)
-        return arriving if self._boundary.interested(arriving.kind, arriving.library) else None
+        if not self._boundary.interested(Kind.RUN, self.call.library):
+            return None
+        return self.call.but(kind=Kind.RUN)
 
     def _finished(self) -> None:
         """Note, in the child, that its work is done, and what that may have left there ends."""

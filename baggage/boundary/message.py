@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary.adapter import Adapter, CannotEnact
@@ -141,7 +140,8 @@ class Message(Crossing):
         `wait` waits for some seconds, if a flow says so.
         """
         wait = wait or time.sleep  # as it's patched by now
-        self._wait(wait)
+        if left := self.left:
+            wait(left)
         sent = self._branch()
         running = branch()
         if running is not None and running.scope is sent.scope and not running.muted:
@@ -164,7 +164,8 @@ class Message(Crossing):
         is as in `take`.
         """
         wait = wait or time.sleep  # as it's patched by now
-        self._wait(wait)
+        if left := self.left:
+            wait(left)
         sent = self._branch()
         running = branch()
         if running is not None and (running.muted or running.scope is sent.scope):
@@ -255,12 +256,6 @@ class Message(Crossing):
         if self._parent is not None:
             self._parent.family.forget(sent)
 
-    def _wait(self, wait: Wait) -> None:
-        """Wait until the message is due."""
-        left = self.left
-        if left:
-            wait(left)
-
     def _open(self, sent: Branch, item: T, channel: object, wait: Wait) -> T:
         run = self._run()
         held = Consumption(sent, channel, lambda: self._end(run, sent))
@@ -307,10 +302,10 @@ class Message(Crossing):
         return Run(self._boundary, self._adapter, self._request, self._arriving())
 
     def _arriving(self) -> Call | None:
-        if self.call is None:
+        call = self.call
+        if call is None or not self._boundary.interested(Kind.CONSUMER, call.library):
             return None
-        arriving = replace(self.call, kind=Kind.CONSUMER)
-        return arriving if self._boundary.interested(arriving.kind, arriving.library) else None
+        return call if call.kind is Kind.CONSUMER else call.but(kind=Kind.CONSUMER)
 
     def _end(self, run: Run, sent: Branch) -> None:
         try:
@@ -325,6 +320,8 @@ class Message(Crossing):
     def _leave(self, run: Run, sent: Branch) -> None:
         """End the message's branch; it is the current one."""
         run.close()
+        if self._parent is None and sent.alone:
+            return  # as is usual of what came from elsewhere: there is nothing to bring home
         with self._boundary.isolated():
             collect(sent)
             if self._parent is None or not self._parent.family.ended(sent):

@@ -8,7 +8,6 @@ travels within one process, or in an envelope that pickles, is in `message` and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from baggage.boundary import transport
@@ -19,6 +18,7 @@ from baggage.boundary.metaapp import Proceed
 from baggage.boundary.onion import Onion
 from baggage.boundary.outcome import Fault
 from baggage.boundary.request import request_of
+from baggage.boundary.value import value
 from baggage.values import EMPTY
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Publication(Message):
         carrier = self._adapter.request_carrier(self._request)
         if carrier is None:
             return
-        for name, value in directive.headers.items():
-            carrier.set(name, value)
+        for name, text in directive.headers.items():
+            carrier.set(name, text)
         parent, down, boundary = self._parent, directive.down, self._boundary
         if not boundary.may_receive(self._adapter, self._request, self.call):
             return
@@ -77,7 +77,7 @@ class Publication(Message):
             self._do_again(again)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Note:
     """What a message says of itself: the request that it's a part of, and how late it is to come.
 
@@ -93,8 +93,10 @@ class Note:
     def read(cls, carrier: Carrier | None) -> Self:
         """Return the note that came with a message; what is no note says nothing."""
         header = None if carrier is None else carrier.get(cls.HEADER)
+        if not header:
+            return cls()
         request, delay = b"", 0.0
-        for part in (header or "")[:64].split(";"):
+        for part in header[:64].split(";"):
             name, _, value = part.partition("=")
             try:
                 if name == "request" and len(value) == 2 * _REQUEST_BYTES:

@@ -16,8 +16,9 @@ _REQUEST: Final = "baggage.request"
 
 def request_of(running: Branch) -> bytes:
     """Return what names the scope that a branch is a part of, here and in other processes."""
-    name: bytes = running.scope.notes.setdefault(_REQUEST, os.urandom(8))
-    return name
+    notes = running.scope.notes
+    name: bytes | None = notes.get(_REQUEST)
+    return notes.setdefault(_REQUEST, os.urandom(8)) if name is None else name
 
 
 def name_request(opened: Branch, name: bytes) -> None:

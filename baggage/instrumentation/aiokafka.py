@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from copy import copy
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -34,6 +33,7 @@ from baggage.boundary import (
     FaultKind,
     Kind,
     Note,
+    Tellers,
     finish,
     remember,
     underway,
@@ -46,53 +46,57 @@ from baggage.instrumentation._patching import Function, Switch, Wrapper, replace
 from baggage.wire import NAME, without_ours
 
 Fetched = dict[TopicPartition, list[ConsumerRecord]]
+Header = tuple[str, bytes | None]
 Arguments = tuple[Any, ...]
 Named = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Carried:
-    """The headers of one record, which is its own carrier."""
+class Sent:
+    """One record on its way out: what `send` was called with. It's its own carrier."""
 
-    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    producer: AIOKafkaProducer
+    told: Named
+    headers: list[Header]
 
     def get(self, name: str) -> str | None:
         """Return a header, several of one name joined."""
-        said = [value for key, value in self.headers if key.lower() == name and value is not None]
-        return ",".join(value.decode("latin-1") for value in said) or None
+        return _said(self.headers, name)
 
     def set(self, name: str, value: str) -> None:
         """Replace a header."""
         self.headers = [pair for pair in self.headers if pair[0].lower() != name]
         self.headers.append((name, value.encode()))
 
-
-@dataclass(slots=True)
-class Sent:
-    """One record on its way out: what `send` was called with."""
-
-    producer: AIOKafkaProducer
-    told: dict[str, Any]
-    carrier: Carried
-
     async def through(self, send: Callable[..., Any]) -> Any:
         """Send the record with the headers that it has by now."""
-        with suppress(MessageSizeTooLargeError):
-            return await send(**{**self.told, "headers": self.carrier.headers})
-        # It may be what goes along that is too much; the record itself must not suffer.
+        try:
+            return await send(**{**self.told, "headers": self.headers})
+        except MessageSizeTooLargeError:
+            pass  # It may be what goes along that is too much; the record itself must not suffer.
         return await send(**self.told)
 
 
 @dataclass(slots=True)
 class Came:
-    """One record that came, and the consumer that it came to.
+    """One record that came, and the consumer that it came to. It's its own carrier.
 
-    A copy of the application's, or else that would hold itself, by its delivery.
+    Not the application's object, or else that would hold itself, by its delivery.
     """
 
     consumer: AIOKafkaConsumer
-    record: ConsumerRecord
-    carrier: Carried
+    topic: str
+    partition: int
+    offset: int
+    value: Any
+    headers: Sequence[Header]
+
+    def get(self, name: str) -> str | None:
+        """Return a header, several of one name joined."""
+        return _said(self.headers, name)
+
+    def set(self, name: str, value: str) -> None:
+        """Set nothing: a record that came is sent no further."""
 
 
 def instrument(boundary: Boundary, switch: Switch) -> None:
@@ -139,7 +143,7 @@ def _sending(boundary: Boundary) -> Wrapper:
         told = _told(args, kwargs)
         if told is None:
             return await wrapped(*args, **kwargs)
-        sent = Sent(producer, told, Carried(list(told.get("headers") or ())))
+        sent = Sent(producer, told, list(told.get("headers") or ()))
         publication = boundary.publish(_PRODUCING, sent)
         if publication is None:
             return await wrapped(*args, **kwargs)
@@ -161,27 +165,28 @@ async def _serving_itself(
         underway.end(begun)
 
 
-def _told(args: Arguments, kwargs: Named) -> dict[str, Any] | None:
+def _told(args: Arguments, kwargs: Named) -> Named | None:
     """Return the arguments of `send` by name; None for a call that it will refuse."""
-    try:
-        bound = _SEND.bind(*args, **kwargs)
-    except TypeError:
+    told = dict(zip(_NAMES, args, strict=False))
+    if len(args) > len(_NAMES) or not told.keys().isdisjoint(kwargs):
         return None
-    return dict(bound.arguments)
+    told.update(kwargs)
+    return told if "topic" in told and told.keys() <= _NAMED else None
 
 
-_SEND: Final = inspect.Signature(
-    list(inspect.signature(AIOKafkaProducer.send).parameters.values())[1:]
-)
+_NAMES: Final = tuple(inspect.signature(AIOKafkaProducer.send).parameters)[1:]
+_NAMED: Final = frozenset(_NAMES)
 
 
 def _received(
     boundary: Boundary, consumer: AIOKafkaConsumer, record: ConsumerRecord
 ) -> Delivery | None:
     """Return the delivery of a record that came; its headers are the application's then."""
-    came = Came(consumer, copy(record), Carried(list(record.headers)))
+    headers = record.headers
+    came = Came(consumer, record.topic, record.partition, record.offset, record.value, headers)
     delivery = boundary.receive(_CONSUMING, came)
-    record.headers = tuple(filter(None, map(_theirs, record.headers)))
+    if headers:
+        record.headers = tuple(filter(None, map(_theirs, headers)))
     if delivery is not None:
         remember(record, delivery)
     return delivery
@@ -201,7 +206,7 @@ async def _read(
     return {partition: Looped(records, consumer) for partition, records in fetched.items()}
 
 
-def _theirs(header: tuple[str, bytes | None]) -> tuple[str, bytes | None] | None:
+def _theirs(header: Header) -> Header | None:
     """Return what the application sees of a header; None for one of ours."""
     name, value = header
     if name == Note.HEADER:
@@ -222,11 +227,25 @@ def _ignored(repeated: asyncio.Future[Any]) -> None:
             acknowledged.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
+def _said(headers: Iterable[Header], name: str) -> str | None:
+    """Return a header, several of one name joined."""
+    said = ""
+    for key, value in headers:
+        if value is not None and key.lower() == name:
+            text = value.decode("latin-1")
+            said = f"{said},{text}" if said else text
+    return said or None
+
+
 def _endpoint(client: Any) -> Endpoint | None:
     """Return a broker's address: the first one known of the cluster."""
     servers = getattr(client, "_bootstrap_servers", "")
-    first = servers if isinstance(servers, str) else next(iter(servers), "")
-    host, _, port = first.partition(",")[0].rpartition(":")
+    return _address(servers if isinstance(servers, str) else next(iter(servers), ""))
+
+
+@lru_cache(maxsize=64)
+def _address(servers: str) -> Endpoint | None:
+    host, _, port = servers.partition(",")[0].rpartition(":")
     return Endpoint(host.strip("[]"), int(port)) if host and port.isdigit() else None
 
 
@@ -234,23 +253,37 @@ def _digest(value: object) -> bytes | None:
     return digest(value) if isinstance(value, bytes) else None
 
 
-class _Records(BrokerAdapter):
-    def request_carrier(self, request: Sent | Came) -> Carried:
-        return request.carrier
+def _arrived(came: Came) -> dict[str, str]:
+    return {name.lower(): value.decode("latin-1") for name, value in came.headers if value}
 
 
-class _Producing(_Records):
+def _where(came: Came) -> Named:
+    group = came.consumer._group_id
+    where = {"partition": came.partition, "offset": came.offset}
+    return where | {"group": group} if group else where
+
+
+_SENDING: Final[Tellers] = {
+    "method": lambda _: "send",
+    "arguments": lambda sent: {
+        name: sent.told[name] for name in ("key", "partition") if name in sent.told
+    },
+    "endpoint": lambda sent: _endpoint(sent.producer.client),
+    "payload": lambda sent: _digest(sent.told.get("value")),
+}
+_COMING: Final[Tellers] = {
+    "method": lambda _: "consume",
+    "arguments": _where,
+    "endpoint": lambda came: _endpoint(came.consumer._client),
+    "payload": lambda came: _digest(came.value),
+    "arrived": _arrived,
+}
+
+
+class _Producing(BrokerAdapter):
     def describe(self, request: Sent) -> Call:
-        told = request.told
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=str(told["topic"]),
-            method="send",
-            arguments={name: told[name] for name in ("key", "partition") if name in told},
-            endpoint=_endpoint(request.producer.client),
-            payload=_digest(told.get("value")),
-        )
+        topic = str(request.told["topic"])
+        return Call.told(self.kind, self.library, topic, request, _SENDING)
 
     def enact(self, fault: Fault, request: Sent, response: object = None) -> Any:
         """Return the future that `send` returns: what became of a record is known from that."""
@@ -267,22 +300,9 @@ class _Producing(_Records):
         return future
 
 
-class _Consuming(_Records):
+class _Consuming(BrokerAdapter):
     def describe(self, request: Came) -> Call:
-        record, group = request.record, request.consumer._group_id
-        return Call(
-            kind=self.kind,
-            library=self.library,
-            operation=record.topic,
-            method="consume",
-            arguments={"partition": record.partition, "offset": record.offset}
-            | ({"group": group} if group else {}),
-            endpoint=_endpoint(request.consumer._client),
-            payload=_digest(record.value),
-            arrived={
-                name.lower(): value.decode("latin-1") for name, value in record.headers if value
-            },
-        )
+        return Call.told(self.kind, self.library, request.topic, request, _COMING)
 
 
 def _unready() -> KafkaError:
@@ -307,7 +327,7 @@ def _errors() -> dict[str, type[KafkaError]]:
     }
 
 
-def _unacknowledged(told: dict[str, Any]) -> RecordMetadata:
+def _unacknowledged(told: Named) -> RecordMetadata:
     """Return what a producer is told that asks for no acknowledgement."""
     topic, partition = told["topic"], told.get("partition") or 0
     where = TopicPartition(topic, partition)

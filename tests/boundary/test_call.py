@@ -47,6 +47,20 @@ def test_a_call_like_another_one_has_all_that_is_told_of_that() -> None:
     assert (call.kind, call.timeout) == (Kind.RUN, 2)
 
 
+def test_a_call_of_another_kind_finds_nothing_out_by_being_made() -> None:
+    asked: list[object] = []
+
+    def method(of: object) -> str:
+        asked.append(of)
+        return "get"
+
+    one = told("a request", method=method)
+    other = one.but(kind=Kind.CONSUMER)
+    assert (one.kind, other.kind, asked) == (Kind.CLIENT, Kind.CONSUMER, [])
+    assert (other.method, asked) == ("get", ["a request"])
+    assert other == replace(one, kind=Kind.CONSUMER)
+
+
 def test_a_field_that_cannot_be_told_has_its_default(caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: object) -> Endpoint:
         raise ValueError("no port")
