@@ -9,6 +9,7 @@ from baggage.boundary.bottom import run_work
 from baggage.boundary.call import UNKNOWN_SITE, Call, CallSite, Endpoint, Kind, Tellers
 from baggage.boundary.consuming import conclude, finish
 from baggage.boundary.crossing import Crossing, deliver
+from baggage.boundary.deferral import Deferral, Deferred
 from baggage.boundary.delivery import Delivery, Requeued, Unsettled, delivery_of, remember
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch, Errand, Report, Visit
@@ -64,6 +65,8 @@ __all__ = [
     "Carrier",
     "Condenser",
     "Crossing",
+    "Deferral",
+    "Deferred",
     "Delivery",
     "Departure",
     "Directive",

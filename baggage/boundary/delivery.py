@@ -5,7 +5,7 @@ The other side is in `publication`; several that are worked on at once are a `ba
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -17,7 +17,7 @@ from baggage.boundary.crossing import _sleep
 from baggage.boundary.fork import Run
 from baggage.boundary.homing import bring_home, collect, owner_of
 from baggage.boundary.message import Message, Wait
-from baggage.boundary.metaapp import Interest, OverflowSink
+from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
 from baggage.boundary.outcome import Outcome, Raised
 from baggage.boundary.publication import Note
 from baggage.boundary.request import name_request, request_of
@@ -58,6 +58,7 @@ class Delivery(Message):
         "_begun",
         "_came",
         "_fate",
+        "_going",
         "_name",
         "_settled",
         "_worked",
@@ -74,6 +75,7 @@ class Delivery(Message):
         self._batched = False
         self._settled = True
         self._fate: BaseException | None = None
+        self._going: Run | None = None
         note = Note.read(adapter.request_carrier(request))
         self._name = note.request
         if note.delay and self._is_acted_on():
@@ -139,17 +141,11 @@ class Delivery(Message):
         Whoever reads the answer need not know what came with the message. `home` values whose
         owners take them as well go to these: perhaps nobody reads it.
         """
-        running = self.branch
-        if running is None:
-            return
-        with self._boundary.isolated():
-            collect(running)
-            whole = self._left_behind(running)
-            policy = self._boundary.policy
-            origin = running.service or policy.service
-            back = whole.returning()
-            if back.returns:
-                transport.write(carrier, back, origin=origin, budget=policy.budget)
+        running, run = self.branch, self._going
+        if running is not None:
+            if run is not None:
+                run.ahead()
+            answer(self._boundary, running, carrier)
 
     def akin(self, running: Branch | None) -> bool:
         """Say whether the message is of the same request as a branch."""
@@ -228,6 +224,10 @@ class Delivery(Message):
         self.branch, self._fate = opened, None
         return opened
 
+    def _run(self) -> Run:
+        self._going = run = super()._run()
+        return run
+
     def _arriving(self) -> Call | None:
         call = super()._arriving()
         return call.but(batched=True) if call is not None and self._batched else call
@@ -238,19 +238,30 @@ class Delivery(Message):
             return run.answered(None if self._settled else Unsettled())
         return Raised(fate)
 
-    def _left_behind(self, running: Branch) -> Baggage:
-        """Return what a branch carries, without the `home` values that their owners take."""
-        whole, home = running.baggage, running.take_home()
-        apps = self._boundary.apps
-        kept = home
-        for name in home.home:
-            key = Key(name, direction=Direction.HOME)
-            if isinstance(owner_of(name, apps), OverflowSink):
-                whole = whole.remove(key)
-            else:
-                kept = kept.remove(key)
-        bring_home(kept, running)
-        return whole
+
+def answer(boundary: Boundary, running: Branch, carrier: Carrier) -> None:
+    """Put what is known in a branch so far on an answer; see `Delivery.answer`."""
+    with boundary.isolated():
+        collect(running)
+        back = _left_behind(running, boundary.apps).returning()
+        if back.returns:
+            policy = boundary.policy
+            origin = running.service or policy.service
+            transport.write(carrier, back, origin=origin, budget=policy.budget)
+
+
+def _left_behind(running: Branch, apps: Iterable[MetaApp]) -> Baggage:
+    """Return what a branch carries, without the `home` values that their owners take."""
+    whole, home = running.baggage, running.take_home()
+    kept = home
+    for name in home.home:
+        key = Key(name, direction=Direction.HOME)
+        if isinstance(owner_of(name, apps), OverflowSink):
+            whole = whole.remove(key)
+        else:
+            kept = kept.remove(key)
+    bring_home(kept, running)
+    return whole
 
 
 def remember(message: object, delivery: Delivery) -> None:

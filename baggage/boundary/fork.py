@@ -242,3 +242,8 @@ class Run(Crossing):
     def answered(self, response: Any) -> Outcome:
         """Return the outcome of the work's result."""
         return Returned(response)
+
+    def ahead(self) -> None:
+        """Tell the flows that what is known so far leaves, and may be read before the end."""
+        if self._onion is not None and self.call is not None:
+            self._onion.ahead(self.call)

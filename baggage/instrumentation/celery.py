@@ -15,6 +15,7 @@ from kombu.messaging import Producer
 
 from baggage.boundary import Boundary
 from baggage.instrumentation._celery.batches import follow_batches
+from baggage.instrumentation._celery.bodies import follow_bodies
 from baggage.instrumentation._celery.calls import PRODUCING, is_own
 from baggage.instrumentation._celery.chords import follow_chords
 from baggage.instrumentation._celery.lost import follow_lost
@@ -54,6 +55,7 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     replace(Producer, "publish", publishing)
     follow_results(boundary, switch)
     follow_chords(boundary, switch)
+    follow_bodies(boundary, switch)
     follow_workers(boundary, switch)
     follow_lost(boundary, switch)
     follow_batches(boundary, switch)

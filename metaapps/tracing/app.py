@@ -82,6 +82,12 @@ class Tracing:
             return self._run(call, running)
         return self._arrive(call, running)
 
+    def ahead(self, call: Call) -> None:
+        """Have who reads what is answered to a message know of its span, which ends only later."""
+        running = branch()
+        if call.kind is Kind.CONSUMER and running is not None:
+            frontier.answered(running)
+
     def _depart(self, call: Call, running: Branch | None) -> Flow:
         tracer, stands = self.tracer, standing(running)
         if stands is None:
@@ -122,6 +128,8 @@ class Tracing:
         waited = frontier.arrived(position, running, sender, shared=came.shared)
         if call.batched:  # What is done then stands below one of them, and comes after the others.
             frontier.begun(position, running)
+        if call.kind is Kind.CONSUMER:
+            frontier.works(waited, running)
         handle = tracer.record(position, _name(call), call.kind, waited=waited, shared=came.shared)
         handle.lives(current=True)
         # Now: once the request is gone, to ask for addresses may be worse than to get none.

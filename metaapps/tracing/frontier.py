@@ -41,6 +41,7 @@ Stamp = Known | tuple[int, int]
 """What was seen; of one root that is nobody else's its number and height."""
 _BEGAN: Final = b"^"
 _NOTE: Final = "tracing.frontier"
+_WORKS: Final = "tracing.works"
 _NO_NOTE: Final = (None, ())
 _ADDRESS: Final = TRACE_BYTES + SPAN_BYTES
 _SIZES: Final = frozenset({_ADDRESS, _ADDRESS + len(_BEGAN)})
@@ -174,6 +175,21 @@ def arrived(
 def begun(position: Position, running: Branch) -> None:
     """Note that a span began, for who joins its branch before it ends."""
     _supersede(running, _BEGAN + position.address)
+
+
+def works(waited: Waited, running: Branch) -> None:
+    """Note which span stands for the work on a message in a branch; see `answered`."""
+    running.notes[_WORKS] = waited
+
+
+def answered(running: Branch) -> None:
+    """Note that what is known by now of the work on a message is read before its span ends.
+
+    Where nothing ended within that, who reads it knows that it began.
+    """
+    waited: Waited | None = running.notes.get(_WORKS)
+    if waited is not None and _frontier(running, running.baggage) == waited.before:
+        begun(waited.position, running)
 
 
 def ended(waited: Waited, running: Branch) -> None:

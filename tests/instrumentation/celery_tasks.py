@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from subprocess import PIPE, STDOUT, Popen
 from typing import Any, Final
 
-from celery import Celery, Task, signals
+from celery import Celery, Task, chord, signals
 from celery.contrib.testing.worker import start_worker
 from celery.exceptions import Ignore, Reject
 
@@ -27,7 +27,7 @@ from baggage.testing.apps import Recorder
 from tests.brokers import unique
 
 IN_WORKER: Final = "BAGGAGE_TEST_CELERY_QUEUE"
-PATIENCE: Final = 30
+PATIENCE: Final = 300
 app = Celery("tests.instrumentation.celery_tasks", set_as_current=False)
 app.conf.update(
     broker_connection_retry_on_startup=True,
@@ -36,6 +36,7 @@ app.conf.update(
     task_send_sent_event=True,
     redis_socket_timeout=PATIENCE,
     result_expires=600,
+    result_chord_retry_interval=0.1,
 )
 recorder = Recorder()
 
@@ -206,6 +207,26 @@ def sends() -> None:
 def replaced(self: Task, name: str) -> None:
     pack("steps", name)
     raise self.replace(after.si(None, f"{name} replaced"))
+
+
+@task(bind=True)
+def replaced_by_a_chord(self: Task, name: str) -> None:
+    pack("steps", name)
+    header = [step.si(f"{name} 1"), step.si(f"{name} 2")]
+    raise self.replace(chord(header, after.s(f"{name} 3")))
+
+
+@task()
+def applies() -> str:
+    """Apply a chord; return the id of its body, for which nobody waits here."""
+    body = chord([step.s("a"), step.s("b")])(after.s("z"))
+    return str(body.id)
+
+
+@task()
+def give_up(request: Any, error: object, traceback: object) -> None:
+    """Be an error callback, which its worker calls; have another task told of it."""
+    known.apply_async(task_id=f"{request.id} gave up")
 
 
 @task(bind=True, acks_late=True, reject_on_worker_lost=True)

@@ -45,7 +45,7 @@ def _broker(app: Celery, url: object) -> tuple[Endpoint, str]:
     return _told(str(url or "amqp://"))
 
 
-def _sent_to(app: Celery) -> Endpoint:
+def sent_to(app: Celery) -> Endpoint:
     return _broker(app, app.conf.broker_write_url)[0]
 
 
@@ -89,7 +89,7 @@ def _arrived(taken: Taken) -> Mapping[str, str]:
 _SENT: Final[Tellers] = {
     "method": lambda _: "apply_async",
     "arguments": lambda asked: _arguments(asked.told.get("args"), asked.told.get("kwargs")),
-    "endpoint": lambda asked: _sent_to(asked.app),
+    "endpoint": lambda asked: sent_to(asked.app),
     "payload": lambda asked: _payload(asked.told.get("args"), asked.told.get("kwargs")),
 }
 _TAKEN: Final[Tellers] = {
@@ -113,6 +113,6 @@ class _Adapter(BrokerAdapter):
         return enact(fault, request)
 
 
-_PACKAGES: Final = frozenset({"celery", "kombu", "billiard", "amqp", "vine"})
-PRODUCING: Final = _Adapter(Kind.PRODUCER, LIBRARY, _PACKAGES)
-CONSUMING: Final = _Adapter(Kind.CONSUMER, LIBRARY, _PACKAGES)
+PACKAGES: Final = frozenset({"celery", "kombu", "billiard", "amqp", "vine"})
+PRODUCING: Final = _Adapter(Kind.PRODUCER, LIBRARY, PACKAGES)
+CONSUMING: Final = _Adapter(Kind.CONSUMER, LIBRARY, PACKAGES)

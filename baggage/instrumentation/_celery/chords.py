@@ -1,8 +1,8 @@
-"""Chords by Redis: the body knows what all tasks of the header packed.
+"""Chords by Redis: what all tasks of the header packed, for whichever of them ends last.
 
-Whichever task of the header ends last publishes the body, in its own scope. Other backends have it
-read the results of the others, and join them so; Redis keeps values alone beside one another, in
-places that must be the same when a task is delivered again. So what comes back has a key beside.
+What becomes of it is in `bodies`. Other backends have that task read the results of the others, and
+join them so; Redis keeps values alone beside one another, in places that must be the same when a
+task is delivered again. So what comes back has a key beside.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
-from baggage.boundary import Boundary, Delivery
+from baggage.boundary import Boundary, Deferred, Delivery
 from baggage.instrumentation._celery.messages import Meta
 from baggage.instrumentation._celery.results import working
 from baggage.instrumentation._patching import Function, Switch, wrap
@@ -20,7 +20,7 @@ from baggage.wire import NAME
 _DAY: Final = 24 * 60 * 60
 
 
-class _Parts:
+class Parts:
     """What the tasks of one header packed, as far as they have ended."""
 
     def __init__(self, boundary: Boundary, backend: Any, group: str) -> None:
@@ -28,7 +28,7 @@ class _Parts:
         self._key = backend.get_key_for_group(group, ".baggage")
         self._joined = False
 
-    def add(self, task_id: str, delivery: Delivery) -> None:
+    def add(self, task_id: str, delivery: Delivery | Deferred) -> None:
         """Keep what a task packed; of one that runs twice, what it packed the last time."""
         packed: dict[str, str] = {}
         delivery.answer(Meta(packed))
@@ -55,36 +55,30 @@ class _Parts:
                 self._backend.client.delete(self._key)
 
 
-_ending: Final[ContextVar[_Parts | None]] = ContextVar("baggage.celery.parts", default=None)
+ending: Final[ContextVar[Parts | None]] = ContextVar("baggage.celery.parts", default=None)
+"""What the header's tasks packed, where one of them has ended: for the body, if it was the last."""
 
 
 def follow_chords(boundary: Boundary, switch: Switch) -> None:
     """Wrap the backend, now or as soon as it's imported."""
     import wrapt  # here: who instruments nothing doesn't wait for its imports
 
-    def ending(wrapped: Function, backend: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    def returning(wrapped: Function, backend: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         request: Any = args[0] if args else kwargs.get("request")
         delivery, group = working.get(), getattr(request, "group", None)
         if delivery is None or not group:
             return wrapped(*args, **kwargs)
-        parts = _Parts(boundary, backend, group)
+        parts = Parts(boundary, backend, group)
         parts.add(request.id, delivery)
-        token = _ending.set(parts)
+        token = ending.set(parts)
         try:
             return wrapped(*args, **kwargs)
         finally:
-            _ending.reset(token)
+            ending.reset(token)
             parts.clear()
-
-    def unpacking(wrapped: Function, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        parts = _ending.get()
-        if parts is not None:
-            parts.join()
-        return wrapped(*args, **kwargs)
 
     def follow(module: ModuleType) -> None:
         backend: type = vars(module)["RedisBackend"]
-        wrap(backend, "on_chord_part_return", switch, ending)
-        wrap(backend, "_unpack_chord_result", switch, unpacking)
+        wrap(backend, "on_chord_part_return", switch, returning)
 
     wrapt.register_post_import_hook(follow, "celery.backends.redis")

@@ -14,7 +14,7 @@ from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 from celery.exceptions import Ignore, Retry, TaskRevokedError
 
-from baggage.boundary import Boundary
+from baggage.boundary import Boundary, Delivery
 from baggage.instrumentation._celery.messages import Taken
 from baggage.instrumentation._celery.results import working
 from baggage.instrumentation._celery.taking import taking
@@ -49,7 +49,7 @@ def follow_lost(boundary: Boundary, switch: Switch) -> None:
 
     def rejecting(wrapped: Function, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         delivery = working.get()
-        if delivery is not None and (args[0] if args else kwargs.get("requeue")):
+        if isinstance(delivery, Delivery) and (args[0] if args else kwargs.get("requeue")):
             delivery.requeued()
         return wrapped(*args, **kwargs)
 

@@ -15,13 +15,13 @@ from celery.backends.base import Backend
 from celery.backends.rpc import RPCBackend
 from celery.result import AsyncResult, ResultSet
 
-from baggage.boundary import Boundary, Delivery
+from baggage.boundary import Boundary, Deferred, Delivery
 from baggage.instrumentation._celery.messages import Meta
 from baggage.instrumentation._patching import Function, Switch, wrap
 
 _KEY: Final = "baggage.celery.working"
-working: Final[ContextVar[Delivery | None]] = ContextVar(_KEY, default=None)
-"""The message whose task a worker runs here."""
+working: Final[ContextVar[Delivery | Deferred | None]] = ContextVar(_KEY, default=None)
+"""The message whose task a worker runs here, or the body of a chord that it sends."""
 
 
 def follow_results(boundary: Boundary, switch: Switch) -> None:
