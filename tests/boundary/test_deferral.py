@@ -133,7 +133,7 @@ def test_where_nothing_is_carried_nothing_is_kept() -> None:
 
 
 def test_nothing_is_kept_where_it_may_not_be_read(recorder: Recorder) -> None:
-    boundary = Boundary(Policy(service="here", hosts=frozenset({"friend"})), (recorder,))
+    boundary = Boundary(Policy(service="here", hosts=("friend",)), (recorder,))
     with attached(Branch()):
         pack("tenant", "blue")
         assert not deferred(boundary).headers
