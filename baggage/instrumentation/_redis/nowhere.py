@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -157,8 +158,11 @@ def _as_a_loop_says(answer: Answer, connection: Any) -> Answer:
         where = (connection.host, connection.port)
         return ConnectionRefusedError(answer.errno, f"Connect call failed {where}")
     if isinstance(answer, TimeoutError):
-        late = TimeoutError()
-        late.__cause__ = asyncio.CancelledError()
+        late, ended = TimeoutError(), asyncio.CancelledError()
+        if sys.version_info >= (3, 11, 3):
+            late.__cause__ = ended
+        else:  # redis-py has deadlines of another library there, which leave it at that
+            late.__context__ = ended
         return late
     return answer
 
