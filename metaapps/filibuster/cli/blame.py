@@ -1,4 +1,4 @@
-"""Which executions services ended for that ended when nobody had failed them.
+"""Which executions services ended for, and how an execution failed that they did not survive.
 
 A service may end a while after its answer, when its execution has been judged. Who may have been
 the reason is kept here; running them again is the runner's business.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from metaapps.filibuster.observation import Death, Execution
+from metaapps.filibuster.observation import Death, Execution, Failure
 from metaapps.filibuster.plan import Plan
 
 _WITHIN: Final = 5.0
@@ -95,3 +95,32 @@ class Blame:
         since = self._clock() - _WITHIN
         found = (plan for at, plan in reversed(self._recent) if at >= since and plan.faults)
         yield from dict.fromkeys(found)
+
+
+def is_laid_to(execution: Execution) -> bool:
+    """Say whether services that ended did so for an execution, which ran alone: without doubt.
+
+    Each of them met a fault in it, and did not answer. Without faults there is nothing else that it
+    could be laid to.
+    """
+    hit = {seen.source for seen in execution.observations if seen.injected is not None}
+    mute = {seen.target for seen in execution.observations if seen.raised is not None}
+    return not execution.plan.faults or hit & mute >= {one.service for one in execution.deaths}
+
+
+def told_of(deaths: Iterable[Death]) -> str:
+    """Return deaths for people."""
+    return ", ".join(map(str, deaths))
+
+
+def fatal(
+    deaths: Iterable[Death], when: str, failure: Failure | None, words: Iterable[str]
+) -> Failure:
+    """Return how an execution failed that services did not survive, with their last words."""
+    told = ["the test passed" if failure is None else f"the test failed: {failure.summary}"]
+    if failure is not None:
+        told.append(failure.details)
+    for death, said in zip(deaths, words, strict=True):
+        name = death.service
+        told.append(f"{name!r} wrote last:\n{said}" if said else f"{name!r} wrote nothing")
+    return Failure(f"{told_of(deaths)} {when} this execution ran", "\n".join(filter(None, told)))

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from rich.markup import escape
 
 from metaapps.filibuster.cli.blame import Late
+from metaapps.filibuster.cli.hearing import Unheard
 from metaapps.filibuster.cli.picture import faults_of, labels_of
 from metaapps.filibuster.cli.report import Report
+
+_CALLED: Final = "was called, and never told anything: what it calls is not seen, nor failed"
+_NEVER: Final = "was never heard of: nothing that is seen calls it"
+_ADVICE: Final[Mapping[tuple[bool, bool], str]] = {
+    # Whether it was called, and whether it's started with `instrument = true`.
+    (True, False): (
+        f"{_CALLED}. Set `instrument = true` for it in services.toml, or `instrument = false` if "
+        "that's meant"
+    ),
+    (True, True): (
+        f"{_CALLED}, though it has `instrument = true`: see its log for why, and "
+        "docs/boundaries.md for the libraries; `instrument = false` says that it's meant"
+    ),
+    (False, False): (
+        f"{_NEVER}, or it isn't instrumented. Set `instrument = true` for it in services.toml, or "
+        "`instrument = false` if that's meant"
+    ),
+    (False, True): f"{_NEVER}. Let the test reach it, or leave it out of services.toml",
+}
+
+
+def show_unheard(unheard: Unheard, report: Report) -> None:
+    """Say that a service was started, and never told anything."""
+    service = unheard.service
+    told = _ADVICE[unheard.called, service.instrument]
+    report.line(f"[yellow]unheard[/]: service {service.name!r} {told}")
 
 
 def show_late(late: Late, report: Report) -> None:

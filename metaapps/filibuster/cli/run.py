@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from metaapps.filibuster import counterexample
 from metaapps.filibuster.catalogue import Catalogue
-from metaapps.filibuster.cli.dying import show_late
+from metaapps.filibuster.cli.dying import show_late, show_unheard
 from metaapps.filibuster.cli.functional import FunctionalTestError, named_test
 from metaapps.filibuster.cli.history import open_record
 from metaapps.filibuster.cli.interference import show_interference
@@ -188,6 +188,8 @@ class _Exploration:
         show_interference(self._session, self._report)
         self._show_deaths()
         self._show_late()
+        for unheard in self._session.unheard():
+            show_unheard(unheard, self._report)
         return event
 
     def _show_deaths(self) -> None:

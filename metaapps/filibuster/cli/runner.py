@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from threading import Lock
@@ -17,8 +17,9 @@ from typing import Final, Protocol
 
 from baggage.boundary import read_header, write_header
 from baggage.values import EMPTY
-from metaapps.filibuster.cli.blame import Blame, Late
+from metaapps.filibuster.cli.blame import Blame, Late, fatal, is_laid_to, told_of
 from metaapps.filibuster.cli.functional import FunctionalTestError, Verdict
+from metaapps.filibuster.cli.hearing import Hearing
 from metaapps.filibuster.cli.standing import Standing
 from metaapps.filibuster.coordinator import Coordinator, Inbox
 from metaapps.filibuster.coverage.recording import Recording
@@ -26,7 +27,7 @@ from metaapps.filibuster.deliveries import Patience, placed
 from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.lineage import ROOT
-from metaapps.filibuster.observation import EVENTS, Death, Execution, Failure, Observation
+from metaapps.filibuster.observation import EVENTS, Death, Execution, Observation
 from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, WIDEST, Orders
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.store import Record
@@ -100,6 +101,7 @@ class Runner:
         self._patience = Patience()
         self._died = 0
         self._blame = Blame()
+        self.hearing = Hearing()
 
     @property
     def died(self) -> int:
@@ -123,6 +125,7 @@ class Runner:
             return self._executed(plan)
         known = self._record.find(plan)
         if known is not None:
+            self.hearing.note(known.observations)
             return known
         execution = self._executed(plan)
         self._record.keep(execution)
@@ -144,8 +147,8 @@ class Runner:
         """
         with self._gate.alone():
             execution = self._survived(plan)
-            if execution.deaths and not _is_laid_to(execution):
-                told = _told(execution.deaths)
+            if self._standing.startable and not is_laid_to(execution):
+                told = told_of(execution.deaths)
                 self._say(f"{told}: perhaps not for this execution, which runs once more")
                 self._blame.suspect(plan)
                 execution = self._survived(plan)
@@ -196,9 +199,8 @@ class Runner:
         deaths = self._standing.deaths()
         if deaths:
             again = "" if self._terms.alone else "; what was under way runs again, alone"
-            self._say(f"{_told(deaths)}: starting the services again{again}")
             self._blame.starting_again(deaths, self._standing.last_words)
-            self._standing.restart()
+            self._standing.restart(told_of(deaths), again)
 
     def _unsuspected(self, plan: Plan) -> Execution | None:
         """Run a plan beside others, None if a service ended meanwhile."""
@@ -257,7 +259,7 @@ class Runner:
 
     def _died_of(self, execution: Execution, deaths: tuple[Death, ...], when: str) -> Execution:
         words = map(self._standing.last_words, deaths)
-        failure = _fatal(deaths, when, execution.failure, words)
+        failure = fatal(deaths, when, execution.failure, words)
         return replace(execution, deaths=deaths, failure=failure)
 
     def _verdict(self, execution: str, plan: Plan) -> Verdict:
@@ -273,6 +275,7 @@ class Runner:
         self._patience.heard_late(self._coordinator.ended_late())
         heard = placed(inbox.settle(self._terms.settle, self._patience.expected))
         self._patience.learn(heard)
+        self.hearing.note(heard, self._standing.name_at)
         return heard
 
     def _named(self, seen: Observation) -> Observation:
@@ -308,29 +311,3 @@ def _is_amiss(execution: Execution) -> bool:
         or bool(execution.failure or execution.unfinished)
         or execution.lost > 0
     )
-
-
-def _is_laid_to(execution: Execution) -> bool:
-    """Say whether it's certain that services ended for an execution, which ran alone.
-
-    Without faults there is nothing else that it could be laid to.
-    """
-    hit = {seen.source for seen in execution.observations if seen.injected is not None}
-    return not execution.plan.faults or all(death.service in hit for death in execution.deaths)
-
-
-def _told(deaths: Iterable[Death]) -> str:
-    return ", ".join(map(str, deaths))
-
-
-def _fatal(
-    deaths: Iterable[Death], when: str, failure: Failure | None, words: Iterable[str]
-) -> Failure:
-    """Return how an execution failed that services did not survive, with their last words."""
-    told = ["the test passed" if failure is None else f"the test failed: {failure.summary}"]
-    if failure is not None:
-        told.append(failure.details)
-    for death, said in zip(deaths, words, strict=True):
-        name = death.service
-        told.append(f"{name!r} wrote last:\n{said}" if said else f"{name!r} wrote nothing")
-    return Failure(f"{_told(deaths)} {when} this execution ran", "\n".join(filter(None, told)))

@@ -7,7 +7,7 @@ execution is `runner`'s business.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
@@ -18,6 +18,7 @@ from metaapps.filibuster.cli.functional import (
     functional_test,
     named_test,
 )
+from metaapps.filibuster.cli.hearing import Unheard
 from metaapps.filibuster.cli.options import Options, wanted_catalogue
 from metaapps.filibuster.cli.remote import RemoteTest
 from metaapps.filibuster.cli.report import Report
@@ -29,6 +30,7 @@ from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.reduce import Ignore, ignoring
+from metaapps.filibuster.services import Service
 from metaapps.filibuster.settings import parent_environment
 from metaapps.filibuster.store import Record
 from metaapps.filibuster.workers import Pool, WorkersError, worker_count
@@ -58,15 +60,18 @@ class Session:
         pool: Pool[Execution] | None,
         check: int = 0,
         ignore: Ignore = _NO_ANSWERS,
+        services: Sequence[Service] = (),
     ) -> None:
         """Without a pool nothing runs ahead. `check` executions can be looked at again.
 
-        Then the answers that `ignore` names count as equal.
+        Then the answers that `ignore` names count as equal. `services` are those that were started
+        for this.
         """
         self._runner = runner
         self._pool = pool
         self._sample = Sample(check)
         self._ignore = ignore
+        self._services = services
 
     @property
     def ran_ahead(self) -> int:
@@ -102,6 +107,10 @@ class Session:
         if self._pool is not None:
             self._pool.rest()
         yield from self._runner.late_deaths()
+
+    def unheard(self) -> Iterator[Unheard]:
+        """Yield the services that were started and never told anything."""
+        return self._runner.hearing.unheard(self._services)
 
     def run_and_wait(self, plan: Plan) -> Execution:
         """Run a plan, and wait for services that end after it."""
@@ -160,7 +169,8 @@ def open_session(
         check = options.check_interference
         if check is None:
             check = _CHECKED if workers > 1 else 0
-        yield Session(runner, pool, check, ignoring(options.ignore_answers))
+        ignore = ignoring(options.ignore_answers)
+        yield Session(runner, pool, check, ignore, running.services)
 
 
 def _test(spec: str, options: Options, workers: int) -> FunctionalTest | RemoteTest:

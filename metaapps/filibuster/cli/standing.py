@@ -17,12 +17,15 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from rich.markup import escape
+
 from metaapps.filibuster import services as deployments
 from metaapps.filibuster import settings
 from metaapps.filibuster.cli.options import Options
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.observation import Death
-from metaapps.filibuster.services import Deployment, ServicesError
+from metaapps.filibuster.services import Deployment, Detached, Service, ServicesError
+from metaapps.filibuster.services.launch import addresses, is_refused, last_lines
 
 STATE: Final = Path(".filibuster")
 _TRIES: Final = 3
@@ -32,7 +35,14 @@ _PAUSE: Final = 0.01
 
 
 class Standing:
-    """Services that nobody here starts or watches. Safe in any thread."""
+    """Services that nobody here starts or watches: none of them ends. Safe in any thread.
+
+    `services` are those that were started for this run.
+    """
+
+    services: tuple[Service, ...] = ()
+    startable = False
+    """Whether `restart` is of any use."""
 
     def __init__(self, environment: Mapping[str, str], key: str) -> None:
         """`environment` says where the services are, `key` is the run's key."""
@@ -64,19 +74,32 @@ class Standing:
         """Return the last lines that a service wrote before it ended."""
         return ""
 
-    def restart(self) -> None:
+    def restart(self, why: str, consequence: str = "") -> None:
         """Start the services afresh, at the same addresses if these are free still.
 
-        Raises ServicesError where that can't be, and then each time.
+        Raises ServicesError where that can't be, and then each time. What is to be told is said.
         """
 
 
-class Started(Standing):
+class _Watched(Standing):
+    """Services whose processes are looked at."""
+
+    def wait(self, within: float) -> tuple[Death, ...]:
+        until = time.monotonic() + within
+        while not (found := self.deaths()) and time.monotonic() < until:
+            time.sleep(_PAUSE)
+        return found
+
+
+class Started(_Watched):
     """Services that this run starts, and ends by `stop`."""
+
+    startable = True
 
     def __init__(self, deployment: Deployment, key: str, logs: Path, report: Report) -> None:
         """Start them. Raises ServicesError where they can't be."""
         self._deployment = deployment
+        self.services = deployment.services
         self._logs = logs
         self._report = report
         self._lock = Lock()
@@ -112,18 +135,13 @@ class Started(Standing):
             time.sleep(_PAUSE)
         return found
 
-    def wait(self, within: float) -> tuple[Death, ...]:
-        until = time.monotonic() + within
-        while not (found := self.deaths()) and time.monotonic() < until:
-            time.sleep(_PAUSE)
-        return found
-
     def last_words(self, death: Death) -> str:
         return self._running.last_words(death.service)
 
-    def restart(self) -> None:
+    def restart(self, why: str, consequence: str = "") -> None:
         with self._lock:
             if not self._gone:
+                self._report.line(f"{escape(why)}: starting the services again{consequence}")
                 self._running.stop()
                 self._start_again()
             if self._gone:
@@ -153,6 +171,37 @@ class Started(Standing):
         self._gone = f"the services can't be started again, in {_TRIES} tries: {reason}"
 
 
+class Left(_Watched):
+    """Services that `filibuster services start` left running, and that run on after this run."""
+
+    def __init__(self, detached: Detached, logs: Path) -> None:
+        """Watch them; what they write is in `logs`."""
+        super().__init__(detached.environment, detached.key)
+        self._processes = detached.services
+        self._logs = logs
+        self._names = addresses(detached.environment, (each.name for each in detached.services))
+        self._serving = [address for address in self._names if not is_refused(address)]
+
+    def name_at(self, address: str) -> str:
+        return self._names.get(address, address)
+
+    def deaths(self) -> tuple[Death, ...]:
+        ended = (process.name for process in self._processes if not process.running)
+        return tuple(Death(name, "it is not known how") for name in sorted(ended))
+
+    def suspected(self) -> tuple[Death, ...]:
+        return self.wait(_ENDS_WITHIN if any(map(is_refused, self._serving)) else 0.0)
+
+    def last_words(self, death: Death) -> str:
+        return last_lines(self._logs, death.service)
+
+    def restart(self, why: str, consequence: str = "") -> None:
+        raise ServicesError(
+            f"{why}, and it was `filibuster services start` that started it: stop the services, "
+            "and start them again"
+        )
+
+
 def standing(
     options: Options, report: Report, stack: ExitStack, env: Mapping[str, str]
 ) -> Standing:
@@ -172,7 +221,7 @@ def standing(
         return started
     here = deployments.status(STATE)
     if here is not None:
-        return Standing(here.environment, here.key)
+        return Left(here, STATE / deployments.LOGS)
     return Standing({}, (settings.service_key() or settings.local_key()).decode())
 
 

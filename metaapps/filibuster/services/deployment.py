@@ -31,7 +31,8 @@ class Service:
     is the path that answers below 500 once the service is ready; None takes any answer to `/`. A
     service that takes messages, say, and serves nothing is `silent`: it's ready at once, or when
     its output has the text that it `says`.
-    `instrument` starts it by `baggage run`, so that nothing of ours need be in its code.
+    `instrument` starts it by `baggage run`, so that nothing of ours need be in its code; it's
+    `outside` if it was said that it's not to be instrumented.
     """
 
     name: str
@@ -41,17 +42,23 @@ class Service:
     instrument: bool = False
     silent: bool = False
     says: str = ""
+    outside: bool = False
 
     @property
     def url_variable(self) -> str:
         """The environment variable in which everyone finds this service."""
-        return re.sub(r"\W", "_", self.name).upper() + "_URL"
+        return url_variable(self.name)
 
     def arguments(self, *, fd: int, port: int) -> list[str]:
         """Return the command with its placeholders filled in."""
         values = {"{python}": sys.executable, "{fd}": str(fd), "{port}": str(port)}
         own = [_PLACEHOLDER.sub(lambda found: values[found[0]], part) for part in self.command]
         return [*_RUN, *own] if self.instrument else own
+
+
+def url_variable(name: str) -> str:
+    """Return the environment variable in which everyone finds a service."""
+    return re.sub(r"\W", "_", name).upper() + "_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ def load(path: Path | str) -> Deployment:
 
 def _deployment(document: Mapping[str, object], directory: Path) -> Deployment:
     _known(document, ("services", "instrument"), "the top level")
-    instrument = _instrument(document, "the top level", default=False)
+    instrument = _instrument(document, "the top level")
     tables = document.get("services")
     if not isinstance(tables, dict) or not tables:
         raise ServicesError("no services; start with a table [services.NAME] that has a command")
@@ -107,7 +114,7 @@ def _deployment(document: Mapping[str, object], directory: Path) -> Deployment:
     return Deployment(directory, services)
 
 
-def _service(name: str, table: object, directory: Path, instrument: bool) -> Service:
+def _service(name: str, table: object, directory: Path, instrument: bool | None) -> Service:
     if not _NAME.fullmatch(name):
         raise ServicesError(f"{name!r} is no name for a service; use letters, digits, - and _")
     place = f"[services.{name}]"
@@ -120,7 +127,9 @@ def _service(name: str, table: object, directory: Path, instrument: bool) -> Ser
     silent = ready is False or bool(says)
     service = Service(name, command, env, ready or None, silent=silent, says=says)
     _find_program(service, directory, place)
-    return replace(service, instrument=_instrument(table, place, default=instrument))
+    own = _instrument(table, place)
+    wanted = instrument if own is None else own
+    return replace(service, instrument=bool(wanted), outside=wanted is False)
 
 
 def _known(table: Mapping[str, object], keys: tuple[str, ...], place: str) -> None:
@@ -163,9 +172,10 @@ def _says(table: Mapping[str, object], place: str) -> str:
     return says
 
 
-def _instrument(table: Mapping[str, object], place: str, *, default: bool) -> bool:
-    instrument = table.get("instrument", default)
-    if isinstance(instrument, bool):
+def _instrument(table: Mapping[str, object], place: str) -> bool | None:
+    """Return what is said, None if nothing is."""
+    instrument = table.get("instrument")
+    if instrument is None or isinstance(instrument, bool):
         return instrument
     raise ServicesError(f"instrument in {place} must be true or false, not {instrument!r}")
 

@@ -25,7 +25,7 @@ from metaapps.filibuster.services.supervisor import GRACE
 
 _STATE: Final = "services.json"
 _LOCK: Final = "services.lock"
-_LOGS: Final = "logs"
+LOGS: Final = "logs"
 _END_WITHIN: Final = 2 * GRACE + 5.0
 _STEP: Final = 0.01
 
@@ -76,7 +76,7 @@ def start_detached(
     with _alone(directory):
         if _current(directory) is not None:
             raise ServicesError(f"services run already, says {str(directory / _STATE)!r}")
-        running = start(deployment, key, directory / _LOGS, ready_within=ready_within)
+        running = start(deployment, key, directory / LOGS, ready_within=ready_within)
         try:
             services = Detached(
                 running.supervisor, running.processes, dict(running.environment), key

@@ -10,14 +10,14 @@ import http.client
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from baggage.context import suppressed
-from metaapps.filibuster.services.deployment import Deployment, Service, ServicesError
+from metaapps.filibuster.services.deployment import Deployment, Service, ServicesError, url_variable
 from metaapps.filibuster.services.link import Event, Link, SupervisorGoneError
 from metaapps.filibuster.services.process import Process, end
 from metaapps.filibuster.services.supervisor import Order
@@ -45,9 +45,7 @@ class Running:
     ) -> None:
         self.environment = urls
         self.key = key
-        self.names: Mapping[str, str] = {
-            f"{HOST}:{_port_of(service, urls)}": service.name for service in deployment.services
-        }
+        self.names = addresses(urls, (service.name for service in deployment.services))
         self._deployment = deployment
         self._link = link
         self._logs = logs
@@ -77,12 +75,11 @@ class Running:
 
     def refuses(self, name: str) -> bool:
         """Say whether nobody can connect to a service."""
-        ports = {port: known for port, known in self.names.items() if known == name}
-        return all(_is_refused(int(port.rpartition(":")[2])) for port in ports)
+        return all(is_refused(address) for address, known in self.names.items() if known == name)
 
     def last_words(self, name: str) -> str:
         """Return the last lines that a service wrote."""
-        return "\n".join(self._log(name).splitlines()[-_LAST_LINES:])
+        return last_lines(self._logs, name)
 
     def stop(self) -> None:
         """End every process of every service; harmless if they have ended."""
@@ -218,11 +215,27 @@ def _port_of(service: Service, environment: Mapping[str, str]) -> int:
     return int(environment.get(service.url_variable, ":0").rpartition(":")[2])
 
 
-def _is_refused(port: int) -> bool:
-    """Say whether nobody listens on a port."""
+def addresses(urls: Mapping[str, str], names: Iterable[str]) -> Mapping[str, str]:
+    """Return the services' names by their addresses, "host:port"; `urls` has FOO_URL and so on."""
+    known = ((urls.get(url_variable(name), ""), name) for name in names)
+    return {url.removeprefix("http://"): name for url, name in known if url}
+
+
+def last_lines(logs: Path, name: str) -> str:
+    """Return the last lines that a service wrote to its log."""
+    try:
+        text = (logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-_LAST_LINES:])
+
+
+def is_refused(address: str) -> bool:
+    """Say whether nobody listens at an address, "host:port"."""
+    host, _, port = address.rpartition(":")
     try:
         with suppressed():
-            socket.create_connection((HOST, port), _ANSWER_WITHIN).close()
+            socket.create_connection((host, int(port)), _ANSWER_WITHIN).close()
     except ConnectionRefusedError:
         return True
     except OSError:
