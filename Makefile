@@ -41,7 +41,25 @@ FLOOR_TESTS ?= $(GREEN:%='tests/instrumentation/test_apart.py::test_apart[%_gree
 	tests/filibuster/test_services.py tests/tracing/test_services.py
 OLDEST = $(or $(shell command -v python3.11),$(PYTHON))
 
-.PHONY: help demo showcase test cover lint floor floor-tests lock bench soak proto clean
+# What is tried with the newest Python: what leans on Python itself, and each library once.
+OF_PYTHON := as_completed asyncio concurrent_futures fan_out http_client ledger patching queue \
+	subprocess threading wsgiref
+PROCESSES := forks processes process_pools process_queues task_pools
+CEILING_TESTS ?= $(CORE:%=tests/%) tests/boundary tests/runtime $(filter tests/lending/%,$(LENT)) \
+	tests/doctor/test_self_tests.py::test_every_library_that_is_installed_here_passes \
+	$(wildcard $(OF_PYTHON:%=tests/instrumentation/test_%*)) \
+	$(PROCESSES:%='tests/instrumentation/test_apart.py::test_apart[%]')
+# The newest of ours that is newer than $(PYTHON), in PATH or where pyenv keeps it; not one without
+# the GIL, which pyenv calls 3.13.0t.
+PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
+WHICH = $(shell "$(PYTHON)" -c "import sys; print(*sys.version_info[:2], sep='.')")
+NEWER = import sys; sys.exit(sys.version_info[:2] <= ($(subst .,$(comma),$(WHICH))))
+NEWEST ?= $(shell for p in $(foreach p,$(filter python3.%,$(CANDIDATES)), \
+	$(p) $(filter-out %t/bin/python,$(wildcard $(PYENV)/$(p:python%=%).*/bin/python))); do \
+	"$$p" -c "$(NEWER)" 2>/dev/null && echo "$$p" && break; done)
+
+.PHONY: help demo showcase test cover lint floor floor-tests ceiling ceiling-tests lock bench soak \
+	proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +93,14 @@ floor-tests: $(VENV)/floor.stamp
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -W default::DeprecationWarning \
 		$(ARGS) $(FLOOR_TESTS)
 
+ceiling: ## run what leans on Python itself with the newest Python that is on this machine
+	@$(if $(NEWEST),$(MAKE) --no-print-directory VENV=.venv-ceiling PYTHON="$(NEWEST)" ceiling-tests, \
+		echo "no Python on this machine is newer than $(PYTHON), which is $(WHICH)")
+
+ceiling-tests: $(VENV)/dev.stamp
+	HYPOTHESIS_PROFILE=cover $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS) \
+		$(CEILING_TESTS)
+
 bench: $(VENV)/dev.stamp ## measure us beside our peers
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -92,7 +118,7 @@ lock: $(VENV)/dev.stamp ## pin what pyproject.toml asks for (UPGRADE=1 takes the
 		pyproject.toml
 
 clean: ## remove the virtual environment, caches and builds
-	rm -rf $(VENV) .venv-floor build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
+	rm -rf $(VENV) .venv-floor .venv-ceiling build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -18,7 +18,8 @@ IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
 settings.register_profile("soak", settings.get_profile("dev"), max_examples=10_000)
-# For `make cover`: whether a branch is reached is no matter of chance, nor of many examples.
+# For `make cover` and `make ceiling`: whether a branch is reached is no matter of chance, nor of
+# many examples.
 settings.register_profile("cover", settings.get_profile("ci"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
 
