@@ -33,6 +33,7 @@ class _Refused(click.ClickException):
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="baggage", prog_name="baggage")
 def main() -> None:
     """Have programs carry baggage, and look at it as it travels.
 

@@ -13,6 +13,7 @@ from metaapps.tracing.cli.view import view
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="baggage", prog_name="tracing")
 def main() -> None:
     """Look at the traces of services: collect them, or read where they were written.
 
