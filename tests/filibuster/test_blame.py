@@ -47,7 +47,9 @@ def test_what_ended_long_before_is_not() -> None:
 
 def test_a_death_that_is_laid_to_an_execution_needs_no_other_reason() -> None:
     blame = survived(A)
+    assert blame.unexplained([ENDED]) == (ENDED,)
     blame.judged(Execution(B, deaths=(ENDED,)))
+    assert blame.unexplained([ENDED]) == ()
     blame.starting_again([ENDED], words)
     assert blame.take_cases() == ()
 

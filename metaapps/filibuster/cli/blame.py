@@ -76,7 +76,7 @@ class Blame:
     def starting_again(self, deaths: Sequence[Death], words: Callable[[Death], str]) -> None:
         """Note that services ended, and start again now."""
         with self._lock:
-            left = tuple(death for death in deaths if death not in self._explained)
+            left = self._left(deaths)
             if left and len(self._cases) < _MOST_CASES:
                 said = "\n".join(filter(None, map(words, left)))
                 case = Case(left, tuple(self._before()), said)
@@ -85,11 +85,19 @@ class Blame:
             self._suspects.clear()
             self._explained = frozenset()
 
+    def unexplained(self, deaths: Sequence[Death]) -> tuple[Death, ...]:
+        """Return the deaths that are not laid to an execution."""
+        with self._lock:
+            return self._left(deaths)
+
     def take_cases(self) -> tuple[Case, ...]:
         """Return the deaths that nothing explains, and forget them."""
         with self._lock:
             cases, self._cases = self._cases, []
         return tuple(case for case, _ in cases)
+
+    def _left(self, deaths: Sequence[Death]) -> tuple[Death, ...]:
+        return tuple(death for death in deaths if death not in self._explained)
 
     def _before(self) -> Iterator[Plan]:
         since = self._clock() - _WITHIN

@@ -159,6 +159,7 @@ class _Exploration:
             reason, _, more = str(error).partition("\n")
             self._report.line(f"\n[bold]stopped[/] because {escape(reason)}")
             self._report.quote(more)
+            self._report.line("what ran is kept: --resume goes on from here")
             return self._conclude()
         if done.stopped_because in _ADVICE:
             raise JobError(_ADVICE[done.stopped_because])
@@ -185,6 +186,8 @@ class _Exploration:
             else:
                 raise AssertionError("the last event is Done")
         progress.done(event, self._session.ran_ahead)
+        if event.stopped_because is StopReason.FAULT_FREE_FAILED:
+            return event
         show_interference(self._session, self._report)
         self._show_deaths()
         self._show_late()

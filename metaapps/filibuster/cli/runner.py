@@ -161,7 +161,7 @@ class Runner:
         Those that ended shortly before run again, and are the reason if the service ends then.
         """
         with self._gate.alone():
-            if self._standing.wait(_AT_LAST):
+            if self._blame.unexplained(self._standing.wait(_AT_LAST)):
                 self._revive()
         found: set[tuple[Plan, str]] = set()
         for case in self._blame.take_cases():
