@@ -30,6 +30,7 @@ from tests.instrumentation.asgi_serving import BehindUvicorn
 from tests.instrumentation.serving import by_waitress
 from tests.instrumentation.test_asgi import Caller
 from tests.instrumentation.test_wsgiref import CGI, Digesting
+from tests.versions import needs
 
 
 class TestDjango(HttpServerSuite):
@@ -48,14 +49,20 @@ class TestDjangoWithoutMiddleware(HttpServerSuite):
         return by_waitress(django_site.wsgi(view, middleware=()))
 
 
-class TestDjangoByAsgi(BehindUvicorn):
+class ByAsgi(BehindUvicorn):
+    @needs("django", "5.0", "older ones stream on, whoever has left")
+    def test_a_caller_who_hangs_up_ends_the_crossing(self) -> None:
+        super().test_a_caller_who_hangs_up_ends_the_crossing()
+
+
+class TestDjangoByAsgi(ByAsgi):
     instrumentation: ClassVar = instrumentation
 
     def application(self, view: View) -> Any:
         return django_site.asgi(view)
 
 
-class TestDjangoByAsgiInThreads(BehindUvicorn):
+class TestDjangoByAsgiInThreads(ByAsgi):
     """Views that are no coroutines."""
 
     instrumentation: ClassVar = instrumentation
