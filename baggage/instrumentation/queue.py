@@ -25,9 +25,9 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     queues.wrap(queue.Queue, put=queues.put, get=queues.get)
 
 
-# anyio's threads run each function in the context that it was given with it; the others keep
-# connections.
-_KEEPERS: Final = frozenset({"anyio", "kombu", "redis", "urllib3"})
+# anyio's threads run each function in the context that it was given with it; billiard's pool, which
+# is Celery's, tells threads of its own what its processes are to do; the others keep connections.
+_KEEPERS: Final = frozenset({"anyio", "billiard", "kombu", "redis", "urllib3"})
 _STORAGE: Final = Storage(lambda lying: lying._qsize(), lambda lying: lying.queue)
 _ADAPTER: Final = QueueAdapter(
     "queue",
