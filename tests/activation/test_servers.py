@@ -24,9 +24,15 @@ COMMANDS = {
     "uvicorn": "uvicorn --fd {fd} ashop:app",
     "uvicorn with workers": "uvicorn --fd {fd} --workers 2 ashop:app",
     "uvicorn that reloads": "uvicorn --fd {fd} --reload ashop:app",
+    "uvicorn and Django": "uvicorn --fd {fd} djshop:asgi",
+    "hypercorn": "hypercorn --bind fd://{fd} ashop:app",
     "flask": "flask --app shop run --no-reload",
     "a module": "python -m flask --app shop run --no-reload",
 }
+BY_WAITRESS = """
+import socket, sys, waitress, djshop
+waitress.serve(djshop.wsgi, sockets=[socket.socket(fileno=int(sys.argv[1]))], threads=1)
+"""
 HANDED = {"WERKZEUG_SERVER_FD": "{fd}", "WERKZEUG_RUN_MAIN": "true"}
 
 
@@ -48,6 +54,25 @@ def test_a_server_carries_what_a_request_brings_and_nothing_of_another(
     assert "Traceback" not in text
     assert "Warning: " not in text
     assert "baggage" not in text
+
+
+def test_djangos_own_server_is_one_too_and_reloads(tmp_path: Path) -> None:
+    command = [*RUN, "--", "python", "djshop.py", "runserver"]
+    with served(command, tmp_path / "log", SERVICE_FD="{fd}") as service:
+        answers = [service.ask(tenant) for tenant in ("blue", "", "red")]
+    assert [answer["tenant"] for answer in answers] == [["blue"], [], ["red"]]
+    assert [answer["behind"] for answer in answers] == [["blue"], [], ["red"]]
+    assert {answer["service"] for answer in answers} == {"djshop"}
+
+
+@pytest.mark.parametrize("exclude", ["waitress", "django"])
+def test_a_request_is_one_behind_a_server_that_nobody_knows_and_in_a_framework_so(
+    exclude: str, tmp_path: Path
+) -> None:
+    command = [*RUN, "--exclude", exclude, "--", "python", "-c", BY_WAITRESS, "{fd}"]
+    with served(command, tmp_path / "log") as service:
+        answers = [service.ask(tenant) for tenant in ("blue", "", "red")]
+    assert [answer["tenant"] for answer in answers] == [["blue"], [], ["red"]]
 
 
 def test_a_service_is_called_as_it_is_told(tmp_path: Path) -> None:
