@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dis import opmap
+from types import CodeType
 from typing import Any, Final, SupportsIndex
 
 from baggage.boundary import delivery_of, finish
@@ -41,10 +42,12 @@ class Looped(list[Any]):
 class _Steps:
     """The steps of one loop over messages."""
 
-    __slots__ = ("_alone", "_channel", "_rest")
+    __slots__ = ("_alone", "_asker", "_channel", "_instruction", "_rest")
 
     def __init__(self, messages: Iterator[Any], channel: object, *, alone: bool) -> None:
         self._rest, self._channel, self._alone = messages, channel, alone
+        self._asker: tuple[CodeType, int] | None = None
+        self._instruction = 0
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -53,7 +56,10 @@ class _Steps:
         # Who gathers messages takes none, and `list` and `*` ask for them just as a loop does.
         # Those that loop in C, for a loop in Python (`enumerate`, `zip`, `map`), have no frame.
         frame = sys._getframe(1)
-        instruction = frame.f_code.co_code[frame.f_lasti]
+        asker = frame.f_code, frame.f_lasti
+        if asker != self._asker:  # else it's the same loop, whose code would be copied once more
+            self._asker, self._instruction = asker, frame.f_code.co_code[frame.f_lasti]
+        instruction = self._instruction
         loops = instruction in _LOOPS
         if loops:
             finish(self._channel)

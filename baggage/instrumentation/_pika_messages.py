@@ -86,7 +86,7 @@ class Publishing:
         self.properties.headers[name] = value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Coming:
     """A message that came, from a queue ("" where that's not known). It's a carrier."""
 

@@ -105,7 +105,10 @@ class Read:
 
 
 def _named(own: Sequence[Any] | Mapping[Any, Any], name: str) -> str | None:
-    for key, value in _pairs(own):
+    if isinstance(own, Mapping):
+        found = own.get(name, own.get(name.encode()))
+        return None if found is None else text(found)
+    for key, value in zip(own[::2], own[1::2], strict=False):
         if text(key) == name:
             return text(value)
     return None

@@ -41,7 +41,9 @@ def with_headers(fields: Sequence[Any], headers: Mapping[str, str]) -> tuple[Any
 def parted(fields: Sequence[Any]) -> tuple[list[Any], dict[str, str]]:
     """Return an entry's own names and values, in turns, and the headers in it."""
     named = {text(name): value for name, value in _pairs(fields)}
-    ours = _ours(named)
+    ours = _ours(named, named)
+    if not ours:
+        return list(fields), {}
     own: list[Any] = []
     for name, value in _pairs(fields):
         if text(name) not in ours:
@@ -54,20 +56,21 @@ def taken_out(fields: dict[Any, Any]) -> dict[str, str]:
     if LIST not in fields and LIST.encode() not in fields:
         return {}
     names = {text(name): name for name in fields}
-    ours = _ours({name: fields[names[name]] for name in names})
+    ours = _ours(names, {name: fields[raw] for name, raw in names.items() if LIST in name})
     return _headers({name: fields.pop(names[name]) for name in ours})
 
 
-def _ours(named: dict[str, Any]) -> tuple[str, ...]:
+def _ours(named: dict[str, Any], lists: Mapping[str, Any]) -> tuple[str, ...]:
     """Return which fields are ours: those that the last such field lists, all of which are there.
 
-    What an application has of that name stands before it.
+    What an application has of that name stands before it. `lists` has at least those that list.
     """
     if LIST in named:
-        for name in [name for name in reversed(named) if name.rstrip("_") == LIST]:
-            listed = text(named[name])[:_MAX_LIST].split(",")
-            if all(each in named and not each.startswith(LIST) for each in listed):
-                return (*dict.fromkeys(listed), name)  # a stranger may list one twice
+        for name in reversed(named):
+            if name.rstrip("_") == LIST:
+                listed = text(lists[name])[:_MAX_LIST].split(",")
+                if all(each in named and not each.startswith(LIST) for each in listed):
+                    return (*dict.fromkeys(listed), name)  # a stranger may list one twice
     return ()
 
 

@@ -57,12 +57,14 @@ class Reader:
 class Reading:
     """One read. `left` is how many seconds are left until the last of its entries is due."""
 
-    __slots__ = ("_client", "_looks", "_reader", "_said", "_since", "left")
+    __slots__ = ("_client", "_group", "_looks", "_reader", "_said", "_settles", "_since", "left")
 
     def __init__(self, reader: Reader, client: Any, said: Arguments, since: dict[str, str]) -> None:
         """Prepare; nothing is answered yet."""
         self._reader, self._client, self._said, self._since = reader, client, said, since
         self._looks = said[0] in LOOKING
+        self._group = commands.group(said)
+        self._settles = bool(self._group) and not commands.needs_no_word(said)
         self.left = 0.0
 
     def seen(self, answer: Any) -> Any:
@@ -82,7 +84,7 @@ class Reading:
         read = Read(
             self._client,
             stream,
-            commands.group(self._said),
+            self._group,
             entry[0],
             fields,
             headers,
@@ -91,7 +93,7 @@ class Reading:
         delivery = self._reader.boundary.receive(CONSUMING, read)
         if delivery is not None:
             remember(shown, delivery)
-            if read.group and not commands.needs_no_word(self._said):
+            if self._settles:
                 self._reader.unsettled(read, delivery)
             self.left = max(self.left, delivery.left)
         return type(entry)((entry[0], shown, *entry[2:]))
