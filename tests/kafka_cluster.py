@@ -23,6 +23,6 @@ def cluster() -> Generator[str]:
 
     # The cluster ends with the producer that it was made for.
     owner = confluent_kafka.Producer({"test.mock.num.brokers": 1, "log_level": 0})
-    brokers = owner.list_topics(timeout=20).brokers.values()
+    brokers = owner.list_topics(timeout=300).brokers.values()
     yield ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
     owner.flush(1)

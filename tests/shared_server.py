@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-_PATIENCE: Final = 90.0
+_PATIENCE: Final = 300.0
 _ATTEMPTS: Final = 3
 _PORT: Final = "port-"
 

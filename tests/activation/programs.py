@@ -22,7 +22,7 @@ from baggage.values import EMPTY
 HERE: Final = Path(__file__).parent
 RUN: Final = (sys.executable, "-m", "baggage", "run")
 _TOLD: Final = ("BAGGAGE", "FILIBUSTER", "TRACING", "PYTHONPATH", "GUNICORN", "FLASK")
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 300.0
 
 
 def environment(**told: str) -> dict[str, str]:

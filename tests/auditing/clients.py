@@ -28,7 +28,7 @@ PEER = str(urlsplit(OTHER).netloc)
 
 
 def by_requests() -> None:
-    requests.get(OTHER, timeout=10)
+    requests.get(OTHER, timeout=300)
 
 
 def by_urllib3() -> None:
@@ -37,7 +37,7 @@ def by_urllib3() -> None:
 
 
 def by_http_client() -> None:
-    connection = HTTPConnection(PEER, timeout=10)
+    connection = HTTPConnection(PEER, timeout=300)
     connection.request("GET", str(urlsplit(OTHER).path))
     connection.getresponse().read()
     connection.close()

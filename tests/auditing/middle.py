@@ -34,7 +34,7 @@ class Middle(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Pass on a request."""
         url = urlsplit(NEXT)
-        connection = HTTPConnection(str(url.hostname), url.port or 80, timeout=10)
+        connection = HTTPConnection(str(url.hostname), url.port or 80, timeout=300)
         connection.request("GET", self.path, headers=dict(passing(self.headers, THERE)))
         response = connection.getresponse()
         body = response.read()

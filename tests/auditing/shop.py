@@ -27,7 +27,7 @@ app = Flask("shop")
 
 
 def ask() -> int:
-    return requests.get(NEXT, timeout=10).status_code
+    return requests.get(NEXT, timeout=300).status_code
 
 
 class HandMade:
@@ -49,11 +49,11 @@ class HandMade:
 
 
 def unhooked_call() -> int:
-    return requests.get(NEXT, timeout=10).status_code  # unhooked
+    return requests.get(NEXT, timeout=300).status_code  # unhooked
 
 
 def kept_call() -> int:
-    return requests.get(NEXT, timeout=10).status_code  # kept
+    return requests.get(NEXT, timeout=300).status_code  # kept
 
 
 def start_kept(work: Callable[[], None]) -> None:
@@ -131,7 +131,7 @@ def tasked() -> int:
 def afterwards() -> int:
     """Ask when the request is over, once, in a thread that nobody joins."""
     asked = threading.Event()
-    AFTER.append((asked, threading.Thread(target=lambda: asked.wait(10) and ask())))
+    AFTER.append((asked, threading.Thread(target=lambda: asked.wait(300) and ask())))
     AFTER[-1][1].start()
     return 200
 
@@ -182,11 +182,11 @@ def broken() -> int:
 
 
 def wrong_url() -> int:
-    return requests.get(f"{NEXT}no/such/page", timeout=10).status_code
+    return requests.get(f"{NEXT}no/such/page", timeout=300).status_code
 
 
 def failing() -> int:
-    return requests.get(f"{NEXT}by/broken", timeout=10).status_code
+    return requests.get(f"{NEXT}by/broken", timeout=300).status_code
 
 
 def hasty() -> int:

@@ -75,7 +75,7 @@ def test_a_test_in_audit_mode_sees_its_findings(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert "7 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
     assert "ERROR at teardown of test_a_branch_that_never_comes_home" in ran.stdout

@@ -22,7 +22,7 @@ CLEAN = ["ask", "enclosed", "kept", "declared", "pooled", "threaded", "queued", 
 
 def get(url: str) -> str:
     try:
-        with urllib.request.urlopen(url, timeout=20) as response:
+        with urllib.request.urlopen(url, timeout=300) as response:
             return str(response.read().decode())
     except urllib.error.HTTPError as error:
         error.close()

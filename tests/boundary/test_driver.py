@@ -566,7 +566,7 @@ def test_many_may_register_at_a_time() -> None:
     together = threading.Barrier(8)
 
     def register(n: int) -> None:
-        together.wait(20)
+        together.wait(300)
         for m in range(50):
             boundary.register(Recorder(f"{n}.{m}"))
 

@@ -18,13 +18,13 @@ FORK = """
 
     def hold(carried):
         held.set()
-        done.wait(60)
+        done.wait(300)
         return carried
 
     thread = threading.Thread(target=lambda: running.update(hold))
     with attached(running):
         thread.start()
-        held.wait(60)
+        held.wait(300)
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
@@ -64,7 +64,7 @@ def ran(script: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=300,
     )
     assert done.stderr == ""
     return done.stdout

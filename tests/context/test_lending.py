@@ -111,7 +111,7 @@ def test_parents_and_children_that_write_at_once_lose_nothing() -> None:
     together = threading.Barrier(9)
 
     def pack(branch: Branch, number: int) -> None:
-        together.wait(20)
+        together.wait(300)
         for step in range(50):
             grandchild = branch.fork()
             grandchild.pack("n", number * 1000 + step)
@@ -126,7 +126,7 @@ def test_parents_and_children_that_write_at_once_lose_nothing() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     for child in children:
         root.rejoin(child)
     values = root.unpack("n")

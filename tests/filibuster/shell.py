@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -110,7 +111,7 @@ class Shell:
 
     def run(self, *command: str, **more: str) -> Ended:
         with self.start(*command, **more) as process:
-            out, err = process.communicate(timeout=100)
+            out, err = process.communicate(timeout=300)
         return Ended(process.returncode, out, err)
 
     def filibuster(self, *arguments: str, **more: str) -> Ended:
@@ -141,7 +142,7 @@ def processes(directory: Path) -> list[int]:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.02)
@@ -150,4 +151,5 @@ def wait_until(condition: Callable[[], object]) -> None:
 def kill_all(directory: Path) -> None:
     """End whatever a failed test has left running in its directory."""
     for pid in processes(directory):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -49,7 +49,7 @@ class Post:
         self.apps: list[Filibuster] = []
         # What dies with its process ends nothing here.
         self.kept: list[object] = []
-        expires = int(time.time()) + 60
+        expires = int(time.time()) + 3600
         orders = Orders("e", coordinator=coordinator.address, expires=expires)
         down = {ORDERS: encode_orders(orders, KEY), LINEAGE: encode_lineage(ROOT)}
         self.parcel = Parcel()

@@ -16,7 +16,7 @@ PUBLISHES = """
 import os, requests
 
 def test_{name}():
-    assert requests.get(os.environ["SHOP_URL"] + "/{path}", timeout=10).status_code < 600
+    assert requests.get(os.environ["SHOP_URL"] + "/{path}", timeout=300).status_code < 600
 """
 PUBLISHES_ITSELF = f"""
 import sys
@@ -41,7 +41,8 @@ def shop(shell: Shell, deployed: Deployed) -> Shell:
 
 def explored(shop: Shell, path: str, *options: str, test: str = PUBLISHES) -> Ended:
     shop.write("test_shop.py", test.format(name="shop", path=path))
-    return shop.filibuster("run", "--functional-test", "test_shop.py", *options)
+    patience = ("--settle", "60")  # all of it ends, and is waited for as long as it takes
+    return shop.filibuster("run", "--functional-test", "test_shop.py", *patience, *options)
 
 
 @pytest.mark.parametrize("path", ["publish/orders", "publish/chained", "later/orders"])
@@ -190,7 +191,7 @@ import os, requests
 from metaapps.filibuster.assertions import was_fault_injected_on
 
 def test_{name}():
-    requests.get(os.environ["SHOP_URL"] + "/{path}", timeout=10)
+    requests.get(os.environ["SHOP_URL"] + "/{path}", timeout=300)
     assert not was_fault_injected_on("worker")
 """
 
@@ -206,8 +207,8 @@ import os, time, requests
 from metaapps.filibuster.assertions import was_fault_injected
 
 def test_charged():
-    assert requests.get(os.environ["SHOP_URL"] + "/publish/charges", timeout=10).status_code == 202
-    while "book" not in requests.get(os.environ["BANK_URL"] + "/log", timeout=10).json():
+    assert requests.get(os.environ["SHOP_URL"] + "/publish/charges", timeout=300).status_code == 202
+    while "book" not in requests.get(os.environ["BANK_URL"] + "/log", timeout=300).json():
         time.sleep(0.01)
     assert not was_fault_injected()
 """
@@ -227,7 +228,7 @@ def test_a_counterexample_hits_the_same_redeliveries(shop: Shell) -> None:
 def test_what_is_committed_is_the_same_with_any_number_of_workers(shop: Shell) -> None:
     exports = []
     for workers in ("1", "4"):
-        options = ("--max-faults", "1", "--settle", "20", "--check-interference", "0")
+        options = ("--max-faults", "1", "--check-interference", "0")
         ended = explored(shop, "publish/news", *options, "--workers", workers)
         assert (ended.code, ended.err) == (0, ""), ended.out
         exports.append(shop.filibuster("export").out)

@@ -19,12 +19,12 @@ from tests.filibuster.shell import FILIBUSTER, Shell, Totals
 ONCE = """
 import os, requests
 def test_once():
-    requests.get(os.environ["LAB_URL"] + "/once", timeout=10)
+    requests.get(os.environ["LAB_URL"] + "/once", timeout=300)
 """
 STRICT = """
 import os, requests
 def test_strictly():
-    assert requests.get(os.environ["LAB_URL"] + "/once", timeout=10).text == "once"
+    assert requests.get(os.environ["LAB_URL"] + "/once", timeout=300).text == "once"
 """
 FAULTS = ["requests.exceptions.ConnectionError", "requests.exceptions.ReadTimeout", "500", "502"]
 CALL = "lab → echo GET /echo/once"
@@ -261,7 +261,7 @@ def test_each_call_is_shown_with_all_that_names_it(once: Shell) -> None:
     failed = ended.out[ended.out.index("Execution 2") :].splitlines()
     assert failed[0].startswith(f"Execution 2  {CALL}: {FAULTS[0]}  passed")
     assert failed[3] == (
-        f"    └── ✗ lab → echo  requests.get(url='http://127.0.0.1:{port}/echo/once', timeout=5)"
+        f"    └── ✗ lab → echo  requests.get(url='http://127.0.0.1:{port}/echo/once', timeout=60)"
         f"  {FAULTS[0]} injected"
     )
     clocks = re.escape("vclock {lab: 1, test: 1}  origin {test: 1}")
@@ -310,7 +310,7 @@ def test_a_terminal_loses_nothing_of_lines_that_are_too_wide(once: Shell) -> Non
         os.close(theirs)
         shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", _all_of(ours)).replace("\r\n", "\n")
     assert re.search(rf"Execution 2  {CALL}: {FAULTS[0]}  passed  \d+ ms", shown)
-    assert re.search(rf"✗ lab → echo .*, timeout=5\)  {FAULTS[0]} injected\n", shown)
+    assert re.search(rf"✗ lab → echo .*, timeout=60\)  {FAULTS[0]} injected\n", shown)
     assert "explored 2 of 6, 0 pruned, stopped because" in shown
 
 

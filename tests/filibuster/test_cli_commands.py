@@ -23,7 +23,7 @@ from metaapps.filibuster.assertions import was_fault_injected, was_fault_injecte
 request = urllib.request.Request(os.environ["LAB_URL"] + "/once")
 request.add_header("baggage", os.environ.get("BAGGAGE", ""))
 assert not was_fault_injected()
-with urllib.request.urlopen(request, timeout=10) as response:
+with urllib.request.urlopen(request, timeout=300) as response:
     text = response.read().decode()
 assert was_fault_injected() is (text != "once")
 assert was_fault_injected_on("echo") is (text != "once")
@@ -93,7 +93,7 @@ front, back = Flask("front"), Flask("back")
 @front.get("/")
 def ask():
     try:
-        return requests.get(f"http://127.0.0.1:{{below.port}}/", timeout=5).text
+        return requests.get(f"http://127.0.0.1:{{below.port}}/", timeout=60).text
     except requests.exceptions.RequestException:
         return "nothing"
 
@@ -125,7 +125,7 @@ PLAINLY = SERVICES.format(
 ASKS = """
 import os, requests
 def test_asks():
-    requests.get(os.environ["FRONT_URL"], timeout=10)
+    requests.get(os.environ["FRONT_URL"], timeout=300)
 """
 
 

@@ -21,7 +21,7 @@ import os, pathlib, subprocess, requests
 from metaapps.filibuster.assertions import was_fault_injected
 
 def test_hangs():
-    text = requests.get(os.environ["LAB_URL"] + "/once", timeout=10).text
+    text = requests.get(os.environ["LAB_URL"] + "/once", timeout=300).text
     if was_fault_injected() and pathlib.Path("failed").exists():
         subprocess.run(["sh", "-c", "touch hanging; sleep 600"])
     if text != "once":
@@ -31,7 +31,7 @@ def test_hangs():
 STRICT = """
 import os, requests
 def test_strictly():
-    assert requests.get(os.environ["LAB_URL"] + "/once", timeout=10).text == "once"
+    assert requests.get(os.environ["LAB_URL"] + "/once", timeout=300).text == "once"
 """
 SERVICES = ("--services", "lab/services.toml")
 
@@ -64,7 +64,7 @@ def test_an_interrupted_run_cleans_up(own: Shell, number: signal.Signals) -> Non
     with hanging(own, *SERVICES) as process:
         assert len(processes(own.directory)) >= 6
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert err == (
         "filibuster: interrupted: 1 counterexample so far, in .filibuster/counterexamples; "
@@ -88,22 +88,24 @@ def test_an_interrupt_while_services_start_cleans_up(own: Shell) -> None:
     with own.start(*command) as process:
         wait_until((own.directory / "starting").exists)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (130, "filibuster: interrupted\n")
     wait_until(lambda: not processes(own.directory))
 
 
 def test_a_test_that_hangs_fails_and_says_where(lab: Shell) -> None:
     lab.write("test_hangs.py", HANGS)
-    ended = lab.filibuster(
-        "--functional-test", "test_hangs.py", "--test-timeout", "1", "--fail-fast"
-    )
-    again = lab.filibuster(
-        "--functional-test", "test_hangs.py", "--test-timeout", "1", "--fail-fast"
-    )
-    assert ended.code == again.code == 1
+    command = ("--functional-test", "test_hangs.py", "--fail-fast")
+    ended = lab.filibuster(*command)
+    assert ended.code == 1
     assert "AssertionError: nothing" in ended.out
-    assert "no end after 1 s (test_hangs.py:8)" in again.out
+    said = ""
+    for limit in (1, 10, 60):  # where the machine is busy, a test may not get that far in a second
+        if not (lab.directory / "hanging").exists():
+            again = lab.filibuster(*command, "--test-timeout", str(limit))
+            assert again.code == 1
+            said = again.out.replace(f"no end after {limit} s", "no end")
+    assert "no end (test_hangs.py:8)" in said
     assert processes(lab.directory) == []
 
 
@@ -119,7 +121,7 @@ def test_what_a_run_leaves_running_ends_with_it(lab: Shell) -> None:
 
 def at_once(command: tuple[str, ...], *shells: Shell) -> list[Ended]:
     running = [shell.start(*command) for shell in shells]
-    ended = [(process, *process.communicate(timeout=100)) for process in running]
+    ended = [(process, *process.communicate(timeout=300)) for process in running]
     return [Ended(process.returncode, out, err) for process, out, err in ended]
 
 

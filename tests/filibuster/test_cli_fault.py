@@ -13,7 +13,7 @@ from tests.filibuster.shell import Ended, Shell
 ASKS = """
 import os, requests
 def test_asks():
-    answer = requests.get(os.environ["FRONT_URL"] + "/call/{path}", timeout=10)
+    answer = requests.get(os.environ["FRONT_URL"] + "/call/{path}", timeout=300)
     assert "answer" in answer.text or "put" in answer.text, answer.text
 """
 

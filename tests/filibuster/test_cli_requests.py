@@ -11,7 +11,7 @@ from tests.filibuster.shell import Ended, Shell, Totals
 TEST = """
 import os, requests
 def test_it():
-    requests.get(os.environ["LAB_URL"] + "/PATH", timeout=30)
+    requests.get(os.environ["LAB_URL"] + "/PATH", timeout=300)
 """
 REFUSED = "requests.exceptions.ConnectionError"
 

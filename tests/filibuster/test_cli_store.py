@@ -16,19 +16,19 @@ from tests.filibuster.shell import FILIBUSTER, Ended, Shell, processes
 TWICE = """
 import os, requests
 def test_twice():
-    text = requests.get(os.environ["LAB_URL"] + "/many/2", timeout=10).text
+    text = requests.get(os.environ["LAB_URL"] + "/many/2", timeout=300).text
     assert text != "nothing nothing"
 """
 TWICE_IN_SHORT = ("run", "--functional-test", "test_twice.py", "--analysis-file", "two.json")
 ONCE = """
 import os, requests
 def test_once():
-    requests.get(os.environ["LAB_URL"] + "/once", timeout=10)
+    requests.get(os.environ["LAB_URL"] + "/once", timeout=300)
 """
 STRICT = """
 import os, requests
 def test_once():
-    text = requests.get(os.environ["LAB_URL"] + "/once", timeout=10).text
+    text = requests.get(os.environ["LAB_URL"] + "/once", timeout=300).text
     assert text == "once"
 """
 TWO_FAULTS = {

@@ -60,7 +60,7 @@ ARRIVAL = Call(kind=Kind.SERVER, library="flask", operation="GET /", source="foo
 
 
 def ask(coordinator: Coordinator, path: str, body: bytes = b"", **headers: str) -> int:
-    connection = http.client.HTTPConnection(coordinator.address, timeout=10)
+    connection = http.client.HTTPConnection(coordinator.address, timeout=300)
     try:
         connection.request("POST", path, body, headers)
         return connection.getresponse().status
@@ -270,7 +270,7 @@ def test_nonsense_is_refused(coordinator: Coordinator, path: str, body: bytes, s
 
 
 def test_a_body_that_is_too_long_is_not_read(coordinator: Coordinator) -> None:
-    connection = http.client.HTTPConnection(coordinator.address, timeout=10)
+    connection = http.client.HTTPConnection(coordinator.address, timeout=300)
     connection.putrequest("POST", "/observations")
     connection.putheader("Content-Length", str(MAX_REPORT + 1))
     connection.endheaders()
@@ -280,7 +280,7 @@ def test_a_body_that_is_too_long_is_not_read(coordinator: Coordinator) -> None:
 
 def test_a_length_that_no_body_has_is_refused(coordinator: Coordinator) -> None:
     for length in ("9" * 5000, "-1", "", "1e3"):
-        connection = http.client.HTTPConnection(coordinator.address, timeout=10)
+        connection = http.client.HTTPConnection(coordinator.address, timeout=300)
         connection.putrequest("POST", OBSERVATIONS)
         connection.putheader("Content-Length", length)
         connection.endheaders()

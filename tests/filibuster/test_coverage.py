@@ -329,7 +329,7 @@ def front():
     if os.environ["BAGGAGE_SERVICE"] == "back":
         return "well"
     try:
-        requests.get(os.environ["BACK_URL"], timeout=5)
+        requests.get(os.environ["BACK_URL"], timeout=60)
     except requests.exceptions.ConnectionError:
         subprocess.run([sys.executable, "work.py"], check=True)
         for method in ("fork", "spawn"):
@@ -366,7 +366,7 @@ if __name__ == "__main__":
 ASK = """
 import os, requests
 def test_front():
-    assert requests.get(os.environ["FRONT_URL"], timeout=10).status_code == 200
+    assert requests.get(os.environ["FRONT_URL"], timeout=300).status_code == 200
 """
 REFUSED = {
     "http": {

@@ -13,7 +13,7 @@ ASKS = """
 import os, requests
 
 def test_{path}():
-    with requests.get(os.environ["DESK_URL"] + "/{path}", timeout=10, stream=True) as response:
+    with requests.get(os.environ["DESK_URL"] + "/{path}", timeout=300, stream=True) as response:
         assert response.ok
         next(response.iter_content(5))
 """
@@ -26,7 +26,9 @@ def desk(shell: Shell, deployed: Deployed) -> Shell:
 
 def explored(desk: Shell, path: str, *options: str) -> Ended:
     desk.write(f"test_{path}.py", ASKS.format(path=path))
-    return desk.filibuster("--functional-test", f"test_{path}.py", *options)
+    # What ends is waited for as long as it takes.
+    patience = () if path == "endless" else ("--settle", "60")
+    return desk.filibuster("--functional-test", f"test_{path}.py", *patience, *options)
 
 
 @pytest.mark.parametrize("path", ["thread", "task", "background", "queue", "stream"])
@@ -57,7 +59,7 @@ import os, threading, time, requests
 from metaapps.filibuster.assertions import was_fault_injected_on
 
 def get(path):
-    return requests.get(os.environ["DESK_URL"] + path, timeout=10).json()
+    return requests.get(os.environ["DESK_URL"] + path, timeout=300).json()
 
 def test_held():
     holder = threading.Thread(target=get, args=("/held",))
@@ -74,6 +76,6 @@ def test_held():
 
 def test_a_hit_is_known_before_another_request_can_show_what_came_of_it(desk: Shell) -> None:
     desk.write("test_held.py", ASKS_MEANWHILE)
-    ended = desk.filibuster("--functional-test", "test_held.py")
+    ended = desk.filibuster("--functional-test", "test_held.py", "--settle", "60")
     assert (ended.code, ended.err) == (0, ""), ended.out
     assert ended.totals.ran >= 5

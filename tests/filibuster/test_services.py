@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -104,7 +105,8 @@ def _none_left(tmp_path: Path) -> Iterator[None]:
         wait_until(lambda: not processes(tmp_path))
     finally:
         for pid in processes(tmp_path):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def processes(directory: Path) -> list[int]:
@@ -116,14 +118,14 @@ def processes(directory: Path) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.02)
 
 
 def get(url: str) -> dict[str, str]:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=300) as response:
         answer: dict[str, str] = json.load(response)
     return answer
 
@@ -262,7 +264,7 @@ def test_without_a_path_an_answer_by_grpc_will_do(write: Write, tmp_path: Path) 
         assert not running.ended()
         address = urlsplit(running.environment["FOO_URL"]).netloc
         with grpc.insecure_channel(address) as channel:
-            grpc.channel_ready_future(channel).result(10)
+            grpc.channel_ready_future(channel).result(300)
 
 
 SAYS = """
@@ -400,7 +402,8 @@ def test_no_process_outlives_the_launcher_however_it_ends(
             wait_until(lambda: not processes(tmp_path) and not supervisor.running)
         finally:
             for child in children:
-                os.kill(child, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
 
 
 def _children(pid: int) -> set[int]:

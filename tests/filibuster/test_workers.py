@@ -25,9 +25,9 @@ from tests.filibuster.conftest import Deployed
 from tests.filibuster.placed import SERVICES, Place, place
 from tests.filibuster.shell import FILIBUSTER, Shell, processes, wait_until
 
-SLOW = "def test(): requests.get(os.environ['DESK_URL'] + '/slow', timeout=30)"
-ONE = "def test(): requests.post(os.environ['DESK_URL'] + '/mixed', data='me', timeout=30)"
-LEAVES = "def test(): requests.get(os.environ['DESK_URL'] + '/leaves', timeout=30)"
+SLOW = "def test(): requests.get(os.environ['DESK_URL'] + '/slow', timeout=300)"
+ONE = "def test(): requests.post(os.environ['DESK_URL'] + '/mixed', data='me', timeout=300)"
+LEAVES = "def test(): requests.get(os.environ['DESK_URL'] + '/leaves', timeout=300)"
 # Ends, once or always, the process that is so many parents above the test's.
 KILLS = """
 import os, pathlib, signal
@@ -125,7 +125,7 @@ def test_no_process_is_left_however_a_run_of_many_workers_ends(
     import os, pathlib, time, requests
     from metaapps.filibuster.assertions import was_fault_injected
     def test():
-        requests.get(os.environ['DESK_URL'] + '/slow', timeout=30)
+        requests.get(os.environ['DESK_URL'] + '/slow', timeout=300)
         if was_fault_injected():
             os.chdir(os.environ['HERE'])
             pathlib.Path(f'hangs-{os.getpid()}').touch()
@@ -137,7 +137,7 @@ def test_no_process_is_left_however_a_run_of_many_workers_ends(
     with shell.start(*command, *more, HERE=str(shell.directory)) as process:
         wait_until(lambda: len(list(shell.directory.glob("hangs-*"))) >= 3)
         process.send_signal(number)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=300)
     assert process.returncode == (130 if number is signal.SIGINT else -number)
     assert "done again" not in out  # nobody does again what was called off
     wait_until(lambda: not processes(shell.directory))
@@ -257,13 +257,13 @@ def test_who_is_alone_at_the_gate_is_alone() -> None:
 
     def meet() -> None:
         with gate.together():
-            together.wait(10)
+            together.wait(300)
 
     threads = [Thread(target=enter, args=(number < 2,)) for number in range(6)]
     threads += [Thread(target=meet), Thread(target=meet)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(300)
     assert len(seen) == 100
     assert {len(each) for each in seen} == {1}

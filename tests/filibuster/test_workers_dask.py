@@ -50,7 +50,7 @@ def running(directory: Path, *command: str) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(300)
 
 
 def address(file: Path) -> str:

@@ -14,12 +14,12 @@ from tests.filibuster.conftest import Deployed
 from tests.filibuster.placed import SERVICES, Place, place
 from tests.filibuster.shell import Shell
 
-CLEAN = "def test(): requests.get(os.environ['DESK_URL'] + '/slow', timeout=30)"
+CLEAN = "def test(): requests.get(os.environ['DESK_URL'] + '/slow', timeout=300)"
 MIXED = """
 def test():
-    requests.post(os.environ['DESK_URL'] + '/mixed', data=os.urandom(4).hex(), timeout=30)
+    requests.post(os.environ['DESK_URL'] + '/mixed', data=os.urandom(4).hex(), timeout=300)
 """
-COUNTED = "def test(): requests.get(os.environ['DESK_URL'] + '/counted', timeout=30)"
+COUNTED = "def test(): requests.get(os.environ['DESK_URL'] + '/counted', timeout=300)"
 RESET = (
     f"{sys.executable} -c 'import os, urllib.request; "
     'urllib.request.urlopen(os.environ["DESK_URL"] + "/clean")\''

@@ -54,8 +54,8 @@ def _hang_up(listening: socket.socket) -> None:
         with connection:
             connection.sendall(_SETTINGS)
             seen = b""
-            while REQUEST not in seen:
-                seen += connection.recv(65536)
+            while REQUEST not in seen and (more := connection.recv(65536)):
+                seen += more
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
 
 
@@ -89,7 +89,7 @@ def slow() -> Iterator[str]:
     over = threading.Event()
 
     def wait(_: Any, __: Any) -> bytes:
-        over.wait(20)
+        over.wait(300)
         return b""
 
     with serving(wait) as address:

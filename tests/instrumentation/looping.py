@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 T = TypeVar("T")
-_PATIENCE = 30
+_PATIENCE = 300
 
 
 class Looping:

@@ -566,7 +566,7 @@ def slowly(head: bytes, more: threading.Event, rest: bytes | Silence | None) -> 
         with connection:
             connection.recv(65_536)
             connection.sendall(head)
-            (ended if rest is None else more).wait(20)
+            (ended if rest is None else more).wait(300)
             if isinstance(rest, bytes):
                 connection.sendall(rest)
             else:

@@ -71,7 +71,10 @@ def breaking_off() -> Iterator[str]:
                     pass
 
         pool.submit(serve)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)  # who was in haste may never have come
 
 
 async def shake_hands(session: aiohttp.ClientSession, url: str) -> None:

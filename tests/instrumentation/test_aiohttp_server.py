@@ -312,7 +312,7 @@ class TestWeb(InstrumentationSuite):
             port = int(url.rstrip("/").rpartition(":")[2])
             with socket.create_connection(("127.0.0.1", port)) as connection:
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                assert begun.wait(20)
+                assert begun.wait(300)
             outcome = self.outcome(recorder)
         assert isinstance(outcome, Raised)
         assert type(outcome.error) is asyncio.CancelledError

@@ -37,7 +37,7 @@ class Client:
         self.do(self._start())
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(300)
 
     def stop(self) -> None:
         self.do(self._stop())

@@ -38,6 +38,6 @@ def test_apart(suite: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=300,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

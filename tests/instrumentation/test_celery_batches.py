@@ -73,7 +73,7 @@ def sent(app: Celery, *arguments: object) -> list[Any]:
 def test_a_batch_knows_what_all_of_its_messages_know(app: Celery) -> None:
     for result in sent(app):
         with attached(Branch()):
-            assert result.get(timeout=20, interval=0.01) == [["a", "b", "c"], 3]
+            assert result.get(timeout=300, interval=0.01) == [["a", "b", "c"], 3]
             assert unpack("steps") == ("stored",)
             assert unpack(TOTAL) == (3,)
 

@@ -331,7 +331,7 @@ def test_in_a_worker_of_this_process_tasks_alone_are_told_and_a_chord_knows_its_
 
     with working(app, pool="threads", concurrency=2):
         header = [step.si(None, "a"), step.si(None, "b")]
-        assert chord(header)(step.s("body")).get(timeout=20, interval=0.01) == ["a", "b"]
+        assert chord(header)(step.s("body")).get(timeout=300, interval=0.01) == ["a", "b"]
     assert sorted(map(str, unpack("steps"))) == ["a", "b", "body"]
     assert len(threads) > 1
     assert {crossed.call.library for crossed in recorder.begun} == {"celery"}

@@ -149,7 +149,7 @@ class TestFutures(Pooled):
 
         future.add_done_callback(callback)
         go.set()
-        assert called.wait(20)
+        assert called.wait(300)
         assert seen == [(1, 2)]
         future.result()
         assert set(unpack("n")) == {1, 2, 3}
@@ -172,7 +172,7 @@ class TestFutures(Pooled):
             future = self.pool.submit(pack, FOUND, "call's")
             future.add_done_callback(lambda _: pack(FOUND, "callback's"))
             future.add_done_callback(lambda _: called.set())
-            assert called.wait(20)
+            assert called.wait(300)
             future.result()
             assert set(unpack(FOUND)) == {"call's", "callback's"}
         arrival.close()

@@ -25,6 +25,6 @@ assert not PROCESS.broken, PROCESS.broken
 def test_a_package_may_be_instrumented_before_it_is_imported(library: str) -> None:
     script = SCRIPT.format(library=library, package=library.partition(".")[0])
     ran = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=300
     )
     assert ran.returncode == 0, ran.stderr

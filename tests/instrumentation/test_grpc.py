@@ -12,7 +12,7 @@ import grpc
 from baggage.instrumentation import grpc as instrumentation
 from baggage.testing.rpc import Call, Metadata, Refused, RpcSuite, Service, Stream
 
-TIMEOUT = 20.0
+TIMEOUT = 300.0
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 ANSWER, ANSWERS = "/suite.Service/Answer", "/suite.Service/Answers"
 JOINED, ECHOED = "/suite.Service/Joined", "/suite.Service/Echoed"

@@ -13,7 +13,7 @@ import pytest
 from baggage.instrumentation import grpc_aio as instrumentation
 from baggage.testing.rpc import Call, Metadata, Refused, RpcSuite, Service, Stream
 
-TIMEOUT = 20.0
+TIMEOUT = 300.0
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 ANSWER, ANSWERS = "/suite.Service/Answer", "/suite.Service/Answers"
 END: Final = object()

@@ -30,7 +30,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [*protoc, f"--python_out={folder}", f"--grpc_python_out={folder}", "greeter.proto"],
         check=True,
-        timeout=60,
+        timeout=300,
     )
     return folder
 
@@ -46,6 +46,6 @@ def test_what_was_made_before_is_covered_and_grpc_starts_no_branches(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -66,6 +66,6 @@ class TestGunicorn(HttpServerSuite):
         app = Flask("shop")
         app.add_url_rule("/", view_func=lambda: "")
         with by_gunicorn(app) as url:
-            assert requests.get(url, timeout=10).ok
+            assert requests.get(url, timeout=300).ok
         of_flask.on = False
         assert [crossed.call.library for crossed in recorder.ended] == ["flask"]

@@ -15,7 +15,7 @@ import pytest
 from baggage.instrumentation import http_client as instrumentation
 from baggage.testing.http_client import HttpClientSuite, Send
 
-TIMEOUT = 20
+TIMEOUT = 300
 
 
 class Low(HttpClientSuite):

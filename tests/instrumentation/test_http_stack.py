@@ -76,16 +76,16 @@ def origin() -> Iterator[Origin]:
 def by_requests(url: str) -> Any:
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(max_retries=RETRY))
-        return session.get(url, timeout=5).status_code
+        return session.get(url, timeout=60).status_code
 
 
 def by_urllib3(url: str) -> Any:
     with urllib3.PoolManager() as manager:
-        return manager.request("GET", url, retries=RETRY, timeout=5).status
+        return manager.request("GET", url, retries=RETRY, timeout=60).status
 
 
 def by_http_client(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=5) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         return response.status
 
 

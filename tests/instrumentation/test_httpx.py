@@ -17,7 +17,7 @@ from baggage.instrumentation import httpx as instrumentation
 from baggage.instrumentation import httpx2 as instrumentation2
 from baggage.testing.http_client import HttpClientSuite, Send
 
-LIMIT = 20
+LIMIT = 300
 TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Nothing is asked over TLS; real ones load long.
 HASTE = 0.05
 ATTEMPTS = 3

@@ -24,7 +24,7 @@ REFUSED = Fault(FaultKind.REFUSED)
 TIMEOUT = Fault(FaultKind.TIMEOUT)
 RESETTING = Fault(FaultKind.RESET)
 SHORT = 0.05
-LIMIT = 20.0
+LIMIT = 300.0
 NOBODY = "http://127.0.0.1:1/"
 TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -59,7 +59,7 @@ class TestFaults(InstrumentationSuite):
     def raising(self, name: str) -> Fault:
         return Fault(FaultKind.RAISE, name=f"{self.api.__name__}.{name}")
 
-    def ask(self, loop: bool, url: str, timeout: float = LIMIT, **options: Any) -> Any:
+    def ask(self, loop: bool, url: str, timeout: Any = LIMIT, **options: Any) -> Any:
         """Make a call; the answer is closed, and the client."""
         options = {"json": {"a": 1}, **options}
         client: dict[str, Any] = {"timeout": timeout, "verify": TRUST}
@@ -91,7 +91,8 @@ class TestFaults(InstrumentationSuite):
     @pytest.mark.parametrize("name", ["", "ReadTimeout", "TimeoutException"])
     def test_a_timeout(self, loop: bool, name: str) -> None:
         with answering(HANG) as url:
-            real = shown(failure(lambda: self.ask(loop, url, SHORT)))
+            limits = self.api.Timeout(LIMIT, read=SHORT)
+            real = shown(failure(lambda: self.ask(loop, url, limits)))
             assert self.injected(self.raising(name) if name else TIMEOUT, loop, url) == real
 
     @LOOPS
@@ -104,7 +105,8 @@ class TestFaults(InstrumentationSuite):
     @LOOPS
     def test_a_connection_that_is_never_accepted(self, loop: bool) -> None:
         with full() as url:
-            real = shown(failure(lambda: self.ask(loop, url, SHORT)))
+            limits = self.api.Timeout(LIMIT, connect=SHORT)
+            real = shown(failure(lambda: self.ask(loop, url, limits)))
             assert self.injected(self.raising("ConnectTimeout"), loop, url) == real
 
     @LOOPS

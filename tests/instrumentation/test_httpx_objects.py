@@ -26,7 +26,7 @@ from baggage.testing.suite import InstrumentationSuite, failure
 from baggage.values import EMPTY
 from tests.versions import needs
 
-LIMIT = 20
+LIMIT = 300
 TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 BROKEN = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nbroken"
 

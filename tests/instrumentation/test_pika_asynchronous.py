@@ -32,8 +32,8 @@ class Loop:
         self.select = select
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
-        self.connection = self.opened.get(timeout=20)
-        self.channel: Channel = self.opened.get(timeout=20)
+        self.connection = self.opened.get(timeout=300)
+        self.channel: Channel = self.opened.get(timeout=300)
 
     def run(self) -> None:
         kind = pika.SelectConnection if self.select else AsyncioConnection
@@ -67,11 +67,11 @@ class Loop:
 
     def close(self) -> None:
         self.soon(self.connection.close)
-        self.thread.join(20)
+        self.thread.join(300)
 
 
 def _told(told: SimpleQueue[Any]) -> Any:
-    outcome = told.get(timeout=20)
+    outcome = told.get(timeout=300)
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
@@ -180,7 +180,7 @@ class TestAsyncio(Asynchronous, BrokerSuite):
             with self.request(tenant):
                 self.publish(orders, tenant.encode())
         self.consuming.do(lambda: channel.basic_consume(orders, called))
-        found = [seen.get(timeout=20) for _ in range(6)]
+        found = [seen.get(timeout=300) for _ in range(6)]
         assert sorted(found, key=repr) == [
             (tenant.encode(), (tenant,)) for tenant in ("a", "b", "c") for _ in range(2)
         ]

@@ -55,7 +55,7 @@ class Wire:
         self.broken.set()
         # Whoever reads from it holds it open.
         self.broker.shutdown(socket.SHUT_RDWR)
-        self.ended.wait(20)
+        self.ended.wait(300)
         self.client.close()
 
     def shut_down(self) -> None:
@@ -263,12 +263,12 @@ class TestAsynchronousFaults(Asynchronous):
         self.publishing.do(
             lambda: channel.confirm_delivery(count, callback=lambda _: ready.put(None))
         )
-        ready.get(timeout=20)
+        ready.get(timeout=300)
         drop, duplicate = Fault(FaultKind.DROP), Fault(FaultKind.DUPLICATE)
         assert self.publishes(drop, orders) == drop
         assert self.publishes(duplicate, orders) is None
         self.publish(orders, b"end")
-        assert [confirmed.get(timeout=20) for _ in range(3)] == [1, 2, 3]
+        assert [confirmed.get(timeout=300) for _ in range(3)] == [1, 2, 3]
 
         got: SimpleQueue[bytes] = SimpleQueue()
         consuming = self.consuming.channel
@@ -277,7 +277,7 @@ class TestAsynchronousFaults(Asynchronous):
             got.put(body)
 
         self.consuming.do(lambda: consuming.basic_consume(orders, called, auto_ack=True))
-        assert [got.get(timeout=20) for _ in range(2)] == [b"some order", b"end"]
+        assert [got.get(timeout=300) for _ in range(2)] == [b"some order", b"end"]
 
     def test_a_get_calls_back_in_the_context_of_its_message(self) -> None:
         orders, got = self.destination(), SimpleQueue[Any]()
@@ -292,4 +292,4 @@ class TestAsynchronousFaults(Asynchronous):
         while got.empty():
             with contextlib.suppress(DuplicateGetOkCallback):
                 self.consuming.do(lambda: channel.basic_get(orders, called))
-        assert got.get(timeout=20) == (b"some order", ("acme",))
+        assert got.get(timeout=300) == (b"some order", ("acme",))

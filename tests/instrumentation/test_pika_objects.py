@@ -330,7 +330,7 @@ class TestObjects(Blocking):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         assert (ran.stdout, ran.stderr) == ("[(b'order', None, ('acme',))]\n", "")
 
@@ -342,7 +342,7 @@ class TestObjects(Blocking):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         seen = "[(['traceparent'], ('acme',)), (['a', 'traceparent'], ('acme',))]\n"
         assert (ran.stdout, ran.stderr) == (seen, "")

@@ -77,7 +77,7 @@ class TestProcesses(Blocking):
                     assert worker.stdout.readline() == "ready\n"
                 yield
                 for worker in workers:
-                    _, errors = worker.communicate(timeout=30)
+                    _, errors = worker.communicate(timeout=300)
                     assert (worker.returncode, errors) == (0, "")
             finally:
                 for worker in workers:

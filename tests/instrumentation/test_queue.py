@@ -343,10 +343,10 @@ class TestMore(Threads):
                 assert pool.map(abs, [-1, -2]) == [1, 2]
             channel = context.Queue()
             channel.put("item")
-            assert channel.get(timeout=20) == "item"
+            assert channel.get(timeout=300) == "item"
             assert recorder.begun == []
             with ProcessPoolExecutor(1, context) as processes:
-                assert processes.submit(abs, -1).result(20) == 1
+                assert processes.submit(abs, -1).result(300) == 1
             assert unpack("tenant") == ("acme",)
 
 
@@ -358,6 +358,6 @@ def test_queues_that_are_none_of_the_librarys_are_left_alone(patch: str) -> None
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert (ran.stdout, ran.stderr) == ("[1, 2]\n", "")

@@ -75,7 +75,7 @@ def failing(*, resets: bool) -> Iterator[int]:
                 if resets:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
                 else:
-                    over.wait(20)
+                    over.wait(300)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -83,7 +83,7 @@ def failing(*, resets: bool) -> Iterator[int]:
             yield listening.getsockname()[1]
         finally:
             over.set()
-            thread.join(20)
+            thread.join(300)
 
 
 def told(error: Any) -> list[object]:

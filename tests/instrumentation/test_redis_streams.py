@@ -486,7 +486,7 @@ def test_workers_of_a_group_share_its_entries(client: Any, stream: str) -> None:
     for _ in range(9):
         client.xadd(stream, {"stop": 1})
     for thread in threads:
-        thread.join(20)
+        thread.join(300)
     assert sorted(seen) == sorted((tenant, (tenant,)) for tenant in tenants)
 
 

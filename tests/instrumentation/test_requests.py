@@ -12,7 +12,7 @@ from urllib3.util import Retry
 from baggage.instrumentation import requests as instrumentation
 from baggage.testing.http_client import HttpClientSuite, Send
 
-TIMEOUT = 20
+TIMEOUT = 300
 
 
 class TestGet(HttpClientSuite):

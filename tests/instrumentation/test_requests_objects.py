@@ -20,7 +20,7 @@ from baggage.testing import Origin, Received, Recorder, Reply
 from baggage.testing.suite import InstrumentationSuite, failure
 from baggage.values import EMPTY
 
-LIMIT = 20
+LIMIT = 300
 
 
 class TestObjects(InstrumentationSuite):

@@ -41,7 +41,7 @@ class TestThread(SpawnSuite):
 
         def work() -> None:
             pack("n", 1)
-            assert go.wait(20)
+            assert go.wait(300)
 
         thread = self.thread(work)
         thread.start()

@@ -13,7 +13,7 @@ from urllib3.util import Retry
 from baggage.instrumentation import urllib3 as instrumentation
 from baggage.testing.http_client import HttpClientSuite, Send
 
-TIMEOUT = 20
+TIMEOUT = 300
 # Redirects are followed, and nothing else is tried again.
 ONCE = Retry(5, connect=0, read=0)
 THRICE = Retry(total=2, status_forcelist=[503], allowed_methods=None, raise_on_status=False)

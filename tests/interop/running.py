@@ -125,7 +125,7 @@ def ending() -> Iterator[End]:
 
 def get(port: int, to: str, **headers: str) -> tuple[int, str]:
     """Have a service pass a request on; return its answer."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", port, timeout=300)
     try:
         connection.request("GET", f"/?to={quote(to)}", headers=headers)
         answer = connection.getresponse()

@@ -19,7 +19,7 @@ def check(script: str, **environment: str) -> None:
         env={**os.environ, **told},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "fine"), done.stderr

@@ -20,7 +20,7 @@ import os, requests
 from metaapps.filibuster.assertions import was_fault_injected
 
 def test_it():
-    answer = requests.get(os.environ["FOO_URL"] + "/", timeout=10)
+    answer = requests.get(os.environ["FOO_URL"] + "/", timeout=300)
     assert (answer.status_code, answer.text) == (200, "done") or was_fault_injected()
 """
 

@@ -94,7 +94,7 @@ def test_calls_of_grpc_carry_it(ports: dict[str, int], end: End) -> None:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes]
         call = channel.unary_unary("/relay.Relay/Forward")
         for metadata in ((("baggage", header("acme")),), ()):
-            call(f"127.0.0.1:{end.grpc}".encode(), metadata=metadata, timeout=30)
+            call(f"127.0.0.1:{end.grpc}".encode(), metadata=metadata, timeout=300)
             received = read_header(end.header or "")
             assert received.unpack("tenant") == (("acme",) if metadata else ())
             assert received.unpack("hops") == ("grpc",)
@@ -102,7 +102,7 @@ def test_calls_of_grpc_carry_it(ports: dict[str, int], end: End) -> None:
 
 def asked(port: int, end: End, tenant: str) -> tuple[Baggage, Baggage]:
     """Return what came to the end, and what the answer brought."""
-    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=300)) as connection:
         sent = {"baggage": header(tenant)}
         connection.request("GET", f"/?to={quote(end.url)}", headers=sent)
         answer = connection.getresponse()
@@ -156,7 +156,7 @@ def test_tasks_of_celery_carry_it(redis_url: str, command: tuple[str, ...]) -> N
                 env=environment,
                 stdout=subprocess.PIPE,
                 text=True,
-                timeout=60,
+                timeout=300,
                 check=True,
             )
         finally:

@@ -63,7 +63,7 @@ def through(end: End, ports: dict[str, int]) -> Through:
             with grpc.insecure_channel(f"127.0.0.1:{ports[name]}") as channel:
                 call: grpc.UnaryUnaryMultiCallable[bytes, bytes]
                 call = channel.unary_unary("/relay.Relay/Forward")
-                call(f"127.0.0.1:{end.grpc}".encode(), metadata=tuple(sent.items()), timeout=30)
+                call(f"127.0.0.1:{end.grpc}".encode(), metadata=tuple(sent.items()), timeout=300)
         else:
             assert get(ports[name], end.url, **sent) == (200, "end")
         return end.header

@@ -63,7 +63,7 @@ class Deployment:
 
     def call(self, number: int) -> None:
         """Call a service."""
-        answer = requests.get(f"http://127.0.0.1:{self._ports[number]}/", timeout=60)
+        answer = requests.get(f"http://127.0.0.1:{self._ports[number]}/", timeout=300)
         answer.raise_for_status()
         self.headers.append(answer.headers["baggage"])
 

@@ -72,7 +72,7 @@ def serving(children: Sequence[Sequence[int]], how: str, headers: list[str]) -> 
     async def view(request: Request) -> PlainTextResponse:
         number = int(request.path_params["number"])
         baggage.pack("n", number)
-        async with httpx.AsyncClient(timeout=60) as client:
+        async with httpx.AsyncClient(timeout=300) as client:
 
             async def call(child: int) -> None:
                 answer = await client.get(f"{address}/{child}")
@@ -100,7 +100,7 @@ def main(shape: str, services: str, how: str) -> dict[str, Any]:
     served = serving(SHAPES[shape](int(services)), how, headers)
     with served as address, baggage.attached(baggage.Baggage()) as running:
         # Who connects before the server accepts waits in the backlog.
-        headers.append(httpx.get(f"{address}/0", timeout=60).headers["baggage"])
+        headers.append(httpx.get(f"{address}/0", timeout=300).headers["baggage"])
         return told_of(running.baggage, headers)
 
 

@@ -15,7 +15,7 @@ from metaapps.meter import TENANT, bill  # type: ignore[import-untyped]
 
 def test_who_pays_gets_a_book() -> None:
     baggage.set(TENANT, "blue")
-    answer = requests.post(f"{os.environ['DESK_URL']}/books/dunes", timeout=30)
+    answer = requests.post(f"{os.environ['DESK_URL']}/books/dunes", timeout=300)
     with Path(os.environ["METERED"]).open("a") as lines:
         print(json.dumps({use.resource: use.times for use in bill()}), file=lines)
     order = answer.json()

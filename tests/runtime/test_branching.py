@@ -148,7 +148,7 @@ def test_calls_in_many_threads_at_once_lose_nothing() -> None:
     together = threading.Barrier(8)
 
     def call(n: int) -> None:
-        together.wait(20)
+        together.wait(300)
         pack("n", n)
 
     kept = branching.keep(quiet(), call)

@@ -239,7 +239,7 @@ def test_objects_that_were_made_before_are_instrumented_too() -> None:
         with Origin(lambda _: Reply()).serving() as origin:
             baggage.instrument()
             baggage.pack("n", 1)
-            session.get(origin.url, timeout=20)
+            session.get(origin.url, timeout=300)
             seen = [bool(origin.received[0].baggage)]
         thread.start(); thread.join()
         seen.append(pool.submit(baggage.unpack, "n").result())

@@ -25,7 +25,7 @@ def shop(catalog: str) -> None:
 
     @app.get("/umbrellas")
     def umbrellas() -> str:
-        return requests.get(f"{catalog}/umbrellas", timeout=30).text
+        return requests.get(f"{catalog}/umbrellas", timeout=300).text
 
     server = make_server("127.0.0.1", 0, app, threaded=True)
     _serves(server.port)
@@ -85,7 +85,7 @@ def stock() -> None:
 def customer(url: str) -> None:
     import requests
 
-    sys.stdout.write(requests.get(f"{url}/umbrellas", timeout=30).text)
+    sys.stdout.write(requests.get(f"{url}/umbrellas", timeout=300).text)
 
 
 def _run(routes: list[object]) -> None:

@@ -91,7 +91,7 @@ def test_who_ends_it_ends_the_command_and_gets_the_page(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "traced\n"
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=300)
     assert (process.returncode, said) == (128 + signal.SIGTERM, "traces: trace.html\n")
 
 

@@ -292,13 +292,13 @@ def test_a_span_that_is_current_in_two_threads_ends_being_so_in_one(traced: Trac
     def other() -> None:
         with span.scope():
             left.set()
-            done.wait(10)
+            done.wait(300)
             traced.tracer.current().tag("seen", 1)
 
     thread = threading.Thread(target=other)
     with span.scope():
         thread.start()
-        left.wait(10)
+        left.wait(300)
     done.set()
     thread.join()
     span.finish()

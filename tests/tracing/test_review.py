@@ -201,12 +201,12 @@ def test_blocks_of_one_span_in_two_threads_may_end_in_any_order(services: Servic
     def hold(mine: threading.Event, other: threading.Event) -> None:
         with span:
             mine.set()
-            assert other.wait(10)
+            assert other.wait(300)
         after.append(branch())
         mine.set()
 
     def enter_later() -> None:
-        assert first.wait(10)
+        assert first.wait(300)
         first.clear()
         hold(second, first)
 
@@ -215,7 +215,7 @@ def test_blocks_of_one_span_in_two_threads_may_end_in_any_order(services: Servic
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(300)
     assert after == [None, None]
     assert not services.tracer.live
 

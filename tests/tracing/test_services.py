@@ -50,7 +50,7 @@ app = Flask(sys.argv[1])
 @app.get("/")
 def call():
     for url in sys.argv[2:]:
-        requests.get(url, timeout=10).raise_for_status()
+        requests.get(url, timeout=300).raise_for_status()
     return "done"
 
 server = make_server("127.0.0.1", 0, app, threaded=True)
@@ -105,7 +105,7 @@ def service(name: str, *urls: str, fan: Fan | None = None) -> Flask:
 
 
 def get(url: str) -> None:
-    requests.get(url, timeout=10)
+    requests.get(url, timeout=300)
 
 
 def in_one_thread(urls: list[str]) -> None:
@@ -242,7 +242,7 @@ def test_a_call_that_fails_by_itself_is_an_error() -> None:
     with served(app) as url:
         closed = url
     with served(service("shop")) as shop, instrumented(Tracing(spans.append)):
-        requests.get(f"{shop}nothing", timeout=10)
+        requests.get(f"{shop}nothing", timeout=300)
         with pytest.raises(requests.ConnectionError):
             get(closed)
     assert [(span.kind, (span.error or "").partition(":")[0]) for span in spans] == [
@@ -279,7 +279,7 @@ def test_processes_write_one_file(tmp_path: Path) -> None:
         catalog = stack.enter_context(process("catalog", stock, stock, file=file))
         shop = stack.enter_context(process("shop", catalog, file=file))
         for _ in range(5):
-            requests.get(shop, timeout=10).raise_for_status()
+            requests.get(shop, timeout=300).raise_for_status()
     spans = list(read(file))
     assert Counter(span.position.trace_id for span in spans).most_common()[0][1] == 7
     assert links(spans) == {("shop", "catalog"): 5, ("catalog", "stock"): 10}

@@ -25,7 +25,7 @@ def catalog(streams: threading.Event | None) -> Flask:
 
     def pieces(goes_on: threading.Event) -> Iterator[bytes]:
         yield b"first "
-        goes_on.wait(10)
+        goes_on.wait(300)
         yield b"last"
 
     @app.get("/")
@@ -50,7 +50,7 @@ def traced(streams: threading.Event | None, call: Callable[[str], object]) -> li
                     pass
                 if streams is not None:
                     streams.set()
-            assert recorded.wait(10)
+            assert recorded.wait(300)
     finally:
         runtime.uninstrument()
     return list(recorded.spans)
@@ -64,7 +64,9 @@ def by_kind(spans: list[Span]) -> tuple[Span, Span, Span]:
 
 
 def test_a_whole_answer_is_its_callees_end() -> None:
-    client, server, after = by_kind(spans := traced(None, lambda url: requests.get(url, timeout=5)))
+    client, server, after = by_kind(
+        spans := traced(None, lambda url: requests.get(url, timeout=60))
+    )
     assert Causality.of(spans).happened_before(server, after)
     assert client.labels()["causal.joined"] == client.position.span_id
     assert "causal.streamed" not in server.labels()
@@ -75,7 +77,7 @@ def test_who_goes_on_after_the_beginning_of_a_stream_did_not_wait_for_its_end() 
     goes_on = threading.Event()
 
     def begin(url: str) -> None:
-        held.append(requests.get(url, stream=True, timeout=5))
+        held.append(requests.get(url, stream=True, timeout=60))
 
     client, server, after = by_kind(spans := traced(goes_on, begin))
     held[0].close()
@@ -89,14 +91,14 @@ def test_who_goes_on_after_the_beginning_of_a_stream_did_not_wait_for_its_end() 
 def test_who_read_all_of_a_stream_waited_for_its_end() -> None:
     goes_on = threading.Event()
     goes_on.set()
-    _, server, after = by_kind(spans := traced(goes_on, lambda url: requests.get(url, timeout=5)))
+    _, server, after = by_kind(spans := traced(goes_on, lambda url: requests.get(url, timeout=60)))
     assert server.labels()["causal.streamed"] == "true"
     assert Causality.of(spans).happened_before(server, after)
 
 
 def test_the_beginning_of_an_answer_that_was_whole_is_its_callees_end() -> None:
     client, server, after = by_kind(
-        spans := traced(None, lambda url: requests.get(url, stream=True, timeout=5).close())
+        spans := traced(None, lambda url: requests.get(url, stream=True, timeout=60).close())
     )
     assert client.labels()["causal.joined"] == f"^{client.position.span_id}"
     assert Causality.of(spans).happened_before(server, after)

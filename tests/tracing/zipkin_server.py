@@ -29,7 +29,7 @@ _ARTIFACT: Final = f"io.zipkin:zipkin-server:{VERSION}:jar:slim"
 _JAR: Final = f"zipkin-server-{VERSION}-slim.jar"
 _COPY: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 _SERVING: Final = re.compile(r"Serving HTTP at .* - (http://127\.0\.0\.1:\d+)/")
-_PATIENCE: Final = 90.0
+_PATIENCE: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from metaapps.tracing.handle import Handle
 from metaapps.tracing.testing.determined import Ticking, counted_ids
 from metaapps.tracing.testing.recorded import Recorded
 
-_PATIENCE: Final = 1.0
+_PATIENCE: Final = 5.0
 
 
 class Leak(AssertionError):
@@ -29,7 +29,7 @@ def traced() -> Iterator[Recorded]:
 
     Ids are 1, 2, 3 and so on. Whatever traced the process before does so again afterwards. If a
     span is unfinished at the end of the test, or current, that is an error of the test, which says
-    where the span was started. Other threads have a second to finish.
+    where the span was started. Other threads have five seconds to finish.
     """
     with recording() as recorded:
         yield recorded

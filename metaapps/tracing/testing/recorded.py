@@ -46,7 +46,7 @@ class Recorded(Memory):
         """Return where in the application a span was started."""
         return next((site for each, site in self._started if each is handle), None)
 
-    def wait(self, timeout: float = 1.0) -> bool:
+    def wait(self, timeout: float = 5.0) -> bool:
         """Wait until all spans that began have ended; False if it takes longer, in seconds."""
         deadline = time.monotonic() + timeout
         while self.unfinished:

@@ -15,5 +15,5 @@ for known in ({"tenant": "blue"}, {}, {"tenant": "red"}):
     for name, value in known.items():
         carried = carried.pack(name, value)
     with baggage.attached(carried):
-        seen.append([jobs.look_task.delay().get(timeout=60), baggage.unpack("back")])
+        seen.append([jobs.look_task.delay().get(timeout=300), baggage.unpack("back")])
 json.dump(seen, sys.stdout)

@@ -42,7 +42,7 @@ def see(spawn: Callable[..., Any], wait: str, green: object) -> None:
         thread.start()
         thread.join()
         greenlet = getattr(spawn(look), wait)()
-        for asking in [spawn(requests.get, url, timeout=20) for _ in range(3)]:
+        for asking in [spawn(requests.get, url, timeout=300) for _ in range(3)]:
             getattr(asking, wait)()
     seen = {"thread": behind, "greenlet": greenlet, "carried": Noting.noted, "green": green}
     json.dump({**seen, "nobody": getattr(spawn(look), wait)()}, sys.stdout)

@@ -55,7 +55,7 @@ from baggage.testing import Origin, Reply
 
 
 def by_http_client(url: str) -> None:
-    connection = HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=300)
     connection.request("GET", "/")
     connection.getresponse().read()
     connection.close()
@@ -72,12 +72,12 @@ async def by_aiohttp_request(url: str) -> None:
 
 
 CLIENTS: dict[str, Callable[[str], object]] = {
-    "requests.get": lambda url: get(url, timeout=20),
-    "requests.request": lambda url: request("GET", url, timeout=20),
-    "requests.Session": lambda url: session.get(url, timeout=20),
-    "a bound method": lambda url: bound(url, timeout=20),
+    "requests.get": lambda url: get(url, timeout=300),
+    "requests.request": lambda url: request("GET", url, timeout=300),
+    "requests.Session": lambda url: session.get(url, timeout=300),
+    "a bound method": lambda url: bound(url, timeout=300),
     "urllib3.PoolManager": lambda url: pool.request("GET", url),
-    "urlopen": lambda url: urlopen(url, timeout=20).read(),
+    "urlopen": lambda url: urlopen(url, timeout=300).read(),
     "http.client": by_http_client,
     "httpx.get": httpx_get,
     "httpx.Client": client.get,

@@ -79,7 +79,7 @@ HEADER = write_header(baggage.Baggage().pack("n", 1), origin="caller")
 
 def ask(port: int) -> list[Any]:
     """Ask a service in another's name."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", port, timeout=300)
     with baggage.suppressed():
         connection.request("GET", "/", headers={"baggage": HEADER})
         seen: list[Any] = json.loads(connection.getresponse().read())
@@ -115,7 +115,7 @@ async def by_loop(serving: Callable[[], Any]) -> list[Any]:
 
 def by_grpc() -> Any:
     with baggage.attached(baggage.Baggage().pack("n", 1)):
-        return json.loads(call(b"", timeout=20))
+        return json.loads(call(b"", timeout=300))
 
 
 SERVERS: dict[str, Callable[[], list[Any]]] = {

@@ -26,7 +26,7 @@ from tests.filibuster.apps.program import Application, Program
 from tests.filibuster.apps.serving import Work, awaited, completed
 
 HOST: Final = "127.0.0.1"
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 300.0
 
 
 class Remote(Network):

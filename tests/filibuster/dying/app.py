@@ -17,7 +17,7 @@ app = Flask(NAME)
 
 def ask(service: str, path: str) -> tuple[int, str]:
     address = os.environ[f"{service}_URL"].removeprefix("http://")
-    connection = HTTPConnection(address, timeout=30)
+    connection = HTTPConnection(address, timeout=300)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -31,7 +31,7 @@ PLAIN = """
 import json, os, urllib.error, urllib.request
 def ask(url):
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=300) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -53,7 +53,7 @@ def asking(path: str, *asserted: str) -> str:
         "import os, requests",
         "from metaapps.filibuster.assertions import was_fault_injected_on",
         "def test_it():",
-        f"    answer = requests.get(os.environ['FOO_URL'] + '{path}', timeout=10)",
+        f"    answer = requests.get(os.environ['FOO_URL'] + '{path}', timeout=300)",
         *(f"    assert {what}" for what in asserted),
     ]
     return "\n".join(lines)

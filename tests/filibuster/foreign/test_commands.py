@@ -79,7 +79,7 @@ def served(shell: Shell, *options: str) -> Iterator[tuple[str, Popen[str]]]:
 
 def tell(url: str, method: str, path: str, /, **told: object) -> dict[str, object]:
     request = urllib.request.Request(url + path, json.dumps(told).encode(), method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return dict(json.loads(answer.read()))
 
 
@@ -106,7 +106,7 @@ def test_serve_shows_what_services_call_and_sums_it_up(shell: Shell) -> None:
             complete = {"instrumentation_type": "invocation_complete", "generated_id": number}
             tell(url, "POST", path, return_value={"status_code": status}, **complete)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert out.splitlines() == [
         "foo → bar GET /bar  200",

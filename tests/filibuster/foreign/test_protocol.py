@@ -44,7 +44,7 @@ def exchange(
     server: ForeignServer, method: str, path: str, body: bytes | None = None, **headers: str
 ) -> tuple[int, Any]:
     host, _, port = server.url.removeprefix("http://").rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=300)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -550,7 +550,7 @@ def test_a_huge_body_is_refused_and_the_next_request_served(server: ForeignServe
 @pytest.mark.parametrize("length", ["", "-1", "1e3", "9" * 40, "²"])
 def test_a_length_that_is_none_is_refused(server: ForeignServer, length: str) -> None:
     host, _, port = server.url.removeprefix("http://").rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=300) as connection:
         head = f"PUT /filibuster/create HTTP/1.0\r\nContent-Length: {length}\r\n\r\n"
         connection.sendall(head.encode())
         connection.shutdown(socket.SHUT_WR)
@@ -561,7 +561,7 @@ def test_a_length_that_is_none_is_refused(server: ForeignServer, length: str) ->
 def test_clients_that_hang_up_disturb_nobody(server: ForeignServer) -> None:
     host, _, port = server.url.removeprefix("http://").rpartition(":")
     for said in (b"", b"PUT", b"PUT /filibuster/create HTTP/1.0\r\nContent-Length: 9\r\n\r\n{"):
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with socket.create_connection((host, int(port)), timeout=300) as connection:
             connection.sendall(said)
     assert exchange(server, "GET", "/health-check")[0] == 200
 

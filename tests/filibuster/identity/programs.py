@@ -33,7 +33,7 @@ def reach(url: str, address: str) -> None:
 def fetch(number: int) -> None:
     """Make the call; all callers and threads do it from here."""
     wait()
-    requests.post(_reached["url"], data=str(number), timeout=30).raise_for_status()
+    requests.post(_reached["url"], data=str(number), timeout=300).raise_for_status()
 
 
 async def afetch(session: aiohttp.ClientSession, number: int) -> int:
@@ -158,13 +158,13 @@ def attempts(number: int) -> None:
     again = Retry(total=2, status_forcelist=[503], allowed_methods=None, raise_on_status=False)
     session.mount("http://", HTTPAdapter(max_retries=again))
     for _ in range(number):
-        assert session.post(_reached["url"] + "/failing", data="x", timeout=30).status_code == 503
+        assert session.post(_reached["url"] + "/failing", data="x", timeout=300).status_code == 503
 
 
 def rpc_futures(number: int) -> None:
     with grpc.insecure_channel(_reached["address"]) as channel:
         method: Any = channel.unary_unary("/x.X/Get")
-        futures = [method.future(str(each).encode(), timeout=30) for each in range(number)]
+        futures = [method.future(str(each).encode(), timeout=300) for each in range(number)]
         for future in reversed(futures):
             future.result()
 
@@ -175,7 +175,7 @@ def rpc_pool(number: int) -> None:
 
         def call(each: int) -> None:
             wait()
-            method(str(each).encode(), timeout=30)
+            method(str(each).encode(), timeout=300)
 
         with ThreadPoolExecutor(number) as workers:
             list(workers.map(call, range(number)))
@@ -305,7 +305,7 @@ def async_rpcs(number: int) -> None:
 
             async def call(each: int) -> None:
                 await asyncio.sleep(random.uniform(0, 0.005))
-                await method(str(each).encode(), timeout=30)
+                await method(str(each).encode(), timeout=300)
 
             await asyncio.gather(*(call(each) for each in range(number)))
 

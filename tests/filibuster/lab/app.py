@@ -28,7 +28,7 @@ jobs: queue.Queue[str] = queue.Queue()
 
 def ask(said: str) -> str:
     try:
-        return requests.get(f"{os.environ['ECHO_URL']}/echo/{said}", timeout=5).text
+        return requests.get(f"{os.environ['ECHO_URL']}/echo/{said}", timeout=60).text
     except requests.exceptions.RequestException:
         return "nothing"
 

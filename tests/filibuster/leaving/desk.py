@@ -30,7 +30,7 @@ def note(what: str) -> None:
     """Tell the other service, a little later than the answer is sent."""
     time.sleep(0.05)
     try:
-        requests.post(f"{os.environ['AUDIT_URL']}/note/{what}", timeout=5)
+        requests.post(f"{os.environ['AUDIT_URL']}/note/{what}", timeout=60)
     except requests.RequestException:
         pass
 
@@ -96,11 +96,11 @@ def stream() -> StreamingResponse:
 
 def show() -> None:
     try:
-        requests.post(f"{os.environ['AUDIT_URL']}/note/shown", timeout=5).raise_for_status()
+        requests.post(f"{os.environ['AUDIT_URL']}/note/shown", timeout=60).raise_for_status()
         shown.append("noted")
     except requests.RequestException:
         shown.append("failed")
-    released.wait(10)
+    released.wait(300)
 
 
 @app.get("/held")

@@ -39,9 +39,9 @@ def connected() -> Any:
 def pay(channel: Any, method: Any, properties: object, body: bytes) -> None:
     order = body.decode()
     try:
-        paid = requests.post(f"{os.environ['PAYMENTS_URL']}/charges/{order}", timeout=5)
+        paid = requests.post(f"{os.environ['PAYMENTS_URL']}/charges/{order}", timeout=60)
         state = "paid" if paid.ok else "failed"
-        told = requests.put(f"{os.environ['SHOP_URL']}/orders/{order}", data=state, timeout=5)
+        told = requests.put(f"{os.environ['SHOP_URL']}/orders/{order}", data=state, timeout=60)
         told.raise_for_status()
     except requests.RequestException:
         channel.basic_nack(method.delivery_tag, requeue=True)

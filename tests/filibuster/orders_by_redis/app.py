@@ -29,7 +29,7 @@ def connected() -> Any:
 def charge(entry: tuple[str, dict[str, str]]) -> bool:
     try:
         url = f"{os.environ['BANK_URL']}/charges/{entry[1]['order']}"
-        return requests.post(url, timeout=5).ok
+        return requests.post(url, timeout=60).ok
     except requests.RequestException:
         return False
 

@@ -24,7 +24,7 @@ served: list[str] = []
 
 def charge(what: str) -> int:
     try:
-        return requests.post(f"{os.environ['BANK_URL']}/charge/{what}", timeout=5).status_code
+        return requests.post(f"{os.environ['BANK_URL']}/charge/{what}", timeout=60).status_code
     except requests.RequestException:
         return 503
 

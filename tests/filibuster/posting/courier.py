@@ -127,7 +127,7 @@ def consume_in_pairs(queue: str, work: Callable[[str], object]) -> None:
 def ask(path: str, **asked: Any) -> Any:
     with suppressed():
         where = os.environ["BROKER_URL"].removeprefix("http://")
-        connection = HTTPConnection(where, timeout=60)
+        connection = HTTPConnection(where, timeout=300)
         try:
             connection.request("POST", path, json.dumps(asked))
             return json.loads(connection.getresponse().read())

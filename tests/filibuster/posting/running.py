@@ -20,6 +20,8 @@ from metaapps.filibuster.single import settle
 from metaapps.filibuster.tree import build
 
 SERVICES = Path(__file__).parent / "services.toml"
+ENDLESS = ("publish/endless", "publish/nobody", "publish/poison")
+"""What is waited for in vain after them; after others, for as long as it takes."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Post:
         asking = _Asking(path)
         standing = Standing(self.environment, self.environment["FILIBUSTER_KEY"])
         with Coordinator(standing.key.encode()) as coordinator:
-            runner = Runner(asking, standing, coordinator, Terms(20.0))
+            patience = 2.0 if path in ENDLESS else 60.0
+            runner = Runner(asking, standing, coordinator, Terms(300.0, settle=patience))
 
             def run(plan: Plan) -> Execution:
                 return runner.execute(plan)

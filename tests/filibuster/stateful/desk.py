@@ -59,7 +59,7 @@ def slow() -> ResponseReturnValue:
 
 def look_up(path: str = "/index") -> str:
     try:
-        return str(requests.get(f"{os.environ['SHELF_URL']}{path}", timeout=5).status_code)
+        return str(requests.get(f"{os.environ['SHELF_URL']}{path}", timeout=60).status_code)
     except requests.exceptions.RequestException as error:
         return type(error).__name__
 

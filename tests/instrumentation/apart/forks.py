@@ -113,12 +113,12 @@ class TestForks(InstrumentationSuite):
 
             def wait(carried: Baggage) -> Baggage:
                 held.set()
-                go.wait(20)
+                go.wait(300)
                 return carried
 
             thread = threading.Thread(target=hold)
             thread.start()
-            held.wait(20)
+            held.wait(300)
             child = os.fork()
             if child == 0:
                 pack("n", 2)

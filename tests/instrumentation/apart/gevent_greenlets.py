@@ -217,7 +217,7 @@ class TestGreenlets(InstrumentationSuite):
     def test_a_wait_that_times_out_brings_nothing_home_and_leaves_no_link(self) -> None:
         go = threading.Event()
         context.ensure()
-        greenlet = gevent.spawn(lambda: (go.wait(20), pack("n", 1)))  # type: ignore[func-returns-value]
+        greenlet = gevent.spawn(lambda: (go.wait(300), pack("n", 1)))  # type: ignore[func-returns-value]
         gevent.joinall([greenlet], timeout=0.01)
         assert isinstance(greenlet_timeout(greenlet), gevent.Timeout)
         greenlet.join(0.01)

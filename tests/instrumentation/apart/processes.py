@@ -114,7 +114,7 @@ class TestProcess(InstrumentationSuite):
     def test_a_join_that_times_out_brings_nothing_home(self) -> None:
         context.ensure()
         go = FORK.Event()
-        process = self.process(lambda: (pack("n", 1), go.wait(20)))  # type: ignore[func-returns-value]
+        process = self.process(lambda: (pack("n", 1), go.wait(300)))  # type: ignore[func-returns-value]
         process.start()
         process.join(0.01)
         assert unpack("n") == ()

@@ -163,7 +163,7 @@ def bare(start: Callable[[], object]) -> None:
 def by_requests(services: Services) -> None:
     import requests
 
-    assert requests.get(services.flask(), timeout=10).text == "ok"
+    assert requests.get(services.flask(), timeout=300).text == "ok"
 
 
 def by_urllib3(services: Services) -> None:
@@ -178,7 +178,7 @@ def by_grpc(services: Services) -> None:
     with grpc.insecure_channel(services.grpc()) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes]
         call = channel.unary_unary("/both.Both/Serve")
-        assert call(b"", timeout=10) == b"ok"
+        assert call(b"", timeout=300) == b"ok"
 
 
 def by_aiohttp(services: Services) -> None:

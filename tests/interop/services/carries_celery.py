@@ -25,5 +25,5 @@ else:
         with baggage.attached(baggage.Baggage()) as running:
             for name, tenant in carried.items():
                 baggage.pack(name, tenant)
-            seen = look.delay().get(timeout=60)
+            seen = look.delay().get(timeout=300)
             print(json.dumps({"seen": seen, "brought": running.unpack("seen")}))  # noqa: T201

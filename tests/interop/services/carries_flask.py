@@ -33,7 +33,7 @@ def forward() -> str:
     thread.start()
     thread.join()
     pool.submit(seen, "pool").result()
-    return requests.get(request.args["to"], timeout=30).text
+    return requests.get(request.args["to"], timeout=300).text
 
 
 server = make_server("127.0.0.1", 0, app, threaded=True)

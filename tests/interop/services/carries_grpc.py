@@ -14,7 +14,7 @@ def forward(request: bytes, context: grpc.ServicerContext) -> bytes:
     with grpc.insecure_channel(request.decode()) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes]
         call = channel.unary_unary("/relay.Relay/Forward")
-        return call(b"", timeout=30)
+        return call(b"", timeout=300)
 
 
 server = grpc.server(ThreadPoolExecutor(1))

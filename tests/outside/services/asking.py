@@ -12,7 +12,7 @@ from metaapps.acme_bytes.app import TENANT, totals  # type: ignore[import-untype
 
 def ask(tenant: str, wide: int) -> None:
     baggage.pack(TENANT, tenant)
-    requests.get(os.environ["GATEWAY_URL"], params={"wide": wide}, timeout=20)
+    requests.get(os.environ["GATEWAY_URL"], params={"wide": wide}, timeout=300)
 
 
 def tell() -> None:

@@ -21,7 +21,7 @@ STOCK, PRICE = os.environ["STOCK_URL"], os.environ["PRICE_URL"]
 
 def ask(url: str) -> None:
     with suppress(requests.ConnectionError):
-        requests.get(url, timeout=10)
+        requests.get(url, timeout=300)
 
 
 @app.get("/")

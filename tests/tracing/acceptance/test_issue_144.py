@@ -109,9 +109,9 @@ def traced(request: pytest.FixtureRequest, traces: Path, backends: dict[str, Ser
     ports = [str(backend.port) for backend in backends.values()]
     patch = PATCHED_BY.get(request.param, "")
     with running(traces, "proxy.py", request.param, method, *ports, patch=patch) as proxy:
-        with urlopen(f"http://127.0.0.1:{proxy.port}/", timeout=30) as response:
+        with urlopen(f"http://127.0.0.1:{proxy.port}/", timeout=300) as response:
             trace_id = response.read().decode()
-        assert proxy.process.wait(30) == 0
+        assert proxy.process.wait(300) == 0
     spans = [span for span in json.loads(traces.read_text()) if span["traceId"] == trace_id]
     return Traced(spans, proxy)
 

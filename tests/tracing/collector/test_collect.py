@@ -47,7 +47,7 @@ def _collecting(*options: str) -> Generator[tuple[subprocess.Popen[str], str]]:
 def _ended(process: subprocess.Popen[str]) -> str:
     """Press Ctrl-C, and return what was said after the first line."""
     process.send_signal(signal.SIGINT)
-    said, complaints = process.communicate(timeout=30)
+    said, complaints = process.communicate(timeout=300)
     assert (process.returncode, complaints) == (0, "")
     return said
 
@@ -127,7 +127,7 @@ def test_a_file_that_can_not_be_written_is_no_reason_to_refuse_spans(tmp_path: P
         assert Zipkin(url).post(b"[" + SPAN + b"]").status == 202
         assert Zipkin(url).post(b"[" + CHILD + b"]").status == 202
         process.send_signal(signal.SIGINT)
-        said, complaints = process.communicate(timeout=30)
+        said, complaints = process.communicate(timeout=300)
     assert (process.returncode, said.count(TRACE)) == (0, 2)
     reason = "Is a directory"
     assert complaints == f"spans are missing there, {file} can't be written: {reason}\n"

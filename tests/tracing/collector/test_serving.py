@@ -130,7 +130,7 @@ def test_a_message_unzips_to_so_many_bytes_and_no_more(collector: Zipkin, store:
 
 def test_a_message_may_come_in_chunks(collector: Zipkin) -> None:
     body = _json(trace_id := _id())
-    connection = HTTPConnection(*_address(collector), timeout=10)
+    connection = HTTPConnection(*_address(collector), timeout=300)
     connection.request("POST", "/api/v2/spans", iter([body[:7], body[7:]]), encode_chunked=True)
     assert connection.getresponse().status == 202
     connection.close()
@@ -283,7 +283,7 @@ def _address(server: Zipkin) -> tuple[str, int]:
 
 
 def _post(server: Zipkin, body: bytes, encoding: str) -> tuple[int, bytes]:
-    connection = HTTPConnection(*_address(server), timeout=30)
+    connection = HTTPConnection(*_address(server), timeout=300)
     try:
         headers = {"Content-Type": JSON, "Content-Encoding": encoding}
         connection.request("POST", "/api/v2/spans", body, headers)
@@ -295,7 +295,7 @@ def _post(server: Zipkin, body: bytes, encoding: str) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize(("path", "status"), [("/health", 200), ("/", 200), ("/nowhere", 404)])
 def test_a_look_at_the_head_has_no_body(collector: Zipkin, path: str, status: int) -> None:
-    connection = HTTPConnection(urlsplit(collector.url).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(collector.url).netloc, timeout=300)
     for _ in range(2):  # What was sent beyond the head would be the second answer.
         connection.request("HEAD", path)
         response = connection.getresponse()

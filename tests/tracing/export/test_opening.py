@@ -16,7 +16,7 @@ from metaapps.tracing.export.memory import Memory
 from metaapps.tracing.export.opening import Several, reporters
 from tests.tracing.export.collecting import Collector, numbered
 
-LONG = 60.0
+LONG = 300.0
 
 
 def test_where_nothing_is_named_nothing_is_opened() -> None:

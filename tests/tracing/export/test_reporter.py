@@ -26,7 +26,7 @@ from metaapps.tracing.span import Span
 from tests.tracing.export.collecting import Answer, Collector, Received, numbered
 
 SOON = Retry(first=0.001, longest=0.01)
-LONG = 60.0
+LONG = 300.0
 
 
 class Held:

@@ -62,7 +62,7 @@ def running(
 
 def finish(process: subprocess.Popen[str]) -> str:
     """Wait for the end of a process, and return what it complained of."""
-    _, complaints = process.communicate(timeout=60)
+    _, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints
     return complaints
 
@@ -89,7 +89,7 @@ def test_an_exception_that_ends_the_process_takes_no_spans_along(tmp_path: Path)
         sys.exit(3)
     """
     with Collector().serving() as server, running(tmp_path, server.url, script) as process:
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     assert (process.returncode, server.ids) == (3, [1])
 
 
@@ -183,11 +183,11 @@ def test_a_child_sends_while_its_parent_waits_for_an_answer(tmp_path: Path) -> N
     with Collector().serving() as server:
         server.gate.clear()
         with running(tmp_path, server.url, script) as process:
-            assert server.begun.get(timeout=60).ids == [1]
+            assert server.begun.get(timeout=300).ids == [1]
             assert process.stdin is not None
             process.stdin.write("fork\n")
             process.stdin.flush()
-            assert server.begun.get(timeout=60).ids == [2]
+            assert server.begun.get(timeout=300).ids == [2]
             server.gate.set()
             assert finish(process) == ""
     assert sorted(server.ids) == [1, 2]

@@ -15,7 +15,7 @@ from metaapps.tracing.export.reporter import Reporter
 from metaapps.tracing.span import Peer, Position, Span
 from tests.tracing.zipkin_server import Zipkin
 
-LONG = 60.0
+LONG = 300.0
 
 
 def spans(count: int, **more: str) -> list[Span]:

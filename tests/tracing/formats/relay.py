@@ -83,7 +83,7 @@ def _flask(listener: Listener) -> Flask:
     @app.get("/<int:times>")
     def relay(times: int) -> str:
         for _ in range(times):
-            requests.get(listener.url, timeout=10).raise_for_status()
+            requests.get(listener.url, timeout=300).raise_for_status()
         return "done"
 
     return app
@@ -103,7 +103,7 @@ def _aiohttp(listener: Listener, loop: Looping) -> web.Application:
 
 def ask(url: str, sent: Sequence[tuple[str, str]], times: int = 1) -> None:
     """Send a request whose headers go out as they are given: in any case, twice, with space."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=300)
     try:
         connection.putrequest("GET", f"/{times}")
         for name, value in sent:

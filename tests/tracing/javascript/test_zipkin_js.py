@@ -25,7 +25,7 @@ from metaapps import tracing
 baggage.instrument(service=sys.argv[1])
 import requests
 with tracing.start("work"):
-    assert requests.get(sys.argv[2], timeout=30).text == "done"
+    assert requests.get(sys.argv[2], timeout=300).text == "done"
 """
 
 

@@ -24,7 +24,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from metaapps.tracing.span import Span
 from metaapps.tracing.view import page
 
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 300.0
 # The picture is drawn in the frame after what caused it.
 _DRAWN: Final = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
 

@@ -24,7 +24,7 @@ Answer = tuple[int, str]
 
 def foo(call: Instrumentation, *, fixed: bool) -> Answer:
     try:
-        answer = call.get(f"{os.environ['BAR_URL']}/bar/baz", timeout=10)
+        answer = call.get(f"{os.environ['BAR_URL']}/bar/baz", timeout=300)
     except Timeout:
         return 503, "bar took too long"
     except ConnectionError:
@@ -36,7 +36,7 @@ def foo(call: Instrumentation, *, fixed: bool) -> Answer:
 
 def bar(call: Instrumentation) -> Answer:
     try:
-        answer = call.get(f"{os.environ['BAZ_URL']}/baz", timeout=10)
+        answer = call.get(f"{os.environ['BAZ_URL']}/baz", timeout=300)
     except (Timeout, ConnectionError):
         return 503, "baz cannot be reached"
     return (200, f"bar {answer.text}") if answer.status_code == 200 else (503, "baz failed")
@@ -44,7 +44,7 @@ def bar(call: Instrumentation) -> Answer:
 
 def twice(call: Instrumentation) -> Answer:
     """Call baz twice from one place."""
-    answers = [call.get(f"{os.environ['BAZ_URL']}/baz", timeout=10) for _ in range(2)]
+    answers = [call.get(f"{os.environ['BAZ_URL']}/baz", timeout=300) for _ in range(2)]
     return 200, " ".join(answer.text for answer in answers)
 
 
