@@ -28,17 +28,20 @@ from benchmarks.variants import BARE, PEER, around
 
 Serving = Callable[[], AbstractContextManager[str]]
 
+_UNSAMPLED: Final = f"{PEER}, no call sampled"
 VARIANTS: Final = {
-    BARE: "",
+    BARE: "bare",
     "nothing registered": "nothing carried",
     "nothing registered, a value carried": "a value carried",
     "tracing, no call sampled": "tracing, unsampled",
     "tracing, every call sampled": "tracing, sampled",
     "filibuster idle, every call sampled": "…, and filibuster",
-    f"{PEER}, no call sampled": f"{PEER}, unsampled",
+    _UNSAMPLED: f"{PEER}, unsampled",
     PEER: PEER,
 }
 """Those of `around` that are measured, and what they are called in the table."""
+_BESIDE: Final = {"tracing, no call sampled": _UNSAMPLED, BARE: "", _UNSAMPLED: "", PEER: ""}
+"""Which peer what a variant adds is a share of, if that's not `PEER`; "" for none."""
 
 
 @contextmanager
@@ -109,7 +112,10 @@ def main(arguments: Sequence[str]) -> None:
         description="CPU time of a message's producer, and of its consumer, beside OpenTelemetry's",
         epilog="example: python -m benchmarks brokers pika-consume aiokafka-getone --blocks 24",
     )
-    parser.add_argument("benchmarks", nargs="*", choices=[*pairs, []], help="all by default")
+    which = f"all by default: {', '.join(pairs)}"
+    parser.add_argument(
+        "benchmarks", nargs="*", metavar="benchmark", choices=[*pairs, []], help=which
+    )
     parser.add_argument("--blocks", type=int, default=48, help="how many to measure of each")
     parser.add_argument("--processes", type=int, default=8, help="of each, one after the other")
     parser.add_argument("--write", type=Path, help="a document to put the table into")
@@ -126,11 +132,14 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """Return what is added to the CPU µs of a message, as a table in Markdown."""
-    header = ["CPU µs of a message", "bare", *filter(None, VARIANTS.values())]
-    lines = []
-    for name, found in rows.items():
-        bare = found[BARE]
-        added = [f"{spent - bare:+.1f}" for variant, spent in found.items() if VARIANTS[variant]]
-        lines.append([name, f"{bare:.1f}", *added])
-    return tables.markdown(header, lines)
+    """Return what is added to the CPU µs of a message, and that as a share of what a peer adds."""
+    lines = [[name, *(_cell(found, each) for each in VARIANTS)] for name, found in rows.items()]
+    return tables.markdown(["CPU µs of a message", *VARIANTS.values()], lines)
+
+
+def _cell(found: Mapping[str, float], variant: str) -> str:
+    if variant == BARE:
+        return f"{found[BARE]:.1f}"
+    added, peer = found[variant] - found[BARE], _BESIDE.get(variant, PEER)
+    share = f" ({added / (found[peer] - found[BARE]):.0%})" if peer else ""
+    return f"{added:+.1f}{share}"
