@@ -13,7 +13,7 @@ from tests.filibuster.shell import Ended, Shell
 ASKS = """
 import os, requests
 def test_asks():
-    answer = requests.get(os.environ["FRONT_URL"] + "/call/{path}", timeout=300)
+    answer = requests.get(os.environ["FRONT_URL"] + "/call/{path}", timeout={patience})
     assert "answer" in answer.text or "put" in answer.text, answer.text
 """
 
@@ -23,8 +23,10 @@ def faults(shell: Shell, deployed: Deployed) -> Shell:
     return Shell(shell.directory, deployed(SERVICES))
 
 
-def run(shell: Shell, path: str, *faults: str, more: tuple[str, ...] = ()) -> Ended:
-    shell.write("test_asks.py", ASKS.format(path=path))
+def run(
+    shell: Shell, path: str, *faults: str, more: tuple[str, ...] = (), patience: int = 300
+) -> Ended:
+    shell.write("test_asks.py", ASKS.format(path=path, patience=patience))
     given = [word for fault in faults for word in ("--fault", fault)]
     return shell.filibuster("run", "--functional-test", "test_asks.py", *given, *more)
 
@@ -54,10 +56,10 @@ def test_latency_is_simulated_unless_it_shall_be_real(faults: Shell) -> None:
     assert "200 injected after 1 simulated s" in ended.out
     assert "requests.exceptions.ReadTimeout after 2 simulated s" in ended.out
     assert "simulated 2 s" in ended.out
-    ended = run(faults, "retry/requests", "front→back: delay 5s")
+    ended = run(faults, "retry/requests", "front→back: delay 5s", patience=14)
     assert ended.code == 1, ended.err
-    # The test itself waits for ten seconds.
-    assert "requests.exceptions.ReadTimeout after 10 simulated s" in ended.out
+    # Three attempts take fifteen seconds, and the test itself gives up before.
+    assert "requests.exceptions.ReadTimeout after 14 simulated s" in ended.out
     ended = run(faults, "through", "mid→back: delay 10ms", more=("--latency", "real"))
     assert (ended.code, "simulated" in ended.out) == (0, False), ended.err
 
@@ -89,7 +91,7 @@ FAULTS = [
 
 def explored(shell: Shell, path: str, *faults: str) -> dict[str, str]:
     """Explore with an analysis file of faults in words; return the verdicts by plan."""
-    shell.write("test_asks.py", ASKS.format(path=path))
+    shell.write("test_asks.py", ASKS.format(path=path, patience=300))
     shell.write("analysis.json", json.dumps({"mine": {"faults": faults}}))
     given = ("--functional-test", "test_asks.py", "--analysis-file", "analysis.json")
     ended = shell.filibuster("run", *given)
