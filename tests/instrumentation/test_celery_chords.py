@@ -102,8 +102,9 @@ CHORDS: dict[str, tuple[Callable[[], Signature], list[str]]] = {
     ),
     "a chord in a header, a chord for a body": (
         lambda: chord(
-            [chord([step("a"), step("b")], after("c")), step("d")],
-            chord([after("e"), after("f")], after("z")),
+            [chord([step("a"), step("b")], after("c"), app=tasks.app), step("d")],
+            chord([after("e"), after("f")], after("z"), app=tasks.app),
+            app=tasks.app,  # older versions don't find out by themselves
         ),
         ["a", "b", "c", "d", "e", "f"],
     ),
