@@ -1,6 +1,7 @@
 """Every decoder that strangers' bytes reach, and what has to hold whatever the bytes.
 
-Those of what filibuster puts into baggage are among them.
+Those of what filibuster puts into baggage are among them; `asked` and `traced` have more of the
+meta-applications'.
 
 Belongs here: one function for each, which takes any bytes and fails where the decoder breaks its
 word. They are driven by hypothesis, by a coverage-guided fuzzer (`fuzz/`), and by what that found
@@ -67,6 +68,7 @@ from metaapps.filibuster.wire import (
     encode_observation,
     encode_report,
 )
+from tests.wire import asked, traced
 
 Fields = dict[str, Any]
 MINE: Final = key("mine")
@@ -391,9 +393,13 @@ def foreign_header(blob: bytes) -> None:
 DECODERS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "brief": brief_message,
     "built": built,
+    "collected": traced.collected,
     "command": command,
     "event": event,
+    "foreign_answer": asked.foreign_answer,
     "foreign_header": foreign_header,
+    "foreign_request": asked.foreign_request,
+    "frontier": traced.frontier,
     "header": header,
     "identity": identity,
     "lent": lent,
@@ -403,6 +409,10 @@ DECODERS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "moment": moment,
     "observation": observation,
     "orders": orders,
+    "position": traced.position,
+    "posted": asked.posted,
     "report": report,
+    "spans": traced.spans,
+    "trace_headers": traced.trace_headers,
 }
 """All of them, by the name of their file in `corpus/`."""

@@ -31,8 +31,9 @@ from metaapps.tracing.collector.zipkin_span import (
 _MAX_DEPTH: Final = 255
 _LONG: Final = 63
 _INT: Final = 31
-_WHOLE: Final = re.compile(r"[+-]?\d+")
-_FRACTION: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?", re.ASCII)
+# No part gives back what it took, so that a match takes linear time.
+_WHOLE: Final = re.compile(r"([+-]?)(?=\d)0*+(\d{0,19})")
+_FRACTION: Final = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?[fFdD]?", re.ASCII)
 _CONTROL: Final = "".join(map(chr, range(0x21)))
 
 
@@ -294,7 +295,8 @@ def _integer(value: object, bits: int) -> int:
     """Return a number that is whole, however it is written; through a double if with a point."""
     if not isinstance(value, str):
         raise Refused(f"expected a whole number, not {_called(value)}")
-    if _WHOLE.fullmatch(value) and -(1 << bits) <= (number := int(value)) < 1 << bits:
+    whole = _WHOLE.fullmatch(value)
+    if whole and -(1 << bits) <= (number := int(f"{whole[1]}{whole[2] or 0}")) < 1 << bits:
         return number
     bare = value if isinstance(value, _Number) else value.strip(_CONTROL)
     fraction = float(bare.rstrip("fFdD")) if _FRACTION.fullmatch(bare) else math.nan

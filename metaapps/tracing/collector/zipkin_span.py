@@ -19,6 +19,7 @@ KINDS: Final = ("CLIENT", "SERVER", "PRODUCER", "CONSUMER")
 MAX_PORT: Final = 65_535
 LONG_ID: Final = 32
 SHORT_ID: Final = 16
+_LONGEST: Final = 1000
 
 _HEX: Final = re.compile(r"[0-9a-f]+")
 _WORD: Final = r"(?:[01][0-9][0-9]|2[0-4][0-9]|25[0-5]|[0-9][0-9]?)"
@@ -31,7 +32,12 @@ _LOOPBACK: Final = bytes(15) + b"\1"
 
 
 class Refused(SpanError):
-    """One line: why a message was refused, all of it."""
+    """One line, of bounded length: why a message was refused, all of it."""
+
+    def __init__(self, reason: str) -> None:
+        """Say why; what the reason quotes of the message can neither break nor fill the line."""
+        short = reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 1]}…"
+        super().__init__("".join([each if each.isprintable() else "�" for each in short]))
 
 
 class Endpoint(NamedTuple):
