@@ -108,6 +108,42 @@ def test_a_site_is_the_same_in_another_checkout_and_after_edits_elsewhere(checko
     assert here != there
 
 
+COMPREHENDING = """
+import json
+from baggage.boundary.site import call_site
+
+def calls():
+    yield from [call_site() for _ in "a"]
+    yield from {call_site() for _ in "a"}
+    yield from {call_site(): 0 for _ in "a"}
+    yield from [call_site() for _ in [call_site() for _ in "a"]]
+    yield from [(lambda: call_site())() for _ in "a"]
+    yield from [one for _ in "a" for one in [(lambda: call_site())() for _ in "a"]]
+    yield from [one for _ in "a" for one in (call_site() for _ in "a")]
+    yield from (lambda: [call_site() for _ in "a"])()
+
+class Service:
+    sites = [call_site() for _ in "a"] + [(lambda: call_site())() for _ in "a"]
+
+here = [call_site() for _ in "a"] + [(lambda: call_site())() for _ in "a"]
+print(json.dumps([str(site) for site in [*calls(), *Service.sites, *here]]))
+"""
+
+
+def test_a_comprehension_is_a_part_of_what_it_stands_in_with_every_python(checkout: Path) -> None:
+    (checkout / "service.py").write_text(COMPREHENDING)
+    assert named(run(checkout, "service.py")) == [
+        *["service.calls"] * 4,
+        *["service.calls.<locals>.<lambda>"] * 2,
+        "service.calls.<locals>.<genexpr>",
+        "service.calls.<locals>.<lambda>",
+        "service.Service",
+        "service.Service.<lambda>",
+        "service.<module>",
+        "service.<lambda>",
+    ]
+
+
 def test_a_site_is_equal_to_itself_on_another_line() -> None:
     assert CallSite("m", "f", 1) == CallSite("m", "f", 2)
     assert hash(CallSite("m", "f", 1)) == hash(CallSite("m", "f", 2))
