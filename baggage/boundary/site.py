@@ -22,8 +22,8 @@ from baggage.context import branch
 _OURS: Final = frozenset({"baggage", "metaapps"})
 _DEEPEST: Final = 200
 _LOOPS: Final = frozenset({"asyncio.events", "asyncio.runners", "baggage.boundary.bottom"})
-# Functions of their own up to Python 3.11, and part of the enclosing one from 3.12 on: also around a
-# lambda.
+# Functions of their own up to Python 3.11, and part of the enclosing one from 3.12 on, also where a
+# lambda stands in them.
 _COMPREHENSION: Final = re.compile(
     r"((\.<locals>)?\.?<(list|dict|set)comp>)+$|(<(list|dict|set)comp>\.)+"
 )
