@@ -26,7 +26,7 @@ def plan(name: str) -> Plan:
     return Plan((PlannedFault(name.encode() * PREFIX_SIZE, Fault(FaultKind.REFUSED), "", name),))
 
 
-HARMLESS, EARLY, LATE, ONCE = map(plan, "helo")
+HARMLESS, EARLY, LATE, ONCE, STUCK = map(plan, "helos")
 
 
 class Mortal(Standing):
@@ -56,6 +56,7 @@ class Mortal(Standing):
     def restart(self, why: str, consequence: str = "") -> None:
         self.starts += 1
         self.gone = self.going = ()
+        self.stuck = ""
 
 
 @dataclass
@@ -75,6 +76,8 @@ class Test:
         planned = "".join(each.index[:1].decode() for each in orders.plan.faults)
         if planned == "e":
             self.standing.gone = (ENDED,)
+        elif planned == "s":
+            self.standing.stuck = "shop"
         elif planned == "l" or (planned == "o" and not self.killed_once):
             self.killed_once = self.killed_once or planned == "o"
             self.standing.going = (ENDED,)
@@ -136,3 +139,13 @@ def test_who_ends_once_and_never_again_is_laid_to_nothing_and_told(runner: Runne
     assert late.case.plans == (ONCE, HARMLESS)
     assert late.case.words == "farewell"
     assert late.execution is None
+
+
+def test_who_answers_nobody_any_more_starts_afresh_and_is_no_reason_for_others_to_fail(
+    runner: Runner, standing: Mortal
+) -> None:
+    assert runner.execute(STUCK).passed
+    assert standing.starts == 2  # Perhaps it was stuck before: so it ran once more.
+    assert runner.execute(HARMLESS).passed
+    assert standing.starts == 3
+    assert list(runner.late_deaths()) == []

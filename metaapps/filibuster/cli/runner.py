@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from threading import Lock
@@ -143,12 +143,12 @@ class Runner:
         """Do the same while no other execution is under way.
 
         A service that ended is laid to this one if it failed a call of that service, or if that
-        ends once more when this runs again.
+        ends once more when this runs again. So does one after which a service answers nobody.
         """
         with self._gate.alone():
             execution = self._survived(plan)
-            if self._standing.startable and not is_laid_to(execution):
-                told = told_of(execution.deaths)
+            if self._standing.startable and (self._standing.stuck or not is_laid_to(execution)):
+                told = self._lost(execution.deaths)
                 self._say(f"{told}: perhaps not for this execution, which runs once more")
                 self._blame.suspect(plan)
                 execution = self._survived(plan)
@@ -197,17 +197,22 @@ class Runner:
     def _revive(self) -> None:
         """Start the services again if any has ended."""
         deaths = self._standing.deaths()
-        if deaths:
+        if deaths or self._standing.stuck:
             again = "" if self._terms.alone else "; what was under way runs again, alone"
             self._blame.starting_again(deaths, self._standing.last_words)
-            self._standing.restart(told_of(deaths), again)
+            self._standing.restart(self._lost(deaths), again)
+
+    def _lost(self, deaths: Collection[Death]) -> str:
+        """Return for people why services have to start again."""
+        stuck = self._standing.stuck
+        return told_of(deaths) if deaths else f"service {stuck!r} answers nobody any more"
 
     def _unsuspected(self, plan: Plan) -> Execution | None:
         """Run a plan beside others, None if a service ended meanwhile."""
-        if self._standing.deaths():
+        if self._standing.deaths() or self._standing.stuck:
             return None
         execution = self._tried(plan)
-        if execution is None or execution.deaths:
+        if execution is None or execution.deaths or self._standing.stuck:
             self._blame.suspect(plan)
             return None
         self._blame.judged(execution)

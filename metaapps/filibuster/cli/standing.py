@@ -43,6 +43,8 @@ class Standing:
     services: tuple[Service, ...] = ()
     startable = False
     """Whether `restart` is of any use."""
+    stuck = ""
+    """A service that runs and answered nobody when it was looked at, "" if there is none."""
 
     def __init__(self, environment: Mapping[str, str], key: str) -> None:
         """`environment` says where the services are, `key` is the run's key."""
@@ -130,8 +132,10 @@ class Started(_Watched):
             if not name:
                 return self.deaths()
             if time.monotonic() > until:
-                gone = self._running.refuses(name)
-                return (Death(name, "it refuses connections, though it runs"),) if gone else ()
+                if self._running.refuses(name):
+                    return (Death(name, "it refuses connections, though it runs"),)
+                self.stuck = name
+                return ()
             time.sleep(_PAUSE)
         return found
 
@@ -144,6 +148,7 @@ class Started(_Watched):
                 self._report.line(f"{escape(why)}: starting the services again{consequence}")
                 self._running.stop()
                 self._start_again()
+                self.stuck = ""
             if self._gone:
                 raise ServicesError(self._gone)
 
