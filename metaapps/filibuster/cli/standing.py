@@ -30,7 +30,8 @@ from metaapps.filibuster.services.launch import addresses, is_refused, last_line
 STATE: Final = Path(".filibuster")
 _TRIES: Final = 3
 _ENDS_WITHIN: Final = 5.0
-"""Who listens no more, and has not ended after so many seconds, is not waited for."""
+_AT_MOST: Final = 30.0
+"""Who answers nobody is given so many seconds to end, at least and at most."""
 _PAUSE: Final = 0.01
 
 
@@ -109,7 +110,8 @@ class Started(_Watched):
         self._number = 1
         started = time.perf_counter()
         self._running = deployments.start(deployment, key, logs)
-        report.started(self._running.environment, time.perf_counter() - started, logs)
+        self._took = time.perf_counter() - started
+        report.started(self._running.environment, self._took, logs)
         super().__init__(self._running.environment, key)
 
     @property
@@ -125,7 +127,8 @@ class Started(_Watched):
         return tuple(Death(name, how) for name, how in sorted(ended.items()))
 
     def suspected(self) -> tuple[Death, ...]:
-        until = time.monotonic() + _ENDS_WITHIN
+        # Where it takes long to start, it may take long to end.
+        until = time.monotonic() + min(max(_ENDS_WITHIN, 3 * self._took), _AT_MOST)
         while not (found := self.deaths()):
             # What ends may hold its socket, and accept, for as long as that takes.
             name = self._running.silenced()
@@ -171,7 +174,8 @@ class Started(_Watched):
             except ServicesError as error:
                 reason = error
             else:
-                self._report.started_again(time.perf_counter() - started, logs)
+                self._took = time.perf_counter() - started
+                self._report.started_again(self._took, logs)
                 return
         self._gone = f"the services can't be started again, in {_TRIES} tries: {reason}"
 
