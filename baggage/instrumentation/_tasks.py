@@ -82,8 +82,8 @@ def _submit(
 
 def _nobody_minds(boundary: Boundary) -> bool:
     """Say whether no request is behind the caller, nothing is carried, and nobody asks."""
-    running = begin_carrying()
-    if running.service or not running.idle:
+    running = _caller()
+    if running is not None and (running.service or not running.idle):
         return False
     return not (
         boundary.interested(Kind.SPAWN, _LIBRARY) or boundary.interested(Kind.RUN, _LIBRARY)
@@ -154,6 +154,15 @@ def begin_carrying() -> Branch:
     return running
 
 
+def _caller() -> Branch | None:
+    """Return the branch of whoever calls; begun, where there is none, if a loop runs there.
+
+    Who starts a loop needs none, since it reads the outcome itself. A branch that nobody asked for
+    would stay with the main thread, and all that it calls later would be told its name.
+    """
+    return branch() if asyncio._get_running_loop() is None else begin_carrying()
+
+
 class Caller:
     """The branch that a block forks from: an explicit context's, else that of the caller.
 
@@ -168,10 +177,10 @@ class Caller:
         self._token: Token[Branch | None] | None = None
 
     def __enter__(self) -> None:
-        running = begin_carrying()
+        running = _caller()
         if self._context is not None:
             chosen = branch_in(self._context)
-            if chosen is not None or not running.idle:
+            if chosen is not None or not (running is None or running.idle):
                 self._token = enter(chosen)
 
     def __exit__(self, *error: object) -> None:

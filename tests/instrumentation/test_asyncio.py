@@ -17,7 +17,7 @@ import pytest
 import uvloop
 
 from baggage.boundary import Kind
-from baggage.context import branch_in, ensure, pack, unpack
+from baggage.context import branch, branch_in, ensure, pack, unpack
 from baggage.instrumentation import asyncio as instrumentation
 from baggage.instrumentation import uvloop as uvloop_instrumentation
 from baggage.testing.apps import Recorder
@@ -320,6 +320,17 @@ class TestTasks(InstrumentationSuite):
             assert runner.run(packing(2)) == (0, 1, 2)
             assert runner.run(packing(3)) == (0, 1, 2, 3)
         assert unpack("n") == (0, 1, 2, 3)
+
+    def test_a_loop_in_which_nothing_is_packed_leaves_no_branch_behind(self, watched: bool) -> None:
+        async def work() -> None:
+            await asyncio.gather(asyncio.sleep(0), asyncio.to_thread(unpack, "n"))
+
+        asyncio.run(work())
+        with asyncio.Runner() as runner:
+            runner.get_loop().run_until_complete(work())
+        assert branch() is None
+        assert asyncio.run(packing(1)) == (1,)
+        assert unpack("n") == (1,)
 
     def test_a_context_that_is_given_is_used_and_left_as_it_was(self, watched: bool) -> None:
         async def work() -> None:
