@@ -158,7 +158,7 @@ def test_a_bug_in_the_handling_of_a_code_of_grpc_is_found(
     assert failed == [f"{error} NOT_FOUND"]
     [kept] = (shell.directory / ".filibuster").rglob("*NOT_FOUND*.json")
     [fault] = json.loads(kept.read_text())["faults"]
-    assert (fault["code"], fault["timeout"]) == ("NOT_FOUND", 5.0)
+    assert (fault["code"], fault["timeout"]) == ("NOT_FOUND", 60.0)
 
 
 def test_a_bug_in_the_handling_of_a_status_is_found_in_a_service_of_aiohttp(shell: Shell) -> None:
