@@ -82,8 +82,10 @@ class Pusher:
 
     def flush(self, within: float) -> bool:
         """Wait until all that was pushed before is posted, or lost; False if it takes too long."""
+        if not self._running and not self._waiting.empty():
+            self._start()
         if not self._running:
-            return True
+            return self._waiting.empty()
         done = Event()
         self._waiting.put(done)
         return done.wait(within)
@@ -100,11 +102,14 @@ class Pusher:
 
     def _start(self) -> None:
         with self._lock, suppressed():
-            if not self._running:
-                self._know_of_ends()
-                thread = Thread(target=self._run, name="filibuster-reports", daemon=True)
-                thread.start()
-                self._running = True
+            if self._running:
+                return
+            self._know_of_ends()
+            try:
+                Thread(target=self._run, name="filibuster-reports", daemon=True).start()
+            except RuntimeError:
+                return  # No more threads now, or the interpreter ends. The next parcel tries again.
+            self._running = True
 
     def _know_of_ends(self) -> None:
         """See to what happens when the process forks, and when it ends."""

@@ -138,10 +138,11 @@ def test_what_waits_is_bounded_and_what_is_beyond_counted(
         assert pusher.lost == 3
     # There is room again as soon as it's gone, one way or another.
     assert pusher.flush(30)
+    monkeypatch.setattr(pushing, "_TIMEOUT", 60.0)  # a slow machine is no silent one
     inbox, pusher = coordinator.open("e"), Pusher()
     for number in range(20):
         pusher.push(orders_to(coordinator.address), [*told(number), b"x" * 4000])
-        assert pusher.flush(30)
+        assert pusher.flush(300)
     assert len(inbox.settle(0)) == 20
     assert pusher.lost == 0
 
@@ -181,6 +182,22 @@ def test_a_coordinator_that_cannot_be_costs_its_own_reports_alone(
     assert pusher.flush(30)
     assert len(inbox.settle(0)) == 1
     assert pusher.lost == 1
+
+
+def test_where_no_thread_can_be_started_nothing_fails_and_a_later_one_sends_it_all(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> Thread:
+        raise RuntimeError("can't create new thread at interpreter shutdown")  # of Python 3.12
+
+    inbox, pusher = coordinator.open("e"), Pusher()
+    with monkeypatch.context() as patched:
+        patched.setattr(pushing, "Thread", refuse)
+        pusher.push(orders_to(coordinator.address), told(1))
+        assert not pusher.flush(30)
+    pusher.push(orders_to(coordinator.address), told(2))
+    assert pusher.flush(30)
+    assert [one.position for one in inbox.settle(0)] == [1, 2]
 
 
 def test_without_a_coordinator_nothing_is_pushed() -> None:
