@@ -19,6 +19,7 @@ from baggage.instrumentation import grpc_aio as looped
 from baggage.instrumentation._patching import Switch
 from baggage.testing import Scripted
 from baggage.testing.suite import failure, outcome_of
+from tests import ipv6
 from tests.instrumentation.grpc_peers import (
     METHOD,
     REQUEST,
@@ -175,7 +176,7 @@ def test_a_call_that_its_peer_cancelled_is_as_a_real_one() -> None:
         ("127.0.0.1:{port}", "ipv4:127.0.0.1:{port}"),
         ("dns:///127.0.0.1:{port}", "ipv4:127.0.0.1:{port}"),
         ("ipv4:127.0.0.1:{port}", "ipv4:127.0.0.1:{port}"),
-        ("ipv6:[::1]:{port}", "ipv6:%5B::1%5D:{port}"),
+        pytest.param("ipv6:[::1]:{port}", "ipv6:%5B::1%5D:{port}", marks=ipv6.MARKS),
         ("unix:/nowhere/at/all.{port}", "unix:/nowhere/at/all.{port}"),
         ("unix:///nowhere/at/all.{port}", "unix:/nowhere/at/all.{port}"),
     ],

@@ -14,6 +14,7 @@ from baggage import context
 from baggage.context import Branch
 from baggage.values import EMPTY
 from metaapps.tracing import Annotation, Handle, Kind, Peer
+from tests import ipv6
 from tests.tracing.tracers import Traced, ticking
 
 
@@ -71,7 +72,9 @@ def test_the_local_side_may_be_another_service(traced: Traced) -> None:
     assert traced.spans[0].local == Peer("mirror")
 
 
-@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+@pytest.mark.parametrize(
+    "family", [socket.AF_INET, pytest.param(socket.AF_INET6, marks=ipv6.MARKS)]
+)
 def test_a_socket_tells_both_addresses(traced: Traced, family: socket.AddressFamily) -> None:
     host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
     with (

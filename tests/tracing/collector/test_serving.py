@@ -15,6 +15,7 @@ import pytest
 
 from metaapps.tracing.collector import Collector, Store
 from metaapps.tracing.collector.message import MAX_MESSAGE, MAX_UNZIPPED
+from tests import ipv6
 from tests.tracing.collector.proto_cases import TRACE, span
 from tests.tracing.zipkin_server import Zipkin
 
@@ -251,6 +252,7 @@ def test_the_page_shows_the_traces(collector: Zipkin) -> None:
     assert collector.get("/zipkin/traces/x").status == 400
 
 
+@ipv6.needed
 def test_it_may_listen_at_an_address_of_ipv6(store: Store) -> None:
     with Collector(store, host="::1") as collector:
         assert collector.url.startswith("http://[::1]:")
