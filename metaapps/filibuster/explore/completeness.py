@@ -121,7 +121,7 @@ _SAID: Final = {
     ),
     Fate.UNKNOWN: (
         FindingKind.LOST,
-        ", and whether it happened isn't known: a service ended that could have told",
+        ", and whether it happened isn't known: a service ended that could tell",
     ),
 }
 
