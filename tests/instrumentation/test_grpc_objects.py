@@ -144,9 +144,9 @@ def test_a_deadline_is_described_on_both_sides(recorder: Recorder) -> None:
         channel.unary_unary(METHOD)(b"1")
     recorder.wait(lambda it: len(it.ended) == 4)
     timeouts = [one.call.timeout for one in recorder.begun]
-    assert timeouts[0] == 30
+    assert timeouts[0] == 300
     assert timeouts[1] is not None
-    assert 0 < timeouts[1] < 60  # the wire rounds it
+    assert 0 < timeouts[1] < 600  # the wire rounds it
     assert timeouts[2:] == [None, None]
 
 
@@ -338,7 +338,7 @@ def test_an_awaited_call_keeps_what_it_tells_of_itself() -> None:
             call: Any = method(b"1", timeout=300)
             call.add_done_callback(told.append)
             assert isinstance(call, grpc.aio.UnaryUnaryCall)
-            assert 0 < (call.time_remaining() or 0) <= 20
+            assert 0 < (call.time_remaining() or 0) <= 300
             assert not call.done()
             assert await call == b"1"
             assert await call == b"1"
