@@ -145,6 +145,14 @@ def test_lent_ids_are_shown() -> None:
     ]
 
 
+@pytest.mark.parametrize("case", VECTORS["lent ids refused"], ids=lambda case: str(case["name"]))
+def test_ids_that_nobody_takes_are_not_shown(case: dict[str, Any]) -> None:
+    read = data("-", given=bytes.fromhex(case["bytes"]))
+    assert [each["id"] for each in read["roots"]] == [0] * len(read["roots"])
+    assert "what is lent" in read["refused"][-1]
+    assert len(read["refused"]) == 1 + ("because" in case)
+
+
 def test_entries_are_shown_with_all_that_they_have() -> None:
     entries = {entry["key"]: entry for entry in data("-", given=fit(packed()).blob)["entries"]}
     assert {name: entry["direction"] for name, entry in entries.items()} == {
