@@ -23,11 +23,9 @@ class Noted:
     They are compared, and shown, by their `vars`.
     """
 
-    def __get__(self, properties: Any, _: type) -> Delivery:
+    def __get__(self, properties: Any, _: type) -> Delivery | None:
         noted = getattr(properties, "__dict__", None)  # of the class there is none
-        if not isinstance(noted, _Vars):
-            raise AttributeError("no delivery is noted")
-        return noted.delivery
+        return noted.delivery if type(noted) is _Vars else None
 
     def __set__(self, properties: Any, delivery: Delivery) -> None:
         properties.__dict__ = noted = _Vars(vars(properties))
