@@ -42,6 +42,8 @@ VARIANTS: Final = {
 """Those of `around` that are measured, and what they are called in the table."""
 _BESIDE: Final = {"tracing, no call sampled": _UNSAMPLED, BARE: "", _UNSAMPLED: "", PEER: ""}
 """Which peer what a variant adds is a share of, if that's not `PEER`; "" for none."""
+_UNLIKE: Final = frozenset({"redis-read"})
+"""Where the peer does another thing: it traces the command that reads, and no entry."""
 
 
 @contextmanager
@@ -133,13 +135,16 @@ def main(arguments: Sequence[str]) -> None:
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:
     """Return what is added to the CPU µs of a message, and that as a share of what a peer adds."""
-    lines = [[name, *(_cell(found, each) for each in VARIANTS)] for name, found in rows.items()]
+    lines = []
+    for name, found in rows.items():
+        shares = name not in _UNLIKE
+        lines.append([name, *(_cell(found, each, shares=shares) for each in VARIANTS)])
     return tables.markdown(["CPU µs of a message", *VARIANTS.values()], lines)
 
 
-def _cell(found: Mapping[str, float], variant: str) -> str:
+def _cell(found: Mapping[str, float], variant: str, *, shares: bool) -> str:
     if variant == BARE:
         return f"{found[BARE]:.1f}"
     added, peer = found[variant] - found[BARE], _BESIDE.get(variant, PEER)
-    share = f" ({added / (found[peer] - found[BARE]):.0%})" if peer else ""
+    share = f" ({added / (found[peer] - found[BARE]):.0%})" if peer and shares else ""
     return f"{added:+.1f}{share}"
