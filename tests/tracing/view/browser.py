@@ -9,11 +9,12 @@ import json
 import os
 import shutil
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from selenium.common.exceptions import SessionNotCreatedException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -117,19 +118,28 @@ def browsing(directory: Path) -> Generator[Browser, None, None]:
     """Start Chromium, or skip; end it afterwards."""
     chromium = _binary("BAGGAGE_CHROMIUM", "chromium", "chromium-browser", "google-chrome")
     driver = _binary("BAGGAGE_CHROMEDRIVER", "chromedriver")
-    options = ChromeOptions()
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    options.add_argument("--headless=new")
-    options.add_argument("--disable-dev-shm-usage")
-    options.add_argument("--hide-scrollbars")
-    if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # Chromium has none for root
-    chrome = Chrome(options=options, service=Service(driver))
+    chrome = _started(chromium, driver)
     try:
         yield Browser(chrome, directory)
     finally:
         chrome.quit()
+
+
+def _started(chromium: str, driver: str) -> Chrome:
+    """Start Chromium, which has no sandbox for root, nor where users have no namespaces."""
+    if os.geteuid() != 0:
+        with suppress(SessionNotCreatedException):
+            return Chrome(options=_options(chromium), service=Service(driver))
+    return Chrome(options=_options(chromium, "--no-sandbox"), service=Service(driver))
+
+
+def _options(chromium: str, *arguments: str) -> ChromeOptions:
+    options = ChromeOptions()
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for argument in ("--headless=new", "--disable-dev-shm-usage", "--hide-scrollbars", *arguments):
+        options.add_argument(argument)
+    return options
 
 
 def _binary(variable: str, *names: str) -> str:
