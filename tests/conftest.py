@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from baggage.context import branch, enter, leave
 
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
@@ -28,6 +30,16 @@ def pytest_configure() -> None:
     """Let what tests start be interrupted: a shell's jobs in the background ignore that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _apart() -> Iterator[None]:
+    """Let a test begin in the branch that the one before began in, whichever that left behind."""
+    token = enter(branch())
+    try:
+        yield
+    finally:
+        leave(token)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -29,7 +29,7 @@ OTHER = sys.argv[1]
 
 
 async def ask() -> int:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=300) as client:
         return (await client.get(OTHER)).status_code
 
 
@@ -46,7 +46,7 @@ class Worker:
             self.some.clear()
             while self.jobs:
                 done = self.jobs.popleft()
-                async with httpx.AsyncClient() as client:
+                async with httpx.AsyncClient(timeout=300) as client:
                     done.set_result((await client.get(OTHER)).status_code)  # served
 
     async def run(self) -> int:
@@ -114,7 +114,7 @@ async def timed() -> int:
 
 
 def tick() -> None:
-    httpx.get(OTHER)  # ticks
+    httpx.get(OTHER, timeout=300)  # ticks
     State.ticked.release()
     timer = threading.Timer(0.02, tick)
     timer.daemon = True

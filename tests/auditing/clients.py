@@ -44,12 +44,12 @@ def by_http_client() -> None:
 
 
 def by_httpx() -> None:
-    with httpx.Client() as client:
+    with httpx.Client(timeout=300) as client:
         client.get(OTHER)
 
 
 def by_httpx2() -> None:
-    with httpx2.Client() as client:
+    with httpx2.Client(timeout=300) as client:
         client.get(OTHER)
 
 

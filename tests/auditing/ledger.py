@@ -252,9 +252,15 @@ def cancelled() -> int:
     """Give up waiting for a task of a client's own, on an event loop."""
 
     async def giving_up() -> None:
-        async with httpx.AsyncClient() as client:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(client.get(f"{NEXT}slowly"), 0.05)  # cancelled
+        async with httpx.AsyncClient(timeout=300) as client:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as limit:
+
+                    async def sent(step: str, _: object) -> None:
+                        if step == "http11.send_request_body.complete":
+                            limit.reschedule(0)
+
+                    await client.get(f"{NEXT}slowly", extensions={"trace": sent})  # cancelled
 
     asyncio.run(giving_up())
     return 200
@@ -275,7 +281,7 @@ def by(way: str) -> tuple[str, int]:
 
 @app.route("/slowly")
 def slowly() -> str:
-    threading.Event().wait(0.3)
+    threading.Event().wait(5)
     return "done"
 
 

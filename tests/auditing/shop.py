@@ -203,7 +203,7 @@ def leaf() -> str:
 
 @app.route("/slowly")
 def slowly() -> str:
-    threading.Event().wait(0.3)
+    threading.Event().wait(5)
     return "done"
 
 

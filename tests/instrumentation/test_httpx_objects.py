@@ -22,7 +22,7 @@ from baggage.instrumentation import httpx2 as instrumentation2
 from baggage.instrumentation._asgi import AsgiAdapter
 from baggage.instrumentation._asgi_server import Served
 from baggage.testing import Origin, Received, Recorder, Reply, Scripted
-from baggage.testing.suite import InstrumentationSuite, failure
+from baggage.testing.suite import InstrumentationSuite, failure, outcome_of
 from baggage.values import EMPTY
 from tests.versions import needs
 
@@ -136,7 +136,9 @@ class TestObjects(InstrumentationSuite):
 
         async def ask() -> None:
             hooks = {"response": [see]}
-            async with self.api.AsyncClient(verify=TRUST, event_hooks=hooks) as looping:
+            async with self.api.AsyncClient(
+                verify=TRUST, timeout=LIMIT, event_hooks=hooks
+            ) as looping:
                 try:
                     await looping.get(self.origin.url)
                 finally:
@@ -165,7 +167,7 @@ class TestObjects(InstrumentationSuite):
         recorder = self.recorded()
 
         async def ask() -> bytes:
-            async with self.api.AsyncClient(verify=TRUST) as looping:
+            async with self.api.AsyncClient(verify=TRUST, timeout=LIMIT) as looping:
                 content: bytes = (await looping.get(self.origin.url)).content
                 return content
 
@@ -212,7 +214,7 @@ class TestObjects(InstrumentationSuite):
         recorder = self.recorded()
         if timeout == "read":
             timeout = {"timeout": self.api.Timeout(None, read=2.5)}
-        self.api.get(self.origin.url, verify=TRUST, **timeout)
+        outcome_of(lambda: self.api.get(self.origin.url, verify=TRUST, **timeout))
         assert recorder.ended[0].call.timeout == seconds
 
     def test_a_digest_of_what_is_asked_tells_bodies_and_queries_apart(self, client: Any) -> None:
@@ -230,7 +232,7 @@ class TestObjects(InstrumentationSuite):
         recorder = self.recorded()
 
         async def asking() -> None:
-            async with self.api.AsyncClient(verify=TRUST) as client:
+            async with self.api.AsyncClient(verify=TRUST, timeout=LIMIT) as client:
                 await client.get(self.origin.url + "a%20b?c=d")
 
         asyncio.run(asking())

@@ -70,7 +70,7 @@ def failing(*, resets: bool) -> Iterator[int]:
         def serve() -> None:
             connection, _ = listening.accept()
             with connection:
-                while b"XADD" not in (came := connection.recv(65536)):
+                while (came := connection.recv(65536)) and b"XADD" not in came:
                     connection.sendall(b"+OK\r\n" * came.count(b"CLIENT\r\n"))
                 if resets:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
@@ -113,11 +113,13 @@ REAL: dict[FaultKind, Callable[[], Any]] = {
 def test_a_fault_is_as_a_real_one(
     instrumented: Waist, boundary: Boundary, trying: Attempt, kind: FaultKind, redis_url: str
 ) -> None:
+    limit = 1 if kind is FaultKind.TIMEOUT else 60
+    options = {"protocol": 2, "socket_timeout": limit, "socket_connect_timeout": 60}
     with REAL[kind]() as port:
-        real = trying(port=port, protocol=2, socket_timeout=0.2)
+        real = trying(port=port, **options)
     boundary.register(Scripted(Inject(Fault(kind)), kinds=(Kind.PRODUCER,)))
     with refusing() as port:  # Nobody is contacted.
-        enacted = trying(port=port, protocol=2, socket_timeout=0.2)
+        enacted = trying(port=port, **options)
     assert isinstance(real, redis.RedisError)
     assert told(enacted) == told(real)
 

@@ -15,7 +15,7 @@ from baggage.boundary import NO_FACTS, Call, CannotEnact, Facts, Fault, Kind
 from baggage.doctor.probes.probe import behind
 from baggage.runtime import PROCESS, wsgi
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 30.0
 """Seconds that any one step of a self-test waits."""
 Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Any]

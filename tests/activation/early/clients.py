@@ -45,8 +45,8 @@ session.mount("http://", OwnAdapter())
 bound = session.get
 pool = urllib3.PoolManager()
 client = Client(transport=OwnTransport())
-aclient = AsyncClient()
-client2 = httpx2.Client()
+aclient = AsyncClient(timeout=300)
+client2 = httpx2.Client(timeout=300)
 
 import baggage.auto
 
