@@ -1,4 +1,4 @@
-"""Real brokers, for all tests of instrumentations; and time for what busy machines are late with."""
+"""Real brokers, for all tests of instrumentations; and time, where a busy machine needs it."""
 
 from __future__ import annotations
 
