@@ -41,7 +41,7 @@ class Breaker:
         if self.failed >= THRESHOLD:
             raise BreakerOpenError
         try:
-            answer = requests.get(url, timeout=1)
+            answer = requests.get(url, timeout=10)
             answer.raise_for_status()
         except requests.exceptions.RequestException:
             self.failed += 1
@@ -84,7 +84,7 @@ def reading(room: str, breaker: Breaker) -> Any:
 
 def remembered(room: str) -> Any:
     try:
-        answer = requests.get(f"{os.environ['ARCHIVE_URL']}/readings/{room}", timeout=1)
+        answer = requests.get(f"{os.environ['ARCHIVE_URL']}/readings/{room}", timeout=10)
         answer.raise_for_status()
     except requests.exceptions.RequestException:
         return None

@@ -53,7 +53,7 @@ def todays_price() -> Any:
 
 def ask(service: str, path: str) -> Any:
     try:
-        answer = requests.get(f"{os.environ[service]}{path}", timeout=1)
+        answer = requests.get(f"{os.environ[service]}{path}", timeout=10)
         answer.raise_for_status()
     except requests.exceptions.RequestException:
         return None

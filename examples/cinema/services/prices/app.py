@@ -26,7 +26,7 @@ def health_check() -> ResponseReturnValue:
 @app.get("/price")
 def price() -> ResponseReturnValue:
     try:
-        answer = requests.get(f"{os.environ['SEATS_URL']}/free", timeout=1)
+        answer = requests.get(f"{os.environ['SEATS_URL']}/free", timeout=10)
         answer.raise_for_status()
     except requests.exceptions.RequestException:
         return {"cents": FULL}

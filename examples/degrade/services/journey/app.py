@@ -47,7 +47,7 @@ def next_train() -> Any:
 
 def ask(url: str) -> Any:
     try:
-        answer = requests.get(url, timeout=1)
+        answer = requests.get(url, timeout=10)
         answer.raise_for_status()
     except requests.exceptions.RequestException:
         return None

@@ -28,7 +28,7 @@ def health_check() -> ResponseReturnValue:
 @app.get("/way")
 def way() -> ResponseReturnValue:
     try:
-        answer = requests.get(f"{os.environ['TRAFFIC_URL']}/speed", timeout=1)
+        answer = requests.get(f"{os.environ['TRAFFIC_URL']}/speed", timeout=10)
         answer.raise_for_status()
     except requests.exceptions.RequestException:
         return {"km": KM}

@@ -33,7 +33,7 @@ def wind() -> ResponseReturnValue:
 
 def ask(service: str) -> Any:
     try:
-        answer = requests.get(f"{os.environ[service]}/wind", timeout=1)
+        answer = requests.get(f"{os.environ[service]}/wind", timeout=10)
         answer.raise_for_status()
     except requests.exceptions.RequestException:
         return None

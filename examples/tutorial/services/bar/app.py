@@ -26,7 +26,7 @@ def health_check() -> ResponseReturnValue:
 @app.get("/bar/baz")
 def bar_baz() -> ResponseReturnValue:
     try:
-        answer = requests.get(f"{os.environ['BAZ_URL']}/baz", timeout=1)
+        answer = requests.get(f"{os.environ['BAZ_URL']}/baz", timeout=10)
     except requests.exceptions.RequestException:
         return "baz cannot be reached", 503
     if answer.status_code != 200:

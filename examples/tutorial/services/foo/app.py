@@ -26,7 +26,7 @@ def health_check() -> ResponseReturnValue:
 @app.get("/foo/bar/baz")
 def foo_bar_baz() -> ResponseReturnValue:
     try:
-        answer = requests.get(f"{os.environ['BAR_URL']}/bar/baz", timeout=1)
+        answer = requests.get(f"{os.environ['BAR_URL']}/bar/baz", timeout=10)
     except requests.exceptions.Timeout:
         return "bar took too long", 503
     if answer.status_code != 200:

@@ -35,7 +35,7 @@ def order(item: str) -> ResponseReturnValue:
 
 def ask(url: str, item: str) -> int | None:
     try:
-        answer = requests.get(f"{os.environ[url]}/stock/{item}", timeout=1)
+        answer = requests.get(f"{os.environ[url]}/stock/{item}", timeout=10)
         answer.raise_for_status()
     except requests.exceptions.RequestException:
         return None
