@@ -205,9 +205,7 @@ class Faults(Client):
     def test_a_call_that_is_slower_than_its_caller_waits_did_reach_the_callee(self) -> None:
         fault = Fault(FaultKind.DELAY, seconds=1)
         for known in self._known(FaultKind.TIMEOUT):
-            scripted = self.scripted(then=known)
-            real = chain(self.origin.overdue(self._ask_hastily))
-            self.boundary.unregister(scripted.name)
+            real = self._lost_by(known)
             scripted = self.scripted(Inject(fault))
             assert chain(self.origin.overdue(self._ask_hastily)) == real
             assert {seen.injected for seen in scripted.saw} == {fault}
