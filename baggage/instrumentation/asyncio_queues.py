@@ -188,9 +188,9 @@ def _task() -> object:
 
 
 _AGET: Final = _AsyncQueueing._aget.__code__
-# Which tells an application of its start and end, and of what comes by a websocket.
-# What `as_completed` puts for itself is no message.
-_KEEPERS: Final = frozenset({"asyncio", "uvicorn"})
+# What servers tell an application (its start and end, a body, what comes by a websocket) and what
+# `as_completed` puts for itself is no message.
+_KEEPERS: Final = frozenset({"asyncio", "hypercorn", "uvicorn"})
 _STORAGE: Final = Storage(lambda lying: lying.qsize(), lambda lying: lying._queue)
 _ADAPTER: Final = QueueAdapter(
     "asyncio.queues",

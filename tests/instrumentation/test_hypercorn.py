@@ -12,9 +12,11 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from baggage.boundary import Kind
+from baggage.instrumentation import asyncio_queues
 from baggage.instrumentation import hypercorn as instrumentation
 from baggage.instrumentation._asgi import AsgiAdapter
 from baggage.instrumentation._asgi_server import Served
+from baggage.instrumentation._patching import Switch
 from baggage.testing import Recorder
 from baggage.testing.http_server import HttpServerSuite, View
 from baggage.testing.visitor import ask
@@ -67,3 +69,15 @@ class TestHypercorn(HttpServerSuite):
         with by_hypercorn(Served(self.boundary, AsgiAdapter("asgi"), app, "named")) as url:
             assert ask(url, EMPTY).baggage.origin == "named"
         assert [crossed.call.library for crossed in recorder.ended] == ["asgi"]
+
+    def test_what_the_server_tells_an_application_is_no_message(self) -> None:
+        recorder = Recorder(kinds=(Kind.PRODUCER, Kind.CONSUMER))
+        self.boundary.register(recorder)
+        switch = Switch()
+        asyncio_queues.instrument(self.boundary, switch)
+        try:
+            with by_hypercorn(requests_only(lambda: b"done")) as url:
+                assert ask(url, EMPTY).body == b"done"
+        finally:
+            switch.on = False
+        assert recorder.begun == []
