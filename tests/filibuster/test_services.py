@@ -29,6 +29,7 @@ from metaapps.filibuster.services import (
     status,
     stop_detached,
 )
+from metaapps.filibuster.services import supervisor as supervising
 from metaapps.filibuster.services.process import Process
 
 # The smallest service: answers every request with its environment, at STATUS.
@@ -411,6 +412,18 @@ def _children(pid: int) -> set[int]:
         ["ps", "-axo", "ppid=,pid="], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     return {int(row.split()[1]) for row in rows if row.split()[0] == str(pid)}
+
+
+def test_a_supervisor_ends_whose_launcher_was_gone_before_it_ran() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    command = [sys.executable, "-I", "-S", supervising.__file__, str(gone.pid)]
+    # The input stays open, as where a forked child of the launcher holds it.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as started:
+        assert started.stdin is not None
+        started.stdin.write(b"[]\n")
+        started.stdin.flush()
+        assert started.wait(60) == 0
 
 
 def test_no_process_is_left_if_the_supervisor_is_killed(two: Deployment, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ It is their parent, outlives whoever started it for as long as ending them takes
 none behind however that one ends. It runs by its file, on the standard library alone, to be there
 in a few milliseconds. What to start, and whether a service is ready, is not decided here.
 
+Its argument is the number of the process that started it, which may be gone before this one runs.
 The first line of its input is a JSON list of services. A byte `d` after it detaches: from then on
 only SIGTERM ends the services. Until then they also end with the input, with any other byte, and
 with the parent process. Its output is one JSON object per line: `started` with a pid, `failed`
@@ -47,8 +48,8 @@ class Order(TypedDict):
 class Supervisor:
     """The services' processes, each the leader of a session and process group of its own."""
 
-    def __init__(self) -> None:
-        self._parent = os.getppid()
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
         self._attached = True
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._groups: set[int] = set()
@@ -152,7 +153,7 @@ def _signals() -> int:
 def main() -> None:
     """Run until the services have to end, and end them."""
     signals = _signals()
-    supervisor = Supervisor()
+    supervisor = Supervisor(int(sys.argv[1]))
     try:
         # Nothing follows this line before it is answered, so nothing is left in the buffer.
         supervisor.start(json.loads(sys.stdin.buffer.readline() or b"[]"))
