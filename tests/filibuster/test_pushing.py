@@ -105,7 +105,6 @@ def silent() -> Iterator[tuple[str, Event]]:
             with connection:
                 connection.recv(1)
                 came.set()
-                server.settimeout(0)
                 while connection.recv(65536):
                     pass
 
