@@ -468,7 +468,7 @@ class TestTasks(InstrumentationSuite):
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
-        assert asyncio.run_coroutine_threadsafe(packing(1), loop).result(20) == (0, 1)
+        assert asyncio.run_coroutine_threadsafe(packing(1), loop).result(300) == (0, 1)
         assert unpack("n") == (0, 1)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -550,7 +550,7 @@ class TestCalls(InstrumentationSuite):
 
         def call(n: int) -> tuple[object, ...]:
             pack("n", n)
-            together.wait(20)
+            together.wait(300)
             return unpack("n")
 
         pack("n", 0)
