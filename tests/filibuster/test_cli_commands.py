@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import sys
 
 import pytest
 
+from baggage.testing.suite import eventually
 from tests.filibuster.shell import FILIBUSTER, Ended, Shell, Totals
 
 PYTHON = shlex.quote(sys.executable)
@@ -184,3 +187,21 @@ def test_services_with_the_run_s_key_are_explored_whoever_started_them(by_hand: 
     key = {"FILIBUSTER_KEY": "a key"}
     assert explore(by_hand, "plainly.py", key, key).totals.ran == 6
     assert by_hand.run(FILIBUSTER, "services", "status").code == 2
+
+
+def test_a_service_that_ended_is_not_shown_as_running(shell: Shell) -> None:
+    sleeps = 'command = ["{python}", "-c", "import time; time.sleep(600)"]\nready = false\n'
+    shell.write("services.toml", f"[services.brief]\n{sleeps}\n[services.lasting]\n{sleeps}")
+    started = shell.filibuster("services", "start").out.splitlines()
+
+    def ended() -> list[str]:
+        lines = shell.filibuster("services", "status").out.splitlines()
+        return [line for line in lines if line.endswith("  ended")]
+
+    try:
+        assert ended() == []
+        os.kill(int(started[0].split()[-1]), signal.SIGKILL)
+        eventually(ended)
+        assert ended() == [f"{started[0]}  ended"]
+    finally:
+        assert shell.filibuster("services", "stop").code == 0

@@ -62,7 +62,7 @@ def stop() -> None:
 
 @services.command(epilog="Example:  filibuster services status")
 def status() -> None:
-    """Show the services that were started here, and where they answer."""
+    """Show the services that were started here, where they answer, and which have ended."""
 
     def work(report: Report) -> ExitCode:
         running = deployments.status(STATE)
@@ -77,4 +77,5 @@ def status() -> None:
 def _show(running: Detached, report: Report) -> None:
     for process in running.services:
         url = running.environment.get(f"{process.name.upper().replace('-', '_')}_URL", "")
-        report.line(f"{process.name}  {url}  pid {process.pid}")
+        ended = "" if process.running else "  ended"
+        report.line(f"{process.name}  {url}  pid {process.pid}{ended}")
