@@ -179,6 +179,8 @@ def test_a_test_that_fails_is_a_counterexample_and_one_that_passes_is_none() -> 
     assert code is ExitCode.COUNTEREXAMPLE
     assert [labels(execution) for execution in saved] == [["shop → stock GET /apples: status 503"]]
     assert "FAILED" in out
+    assert "execution 1: no faults, passed" in out
+    assert "execution 2: 1 fault, failed" in out
     code, out, saved = shown(application(2), "shop→stock: status 503 first 1")
     assert (code, saved) == (ExitCode.PASSED, [])
     assert "The test passes" in out

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from metaapps.filibuster.catalogue import Rule, RuleError, parse_rule
 from metaapps.filibuster.cli.outcome import ExitCode, JobError
-from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.cli.report import Report, counted
 from metaapps.filibuster.explore import amiss
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.observation import Execution
@@ -59,9 +59,9 @@ def run_single(
 
 def _progress(executions: Sequence[Execution], report: Report) -> None:
     number, last = len(executions), executions[-1]
-    told = f"{len(last.plan.faults)} faults" if last.plan.faults else "no faults"
+    told = counted(len(last.plan.faults), "fault") if last.plan.faults else "no faults"
     verdict = "passed" if last.passed else "failed"
-    report.line(f"[dim]run {number}: {told}, {verdict}, {last.seconds * 1000:.0f} ms[/]")
+    report.line(f"[dim]execution {number}: {told}, {verdict}, {last.seconds * 1000:.0f} ms[/]")
 
 
 def _refuse_what_was_not_tried(execution: Execution, report: Report) -> None:
