@@ -312,6 +312,13 @@ def test_a_service_that_ends_early_is_told_with_its_last_words(
     assert "\n  79\n" not in message
 
 
+def test_last_words_leave_the_colours_of_a_terminal_out(write: Write, tmp_path: Path) -> None:
+    words = r"raise SystemExit('\x1b[2J\x1b[35m\x1b[1mno [2] \x1b[0mdatabase')"
+    with pytest.raises(ServicesError) as caught:
+        start(write(bad=(words, "")), "k", tmp_path / "logs")
+    assert str(caught.value).endswith("  no [2] database")
+
+
 def test_a_service_that_is_killed_early_is_told_with_its_signal(
     write: Write, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ So no port is raced for, and services may call one another in any order from the
 from __future__ import annotations
 
 import http.client
+import re
 import signal
 import socket
 import time
@@ -30,6 +31,8 @@ SUPERVISOR_LOG: Final = "_supervisor.log"  # no service's name starts like this
 _ANSWER_WITHIN: Final = 2.0
 _PAUSE: Final = 0.02
 _LAST_LINES: Final = 20
+# A terminal's control sequences: ECMA-48, section 5.4.
+_CONTROL: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 class Running:
@@ -222,12 +225,12 @@ def addresses(urls: Mapping[str, str], names: Iterable[str]) -> Mapping[str, str
 
 
 def last_lines(logs: Path, name: str) -> str:
-    """Return the last lines that a service wrote to its log."""
+    """Return the last lines that a service wrote to its log, without colours and the like."""
     try:
         text = (logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-_LAST_LINES:])
+    return _CONTROL.sub("", "\n".join(text.splitlines()[-_LAST_LINES:]))
 
 
 def is_refused(address: str) -> bool:
