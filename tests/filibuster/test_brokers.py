@@ -207,6 +207,7 @@ import os, time, requests
 from metaapps.filibuster.assertions import was_fault_injected
 
 def test_charged():
+    requests.get(os.environ["BANK_URL"] + "/log", timeout=300)  # what others had charged
     assert requests.get(os.environ["SHOP_URL"] + "/publish/charges", timeout=300).status_code == 202
     while "book" not in requests.get(os.environ["BANK_URL"] + "/log", timeout=300).json():
         time.sleep(0.01)
