@@ -276,6 +276,7 @@ def test_a_question_that_is_answered_otherwise_than_by_the_faults_is_not_relied_
     wrong = tuple(replace(o, ok=False) if o.role is Role.ASK else o for o in real.observations)
     lessons.learn(replace(real, observations=wrong, failure=Failure("failed by itself")))
     assert [f.kind for f in lessons.findings] == [FindingKind.NONDETERMINISTIC]
+    assert "may come later than the question" in lessons.findings[0].text
     assert lessons.predict(lessons.plan("c")) is None
 
 

@@ -157,6 +157,9 @@ class Lesson:
             return asked(hit)
         self._knowledge.distrust(state)
         text = f"asked whether a fault was injected, got {question.ok}, though it is {hit}"
+        if hit:
+            # Its place in the tree is before the question; its moment may have been after it.
+            text += ": one that a consumer or a branch meets may come later than the question"
         self.findings.append(Finding(FindingKind.NONDETERMINISTIC, question.index, text))
         return None
 
