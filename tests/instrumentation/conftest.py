@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
+from baggage.boundary import Boundary
+from baggage.context import Branch, attached, pack
 from tests.brokers import amqp_url, redis_url
 
 __all__ = ["amqp_url", "redis_url"]
@@ -18,6 +21,14 @@ _IN_TIME: Final = {
     "test_a_stream_gives_all_back_with_its_headers_and_stays_exact": _HEADERS,
     "test_the_answer_is_told_with_its_facts": _BODIES,
 }
+
+
+@pytest.fixture
+def of_blue(boundary: Boundary) -> Iterator[Branch]:
+    """Give the branch of a request of the tenant "blue", which goes on here."""
+    with attached(Branch()) as running:
+        pack("tenant", "blue")
+        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import requests
+from flask import Flask
 from waitress.server import create_server
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from baggage.boundary import Boundary, Kind
+from baggage.instrumentation import flask
+from baggage.instrumentation._patching import Switch
+from baggage.testing import Recorder
 
 
 class _KeepsAlive(WSGIRequestHandler):
@@ -54,3 +61,19 @@ def running(serve: Callable[[], object]) -> Iterator[None]:
     thread.start()
     yield
     thread.join()
+
+
+def who_serves_flask(
+    boundary: Boundary, serving: Callable[[Flask], AbstractContextManager[str]]
+) -> list[str]:
+    """Return the libraries that a request to an application of Flask arrives by."""
+    of_flask = Switch()
+    flask.instrument(boundary, of_flask)
+    recorder = Recorder(kinds=(Kind.SERVER,))
+    boundary.register(recorder)
+    app = Flask("shop")
+    app.add_url_rule("/", view_func=lambda: "done")
+    with serving(app) as url:
+        assert requests.get(url, timeout=300).ok
+    of_flask.on = False
+    return [crossed.call.library for crossed in recorder.ended]

@@ -58,13 +58,6 @@ def site(request: pytest.FixtureRequest) -> Site:
     return served
 
 
-@pytest.fixture
-def of_blue(boundary: Boundary) -> Iterator[Branch]:
-    with attached(Branch()) as running:
-        pack("tenant", "blue")
-        yield running
-
-
 on_redis = pytest.mark.parametrize("site", ["redis_site"], indirect=True, scope="module")
 
 

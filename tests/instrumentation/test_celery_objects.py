@@ -38,13 +38,6 @@ def boundary(instrumented: Waist) -> Iterator[Boundary]:
         yield boundary
 
 
-@pytest.fixture
-def of_blue(boundary: Boundary) -> Iterator[Branch]:
-    with attached(Branch()) as running:
-        pack("tenant", "blue")
-        yield running
-
-
 def application(url: str = "memory://", **settings: Any) -> Celery:
     app = Celery(unique("app"), broker=url, set_as_current=False)
     hasty = {"polling_interval": 0.01, "max_retries": 1, "interval_start": 0}

@@ -9,15 +9,9 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 import pytest
-import requests
-from flask import Flask
 
-from baggage.boundary import Kind
-from baggage.instrumentation import flask as flask_
-from baggage.instrumentation._patching import Switch
-from baggage.testing import Recorder
 from baggage.testing.http_server import HttpServerSuite, View
-from tests.instrumentation.serving import running
+from tests.instrumentation.serving import running, who_serves_flask
 from tests.instrumentation.test_wsgiref import application
 
 pytest.importorskip("gunicorn")  # Not for Windows.
@@ -59,13 +53,4 @@ class TestGunicorn(HttpServerSuite):
         return by_gunicorn(application(view))
 
     def test_an_application_of_flask_is_left_to_its_own_instrumentation(self) -> None:
-        of_flask = Switch()
-        flask_.instrument(self.boundary, of_flask)
-        recorder = Recorder(kinds=(Kind.SERVER,))
-        self.boundary.register(recorder)
-        app = Flask("shop")
-        app.add_url_rule("/", view_func=lambda: "")
-        with by_gunicorn(app) as url:
-            assert requests.get(url, timeout=300).ok
-        of_flask.on = False
-        assert [crossed.call.library for crossed in recorder.ended] == ["flask"]
+        assert who_serves_flask(self.boundary, by_gunicorn) == ["flask"]
