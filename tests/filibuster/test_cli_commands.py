@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import sys
 
@@ -18,6 +19,7 @@ CALL = "lab → echo GET /echo/once"
 TWICE = """#!/bin/sh
 curl -sS -H "baggage: $BAGGAGE" "$LAB_URL/once" && curl -sS -H "baggage: $BAGGAGE" "$LAB_URL/once"
 """
+with_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl for a script to call")
 # Nothing instruments this process.
 PLAIN = """
 import os, sys, urllib.request
@@ -35,6 +37,7 @@ assert "requests" not in sys.modules
 """
 
 
+@with_curl
 def test_two_identical_requests_of_a_script_are_two_calls(lab: Shell) -> None:
     """1 + 2 × 5 single faults, and 5 × 5 pairs, of which 2 × 5 run.
 
@@ -53,6 +56,7 @@ def test_two_identical_requests_of_a_script_are_two_calls(lab: Shell) -> None:
     assert "✗ lab → echo" in ended.out
 
 
+@with_curl
 def test_a_script_that_minds_faults_fails_and_its_counterexample_replays(lab: Shell) -> None:
     lab.write("strict.sh", TWICE.replace("&& curl", "| grep once && curl"))
     ended = lab.filibuster("--functional-test", "sh strict.sh", "--max-faults", "1")

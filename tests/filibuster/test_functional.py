@@ -233,7 +233,7 @@ FAILURES = {
         "json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0) (test_it.py:3)",
     ),
     "unittest": (
-        "from unittest import *\nclass T(TestCase):\n    def test(self): self.fail('x')\nmain()",
+        "import unittest as u\nclass T(u.TestCase):\n    def test(self): self.fail('x')\nu.main()",
         "exit code 1",
     ),
     "pytest": ("def test(tmp_path):\n    assert 1 == 2", "assert 1 == 2 (test_it.py:2)"),

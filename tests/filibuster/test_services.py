@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,10 @@ from metaapps.filibuster.services import (
 )
 from metaapps.filibuster.services import supervisor as supervising
 from metaapps.filibuster.services.process import Process
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("ps") is None, reason="no ps to look at processes with"
+)
 
 # The smallest service: answers every request with its environment, at STATUS.
 SERVER = """
