@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from subprocess import PIPE, STDOUT, Popen
 from typing import Any, Final
 
-from celery import Celery, Task, chord, signals
+from celery import Celery, Task, chord, signals, states
+from celery.backends.base import KeyValueStoreBackend
 from celery.contrib.testing.worker import start_worker
 from celery.exceptions import Ignore, Reject
 
@@ -25,6 +26,7 @@ import baggage
 from baggage.boundary import Kind, Raised
 from baggage.context import pack, unpack
 from baggage.testing.apps import Recorder
+from baggage.testing.suite import eventually
 from tests.brokers import unique
 
 IN_WORKER: Final = "BAGGAGE_TEST_CELERY_QUEUE"
@@ -162,7 +164,17 @@ def retried(self: Task, times: int) -> list[Any]:
     if self.request.retries < times:
         pack("steps", f"try {self.request.retries}")
         raise self.retry(countdown=0, exc=KeyError(times))
+    _see_noted(self)
     return sorted(map(str, unpack("steps")))
+
+
+def _see_noted(again: Task) -> None:
+    """Wait until it is stored that a task is tried again.
+
+    Celery sends it first, and stores that second: over its result, if that was there by then.
+    """
+    if again.request.retries and isinstance(again.backend, KeyValueStoreBackend):
+        eventually(lambda: again.backend.get_state(again.request.id) == states.RETRY)
 
 
 @task(bind=True)

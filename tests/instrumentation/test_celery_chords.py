@@ -171,7 +171,8 @@ def test_the_bodys_span_is_below_whoever_applied_the_chord_and_after_the_whole_h
 
     def spans() -> dict[tuple[str, str], list[dict[str, Any]]]:
         """Return the spans of the last time that the chord was applied, by name and kind."""
-        written = [json.loads(line) for line in traced.read_text().splitlines()]
+        lines = traced.read_text().splitlines(keepends=True) if traced.exists() else []
+        written = [json.loads(line) for line in lines if line.endswith("\n")]
         applied = [each for each in written if each["name"] == tasks.applies.name]
         found: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for each in written:
