@@ -93,6 +93,45 @@ def test_an_interrupt_while_services_start_cleans_up(own: Shell) -> None:
     wait_until(lambda: not processes(own.directory))
 
 
+# Ends at the first request, and is never ready when it is started again.
+ENDS = """
+import os, pathlib, socket, time
+starts = len(list(pathlib.Path(".").glob("start-*"))) + 1
+pathlib.Path(f"start-{starts}").touch()
+while starts > 1:
+    time.sleep(600)
+listening = socket.socket(fileno=int(os.environ["SERVICE_FD"]))
+while True:
+    connection, _ = listening.accept()
+    if b"GET /end" in connection.recv(65536):
+        os._exit(3)
+    connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
+    connection.close()
+"""
+ENDING = """
+import os, requests
+requests.get(os.environ["ENDS_URL"] + "/end", timeout=300)
+"""
+
+
+def test_an_interrupt_while_services_start_again_waits_for_none_of_them(own: Shell) -> None:
+    own.write("ends.py", ENDS)
+    own.write("ends.toml", '[services.ends]\ncommand = ["{python}", "-S", "-E", "ends.py"]\n')
+    own.write("ending.py", ENDING)
+    options = ("--functional-test", "ending.py", "--services", "ends.toml", "--workers", "2")
+    with own.start(FILIBUSTER, *options) as process:
+        wait_until((own.directory / "start-2").exists)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (
+        130,
+        "filibuster: interrupted: no counterexample so far; --resume goes on from here\n",
+    )
+    # It's neither waited for, nor tried once more.
+    assert not (own.directory / "start-3").exists()
+    wait_until(lambda: not processes(own.directory))
+
+
 def test_a_test_that_hangs_fails_and_says_where(lab: Shell) -> None:
     lab.write("test_hangs.py", HANGS)
     command = ("--functional-test", "test_hangs.py", "--fail-fast")

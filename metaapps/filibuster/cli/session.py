@@ -166,6 +166,7 @@ def open_session(
             stack.callback(pool.close)
             # What still runs now is of no use to anybody.
             stack.callback(test.close)
+            stack.callback(running.give_up)
         check = options.check_interference
         if check is None:
             check = _CHECKED if workers > 1 else 0

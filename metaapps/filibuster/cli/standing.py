@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Final
 
 from rich.markup import escape
@@ -51,6 +51,7 @@ class Standing:
         """`environment` says where the services are, `key` is the run's key."""
         self._environment = environment
         self.key = key
+        self._given_up = Event()
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -83,6 +84,10 @@ class Standing:
         Raises ServicesError where that can't be, and then each time. What is to be told is said.
         """
 
+    def give_up(self) -> None:
+        """Have whoever waits for services here, in any thread, wait no longer: the run ends."""
+        self._given_up.set()
+
 
 class _Watched(Standing):
     """Services whose processes are looked at."""
@@ -90,7 +95,8 @@ class _Watched(Standing):
     def wait(self, within: float) -> tuple[Death, ...]:
         until = time.monotonic() + within
         while not (found := self.deaths()) and time.monotonic() < until:
-            time.sleep(_PAUSE)
+            if self._given_up.wait(_PAUSE):
+                break
         return found
 
 
@@ -139,7 +145,8 @@ class Started(_Watched):
                     return (Death(name, "it refuses connections, though it runs"),)
                 self.stuck = name
                 return ()
-            time.sleep(_PAUSE)
+            if self._given_up.wait(_PAUSE):
+                break
         return found
 
     def last_words(self, death: Death) -> str:
@@ -147,12 +154,12 @@ class Started(_Watched):
 
     def restart(self, why: str, consequence: str = "") -> None:
         with self._lock:
-            if not self._gone:
+            if not (self._gone or self._given_up.is_set()):
                 self._report.line(f"{escape(why)}: starting the services again{consequence}")
                 self._running.stop()
                 self._start_again()
                 self.stuck = ""
-            if self._gone:
+            if self._gone or self._given_up.is_set():
                 raise ServicesError(self._gone)
 
     def stop(self) -> None:
@@ -170,8 +177,12 @@ class Started(_Watched):
             started = time.perf_counter()
             where = self._running.environment
             try:
-                self._running = deployments.start(self._deployment, self.key, logs, where=where)
+                self._running = deployments.start(
+                    self._deployment, self.key, logs, where=where, given_up=self._given_up.is_set
+                )
             except ServicesError as error:
+                if self._given_up.is_set():
+                    raise
                 reason = error
             else:
                 self._took = time.perf_counter() - started

@@ -11,7 +11,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -110,11 +110,13 @@ class Running:
         while len(self._started) < len(services):
             self._listen(READY_WITHIN)
 
-    def _wait_ready(self, service: Service, within: float) -> None:
+    def _wait_ready(self, service: Service, within: float, given_up: Callable[[], bool]) -> None:
         port = _port_of(service, self.environment)
         until = time.monotonic() + within
         while not self._is_ready(service, port):
             self._listen(_PAUSE)
+            if given_up():
+                raise ServicesError("nobody waits for the services any more")
             if self._ended:
                 name, how = next(iter(self._ended.items()))
                 raise ServicesError(
@@ -165,14 +167,15 @@ def start(
     *,
     ready_within: float = READY_WITHIN,
     where: Mapping[str, str] | None = None,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> Running:
     """Start every service and return when each answers, or has said what it says.
 
     `key` is the run's key, which switches fault injection on in the services. What a service
     writes goes to `<name>.log` in `log_dir`. Each service has `ready_within` seconds to answer
     once those before it do; if one doesn't, or ends, all are ended and a ServicesError says what
-    it wrote last. Services get the addresses that they have in `where`, an earlier `environment`,
-    as far as nobody has taken those meanwhile.
+    it wrote last; so it is once they are `given_up`. Services get the addresses that they have in
+    `where`, an earlier `environment`, as far as nobody has taken those meanwhile.
     """
     logs = Path(log_dir).absolute()
     logs.mkdir(parents=True, exist_ok=True)
@@ -199,7 +202,7 @@ def start(
             # A service that ends must refuse connections, so its socket can't stay open here.
             listening.close()
             for service in deployment.services:
-                running._wait_ready(service, ready_within)
+                running._wait_ready(service, ready_within, given_up)
         except BaseException:
             running.stop()
             raise
