@@ -35,8 +35,14 @@ _NOT_THEIRS: Final = (
     *(f"{Path(__file__).parents[3] / package}/*" for package in ("baggage", "metaapps")),
 )
 
-# Whoever measures us shall not measure the services as well, into files of their own.
-_FOREIGN: Final = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
+# Whoever measures us shall not measure the services as well, into files of their own, nor choose by
+# which means we do: the environment has the last word on that.
+_FOREIGN: Final = (
+    "COVERAGE_PROCESS_START",
+    "COVERAGE_PROCESS_CONFIG",
+    "COVERAGE_FILE",
+    "COVERAGE_CORE",
+)
 
 
 class CoverageError(Exception):
