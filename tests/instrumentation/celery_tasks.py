@@ -79,7 +79,11 @@ class Site:
         )
         vars(app).pop("amqp", None)
         app._pool = app._backend_cache = None
-        app._local = threading.local()
+        app._local = _BACKENDS.setdefault(self, threading.local())
+
+
+# Where threads read a site's results: kept, for what was read before still tells it of its end.
+_BACKENDS: Final[dict[Site, threading.local]] = {}
 
 
 @contextmanager
