@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.filibuster.shell import FILIBUSTER, Ended, Shell, processes
+from tests.filibuster.shell import FILIBUSTER, Ended, Shell, processes, wait_until
 
 DYING = Path(__file__).parent / "dying"
 FAULTS = [
@@ -64,6 +64,8 @@ def test_what_kills_services_is_found_whoever_works_and_whatever_is_killed_meanw
     check(whole)
     assert "│ 'shop' wrote last:\n" in whole.out
     assert "  │ no orders, no shop\n" in whole.out
+    # Earlier executions have their own.
+    assert whole.out.count("  │ a buyer\n") == 1
     assert "not hit" not in whole.out
     text = exported(here)
     with here.start(FILIBUSTER, *SEARCH, "--workers", "4") as process:
@@ -77,4 +79,5 @@ def test_what_kills_services_is_found_whoever_works_and_whatever_is_killed_meanw
     again = here.run("filibuster", "replay", "counterexample.json", *SEARCH[1:3])
     assert again.code == 1
     assert "Reproduced: the test fails as recorded." in again.out
-    assert processes(here.directory) == []
+    # Of who was killed, services end once they notice.
+    wait_until(lambda: not processes(here.directory))

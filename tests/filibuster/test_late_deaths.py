@@ -16,6 +16,7 @@ from metaapps.filibuster.index import PREFIX_SIZE
 from metaapps.filibuster.observation import Death
 from metaapps.filibuster.orders import ORDERS
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
+from metaapps.filibuster.services.launch import NOTHING, Written
 from metaapps.filibuster.wire import decode_orders
 
 ENDED = Death("shop", "exit code 3")
@@ -50,7 +51,7 @@ class Mortal(Standing):
         self.gone = self.gone or self.going
         return self.gone
 
-    def last_words(self, death: Death) -> str:
+    def last_words(self, death: Death, since: Written = NOTHING) -> str:
         return "farewell"
 
     def restart(self, why: str, consequence: str = "") -> None:
@@ -90,7 +91,8 @@ def standing() -> Mortal:
 
 
 @pytest.fixture
-def runner(standing: Mortal) -> Iterator[Runner]:
+def runner(standing: Mortal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
+    monkeypatch.setattr("metaapps.filibuster.cli.blame._WITHIN", 600.0)  # a machine may stall
     with Coordinator(KEY.encode()) as coordinator:
         yield Runner(Test(standing), standing, coordinator, Terms(20.0, alone=True, settle=0.0))
 

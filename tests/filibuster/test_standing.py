@@ -29,6 +29,7 @@ import os, signal, socket, sys, time
 if os.path.exists("broken"):
     sys.exit("no database")
 listening = socket.socket(fileno=int(os.environ["SERVICE_FD"]))
+print("coming", flush=True)
 def end(*_):
     print("going", flush=True)
     time.sleep(0.3)
@@ -63,13 +64,17 @@ def test_a_service_that_ends_is_started_again_where_it_was_and_given_up_in_the_e
         stack.callback(started.stop)
         before = dict(started.environment)
         assert started.deaths() == started.suspected() == ()
+        written = started.written()
         os.kill(pid_of(started), signal.SIGUSR1)
         (death,) = started.suspected()
         assert death == Death("shop", "exit code 3")
-        assert started.last_words(death) == "going"
+        assert started.last_words(death) == "coming\ngoing"
+        assert started.last_words(death, written) == "going"
+        assert started.last_words(death, started.written()) == ""
         started.restart(str(death))
         assert started.deaths() == ()
         assert started.environment == before
+        assert started.last_words(death, written) == "coming"
         (tmp_path / "broken").touch()
         os.kill(pid_of(started), signal.SIGKILL)
         assert started.wait(60) == (Death("shop", "signal SIGKILL"),)
@@ -97,6 +102,8 @@ def test_a_service_that_was_left_running_is_known_to_have_ended_and_not_started_
         wait_until(left.deaths)
         (death,) = left.deaths()
         assert death.service == "shop"
+        assert left.last_words(death) == "coming"
+        assert left.last_words(death, left.written()) == ""
         with pytest.raises(ServicesError, match="start them again"):
             left.restart(str(death))
     finally:

@@ -124,11 +124,12 @@ def told_of(deaths: Iterable[Death]) -> str:
 def fatal(
     deaths: Iterable[Death], when: str, failure: Failure | None, words: Iterable[str]
 ) -> Failure:
-    """Return how an execution failed that services did not survive, with their last words."""
+    """Return how an execution failed that services did not survive, with their last words in it."""
     told = ["the test passed" if failure is None else f"the test failed: {failure.summary}"]
     if failure is not None:
         told.append(failure.details)
     for death, said in zip(deaths, words, strict=True):
         name = death.service
-        told.append(f"{name!r} wrote last:\n{said}" if said else f"{name!r} wrote nothing")
+        silent = f"{name!r} wrote nothing since this execution began"
+        told.append(f"{name!r} wrote last:\n{said}" if said else silent)
     return Failure(f"{told_of(deaths)} {when} this execution ran", "\n".join(filter(None, told)))

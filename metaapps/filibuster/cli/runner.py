@@ -30,6 +30,7 @@ from metaapps.filibuster.lineage import ROOT
 from metaapps.filibuster.observation import EVENTS, Death, Execution, Observation
 from metaapps.filibuster.orders import FOREIGN, LINEAGE, ORDERS, WIDEST, Orders
 from metaapps.filibuster.plan import Plan
+from metaapps.filibuster.services.launch import Written
 from metaapps.filibuster.store import Record
 from metaapps.filibuster.wire import decode_observations, encode_lineage, encode_orders
 from metaapps.filibuster.workers import Gate
@@ -178,10 +179,12 @@ class Runner:
     def execute_and_wait(self, plan: Plan) -> Execution:
         """Run a plan alone, and wait for services that end after it."""
         with self._gate.alone():
+            self._revive()
+            before = self._standing.written()
             execution = self._survived(plan)
             deaths = execution.deaths or self._standing.wait(_LATE)
             if deaths and not execution.deaths:
-                execution = self._died_of(execution, deaths, "after")
+                execution = self._died_of(execution, deaths, "after", before)
             self._blame.judged(execution)
             return execution
 
@@ -234,6 +237,7 @@ class Runner:
         execution = secrets.token_hex(8)
         inbox = self._coordinator.open(execution)
         ledger = None if self._foreign is None else self._foreign.begin(plan, inbox)
+        before = self._standing.written()
         started = time.perf_counter()
         try:
             verdict = self._verdict(execution, plan)
@@ -250,20 +254,25 @@ class Runner:
             seen = ledger.named(seen)
         seconds = time.perf_counter() - started
         done = self._outlived(
-            Execution(plan, seen, verdict.failure, seconds, unfinished, inbox.lost)
+            Execution(plan, seen, verdict.failure, seconds, unfinished, inbox.lost), before
         )
         if self._recording is not None:
             self._recording.note(execution, done)
         return done
 
-    def _outlived(self, execution: Execution) -> Execution:
-        """Return an execution with the services that did not survive it; it has failed then."""
+    def _outlived(self, execution: Execution, before: Written) -> Execution:
+        """Return an execution with the services that did not survive it; it has failed then.
+
+        `before` is what services had written when it began.
+        """
         standing = self._standing
         deaths = standing.suspected() if _is_amiss(execution) else standing.deaths()
-        return self._died_of(execution, deaths, "while") if deaths else execution
+        return self._died_of(execution, deaths, "while", before) if deaths else execution
 
-    def _died_of(self, execution: Execution, deaths: tuple[Death, ...], when: str) -> Execution:
-        words = map(self._standing.last_words, deaths)
+    def _died_of(
+        self, execution: Execution, deaths: tuple[Death, ...], when: str, before: Written
+    ) -> Execution:
+        words = (self._standing.last_words(death, before) for death in deaths)
         failure = fatal(deaths, when, execution.failure, words)
         return replace(execution, deaths=deaths, failure=failure)
 

@@ -25,7 +25,14 @@ from metaapps.filibuster.cli.options import Options
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.observation import Death
 from metaapps.filibuster.services import Deployment, Detached, Service, ServicesError
-from metaapps.filibuster.services.launch import addresses, is_refused, last_lines
+from metaapps.filibuster.services.launch import (
+    NOTHING,
+    Written,
+    addresses,
+    is_refused,
+    last_lines,
+    written,
+)
 
 STATE: Final = Path(".filibuster")
 _TRIES: Final = 3
@@ -74,8 +81,12 @@ class Standing:
         """Do the same after so many seconds, or as soon as there is one."""
         return ()
 
-    def last_words(self, death: Death) -> str:
-        """Return the last lines that a service wrote before it ended."""
+    def written(self) -> Written:
+        """Return how much the services wrote so far."""
+        return NOTHING
+
+    def last_words(self, death: Death, since: Written = NOTHING) -> str:
+        """Return the last lines that a service wrote before it ended, of those `since` then."""
         return ""
 
     def restart(self, why: str, consequence: str = "") -> None:
@@ -149,8 +160,11 @@ class Started(_Watched):
                 break
         return found
 
-    def last_words(self, death: Death) -> str:
-        return self._running.last_words(death.service)
+    def written(self) -> Written:
+        return self._running.written()
+
+    def last_words(self, death: Death, since: Written = NOTHING) -> str:
+        return self._running.last_words(death.service, since)
 
     def restart(self, why: str, consequence: str = "") -> None:
         with self._lock:
@@ -212,8 +226,11 @@ class Left(_Watched):
     def suspected(self) -> tuple[Death, ...]:
         return self.wait(_ENDS_WITHIN if any(map(is_refused, self._serving)) else 0.0)
 
-    def last_words(self, death: Death) -> str:
-        return last_lines(self._logs, death.service)
+    def written(self) -> Written:
+        return written(self._logs, (process.name for process in self._processes))
+
+    def last_words(self, death: Death, since: Written = NOTHING) -> str:
+        return last_lines(self._logs, death.service, since)
 
     def restart(self, why: str, consequence: str = "") -> None:
         raise ServicesError(

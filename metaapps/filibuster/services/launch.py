@@ -31,6 +31,9 @@ SUPERVISOR_LOG: Final = "_supervisor.log"  # no service's name starts like this
 _ANSWER_WITHIN: Final = 2.0
 _PAUSE: Final = 0.02
 _LAST_LINES: Final = 20
+Written = Mapping[Path, int]
+"""How many bytes there were in services' logs at some time."""
+NOTHING: Final[Written] = MappingProxyType({})
 # A terminal's control sequences: ECMA-48, section 5.4.
 _CONTROL: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -80,9 +83,13 @@ class Running:
         """Say whether nobody can connect to a service."""
         return all(is_refused(address) for address, known in self.names.items() if known == name)
 
-    def last_words(self, name: str) -> str:
-        """Return the last lines that a service wrote."""
-        return last_lines(self._logs, name)
+    def written(self) -> Written:
+        """Return how much each service wrote so far."""
+        return written(self._logs, (service.name for service in self._deployment.services))
+
+    def last_words(self, name: str, since: Written = NOTHING) -> str:
+        """Return the last lines that a service wrote `since` then."""
+        return last_lines(self._logs, name, since)
 
     def stop(self) -> None:
         """End every process of every service; harmless if they have ended."""
@@ -227,10 +234,28 @@ def addresses(urls: Mapping[str, str], names: Iterable[str]) -> Mapping[str, str
     return {url.removeprefix("http://"): name for url, name in known if url}
 
 
-def last_lines(logs: Path, name: str) -> str:
-    """Return the last lines that a service wrote to its log, without colours and the like."""
+def written(logs: Path, names: Iterable[str]) -> Written:
+    """Return how much services wrote to their logs so far."""
+    return {path: _size(path) for path in (logs / f"{name}.log" for name in names)}
+
+
+def _size(path: Path) -> int:
     try:
-        text = (logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def last_lines(logs: Path, name: str, since: Written = NOTHING) -> str:
+    """Return the last lines that a service wrote to its log, without colours and the like.
+
+    Only those that it wrote `since` then count; of a log that was begun later, all.
+    """
+    path = logs / f"{name}.log"
+    try:
+        with path.open("rb") as log:
+            log.seek(since.get(path, 0))
+            text = log.read().decode(errors="replace")
     except OSError:
         return ""
     return _CONTROL.sub("", "\n".join(text.splitlines()[-_LAST_LINES:]))

@@ -33,6 +33,7 @@ def health_check() -> ResponseReturnValue:
 
 @app.get("/buy")
 def buy() -> ResponseReturnValue:
+    sys.stderr.write("a buyer\n")
     try:
         status, text = ask("ORDERS", "/order")
     except TimeoutError:
