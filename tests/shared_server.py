@@ -19,12 +19,14 @@ _PATIENCE: Final = 300.0
 _ATTEMPTS: Final = 3
 _PORT: Final = "port-"
 
-# The server ends when the last process that had it closes the pipe, however that process ends.
+# The server ends when no process holds it any more, however these ended. Who comes at that moment
+# waits for the lock, and finds no address then.
 _LAUNCH: Final = """
 {
     "$@" & server=$!
-    { cat < "$PIPE" > /dev/null; kill $server; } &
+    flock held sh -c 'rm -f address; kill "$0"' $server & watching=$!
     wait $server; echo "the server ended with $?"
+    kill $watching
 } &
 """
 _ENDED: Final = "the server ended with"
@@ -55,16 +57,13 @@ def home(server: Server, factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def joined(server: Server, home: Path) -> Generator[str]:
     """Hold the run's server, and start it if nobody does; yields its address."""
-    pipe, address = home / "pipe", home / "address"
-    with locked(home / "lock"):
-        try:
-            held = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # fails unless a server reads
-        except OSError:
-            held = _start(server, home, pipe, address)
-    try:
+    address = home / "address"
+    with (home / "held").open("w") as held:
+        with locked(home / "lock"):
+            fcntl.flock(held, fcntl.LOCK_SH)
+            if not address.exists():
+                _start(server, home, address)
         yield address.read_text()
-    finally:
-        os.close(held)
 
 
 @contextlib.contextmanager
@@ -89,29 +88,27 @@ def port(home: Path, use: str) -> int:
     return int(remembered.read_text())
 
 
-def _start(server: Server, home: Path, pipe: Path, address: Path) -> int:
+def _start(server: Server, home: Path, address: Path) -> None:
     said = ""
     for _ in range(_ATTEMPTS):
         for used in home.glob(f"{_PORT}*"):
             used.unlink()
-        held = _launch(server, home, pipe)
+        _launch(server, home)
         said, serving = _heard(server, home)
         if serving is not None:
             address.write_text(serving)
-            return held
-        os.close(held)
+            return
         if _ENDED not in said:
             break
     pytest.fail(f"{server.name} did not start: {said}")
 
 
-def _launch(server: Server, home: Path, pipe: Path) -> int:
-    pipe.unlink(missing_ok=True)
-    os.mkfifo(pipe)
+def _launch(server: Server, home: Path) -> None:
+    (home / "log").unlink(missing_ok=True)  # the server before may still write its end to it
     with (home / "log").open("wb") as output:
         subprocess.run(
             ["/bin/sh", "-c", _LAUNCH, server.name, *server.command(home)],
-            env={**os.environ, **server.environment(home), "PIPE": str(pipe)},
+            env={**os.environ, **server.environment(home)},
             cwd=home,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -119,7 +116,6 @@ def _launch(server: Server, home: Path, pipe: Path) -> int:
             start_new_session=True,  # Ctrl-C is for the tests
             check=True,
         )
-    return os.open(pipe, os.O_WRONLY)
 
 
 def _heard(server: Server, home: Path) -> tuple[str, str | None]:

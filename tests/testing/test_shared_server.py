@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from baggage.testing.suite import eventually
 from tests.shared_server import Server, joined, port
 
 TAKEN_ONCE = """
@@ -40,3 +43,16 @@ def test_a_server_that_never_starts_fails_the_test_with_what_it_said(tmp_path: P
         joined(server("echo no room here; exit 1"), tmp_path),
     ):
         pass
+
+
+def test_a_server_ends_with_the_last_who_holds_it_and_who_comes_later_has_another(
+    tmp_path: Path,
+) -> None:
+    pids = set()
+    for _ in range(2):
+        with joined(server("echo serving $$; exec sleep 600"), tmp_path):
+            (pid,) = re.findall(r"serving (\d+)", (tmp_path / "log").read_text())
+            os.kill(int(pid), 0)
+        eventually(lambda: "the server ended" in (tmp_path / "log").read_text())
+        pids.add(pid)
+    assert len(pids) == 2
