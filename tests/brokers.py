@@ -17,6 +17,10 @@ import pytest
 
 from tests.shared_server import Server, home, joined, port
 
+_PATIENCE: Final = {
+    "redis": "socket_timeout=300&socket_connect_timeout=300",
+    "amqp": "socket_timeout=300&stack_timeout=300&heartbeat=600",
+}
 _RABBITMQ: Final = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 # It leaves a daemon that maps names to ports: this run's own, which ends with it.
 _RABBITMQ_RUN: Final = """
@@ -29,6 +33,11 @@ wait $server
 def unique(name: str) -> str:
     """Return a name that nobody else uses."""
     return f"{name}-{uuid.uuid4().hex[:12]}"
+
+
+def patient(url: str) -> str:
+    """Return a broker's URL for redis-py or pika, which wait for it for seconds unless told."""
+    return f"{url}{'&' if '?' in url else '?'}{_PATIENCE[url.partition(':')[0]]}"
 
 
 @pytest.fixture(scope="session")

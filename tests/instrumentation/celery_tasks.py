@@ -34,6 +34,8 @@ PATIENCE: Final = 300
 app = Celery("tests.instrumentation.celery_tasks", set_as_current=False)
 app.conf.update(
     broker_connection_retry_on_startup=True,
+    broker_connection_timeout=PATIENCE,
+    worker_proc_alive_timeout=PATIENCE,
     worker_enable_remote_control=False,
     task_create_missing_queues=True,
     task_send_sent_event=True,
@@ -262,10 +264,11 @@ def endless() -> None:
     time.sleep(PATIENCE)
 
 
-@task(bind=True, soft_time_limit=1)
-def patient(self: Task) -> None:
+@task()
+def patient() -> None:
+    """Take too long: a worker says so by this signal, whatever the task is at."""
     pack("steps", "patient")
-    time.sleep(PATIENCE)
+    signal.raise_signal(signal.SIGUSR1)
 
 
 class Called(Task):  # type: ignore[misc]  # it ships no types

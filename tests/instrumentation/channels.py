@@ -14,7 +14,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from baggage.boundary import Endpoint
 from baggage.instrumentation import pika as instrumentation
 from baggage.testing._broker import BODY, NO_HEADERS, BrokerBase
-from tests.brokers import unique
+from tests.brokers import patient, unique
 
 
 class Blocking(BrokerBase):
@@ -24,7 +24,7 @@ class Blocking(BrokerBase):
 
     @pytest.fixture(autouse=True)
     def _connected(self, amqp_url: str, _workers: None) -> Iterator[None]:
-        self.url = amqp_url
+        self.url = patient(amqp_url)
         self.local = threading.local()
         with ExitStack() as self.connections:
             yield
@@ -43,7 +43,7 @@ class Blocking(BrokerBase):
 
     def destination(self) -> str:
         name = unique("orders")
-        self.channel.queue_declare(name, arguments={"x-expires": 60_000})
+        self.channel.queue_declare(name, arguments={"x-expires": 600_000})
         return name
 
     def publish(

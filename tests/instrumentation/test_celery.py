@@ -13,7 +13,7 @@ from redis import Redis
 from baggage.boundary import Boundary
 from baggage.context import Branch, attached, pack, unpack
 from baggage.instrumentation import celery as instrumentation
-from tests.brokers import unique
+from tests.brokers import patient, unique
 from tests.instrumentation import celery_tasks as tasks
 from tests.instrumentation.celery_tasks import PATIENCE, Site, serving
 from tests.instrumentation.waist import Waist
@@ -267,5 +267,5 @@ def test_a_task_that_takes_too_long_fails_as_others_do(of_blue: Branch) -> None:
 def test_what_a_task_class_overrides_runs_in_the_tasks_scope(of_blue: Branch, site: Site) -> None:
     key = unique("key")
     assert read(tasks.called.delay(key)) == ["blue", "before"]
-    with Redis.from_url(site.broker) as client:
+    with Redis.from_url(patient(site.broker)) as client:
         assert client.blpop([key], PATIENCE)[1] == b"blue"

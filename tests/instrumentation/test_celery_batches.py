@@ -47,7 +47,7 @@ def app(boundary: Boundary, batches: ModuleType) -> Iterator[Celery]:
         broker_transport_options={"polling_interval": 0.01},
     )
 
-    @app.task(base=batches.Batches, flush_every=3, flush_interval=60, name="store")  # type: ignore[untyped-decorator]
+    @app.task(base=batches.Batches, flush_every=3, flush_interval=600, name="store")  # type: ignore[untyped-decorator]
     def store(requests: list[Any]) -> None:
         known = [sorted(map(str, unpack("tenant"))), *unpack(TOTAL)]
         pack("steps", "stored")

@@ -167,18 +167,22 @@ def test_error_callbacks_know_what_the_header_packed_and_so_does_the_bodys_resul
 def test_the_bodys_span_is_below_whoever_applied_the_chord_and_after_the_whole_header(
     of_blue: Branch, site: Site, traced: Path
 ) -> None:
-    read(tasks.app.AsyncResult(read(tasks.applies.delay())))
+    def written() -> list[dict[str, Any]]:
+        lines = traced.read_text().splitlines(keepends=True) if traced.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def spans() -> dict[tuple[str, str], list[dict[str, Any]]]:
-        """Return the spans of the last time that the chord was applied, by name and kind."""
-        lines = traced.read_text().splitlines(keepends=True) if traced.exists() else []
-        written = [json.loads(line) for line in lines if line.endswith("\n")]
-        applied = [each for each in written if each["name"] == tasks.applies.name]
+        """Return the spans of this time that the chord was applied, by name and kind."""
+        seen = written()
+        traces = {each["traceId"] for each in seen if each["name"] == tasks.applies.name} - before
         found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for each in written:
-            if applied and each["traceId"] == applied[-1]["traceId"]:
+        for each in seen:
+            if each["traceId"] in traces:
                 found.setdefault((each["name"], each.get("kind", "")), []).append(each)
         return found
+
+    before = {each["traceId"] for each in written()}
+    read(tasks.app.AsyncResult(read(tasks.applies.delay())))
 
     wanted = {(tasks.applies.name, "CONSUMER"), (tasks.after.name, "PRODUCER")}
     eventually(lambda: len(spans().get((tasks.step.name, "CONSUMER"), ())) == 2)

@@ -32,7 +32,7 @@ NO_HEADERS: Mapping[str, str] = {}
 def _app(url: str, protocol: int) -> Celery:
     """Return the application for a broker, whose connections all tests share."""
     app = Celery("suite", broker=url, set_as_current=False)
-    app.conf.update(task_protocol=protocol, task_publish_retry=False)
+    app.conf.update(task_protocol=protocol, task_publish_retry=False, broker_connection_timeout=300)
     return app
 
 

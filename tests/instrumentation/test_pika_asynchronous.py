@@ -20,7 +20,7 @@ from baggage.instrumentation import pika as instrumentation
 from baggage.testing import BrokerSuite, Taken
 from baggage.testing._broker import BODY, NO_HEADERS, BrokerBase
 from baggage.testing.suite import outcome_of
-from tests.brokers import unique
+from tests.brokers import patient, unique
 
 
 class Loop:
@@ -86,9 +86,9 @@ class Asynchronous(BrokerBase):
 
     @pytest.fixture(autouse=True)
     def _connected(self, amqp_url: str) -> Iterator[None]:
-        self.url = amqp_url
-        self.publishing = Loop(amqp_url, select=self.select)
-        self.consuming = Loop(amqp_url, select=self.select)
+        self.url = patient(amqp_url)
+        self.publishing = Loop(self.url, select=self.select)
+        self.consuming = Loop(self.url, select=self.select)
         yield
         self.publishing.close()
         self.consuming.close()
@@ -102,7 +102,7 @@ class Asynchronous(BrokerBase):
         declare = partial(
             self.publishing.channel.queue_declare,
             name,
-            arguments={"x-expires": 60_000},
+            arguments={"x-expires": 600_000},
             callback=lambda _: told.put(None),
         )
         self.publishing.soon(declare)

@@ -128,7 +128,7 @@ class TestProcesses(Blocking):
         arguments: dict[str, Any] = {
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": morgue,
-            "x-expires": 60_000,
+            "x-expires": 600_000,
         }
         if dead == "expired":
             arguments["x-message-ttl"] = 1

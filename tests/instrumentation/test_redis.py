@@ -14,7 +14,7 @@ import baggage
 from baggage.boundary import Endpoint
 from baggage.instrumentation import redis as instrumentation
 from baggage.testing.broker import BrokerSuite, Taken
-from tests.brokers import unique
+from tests.brokers import patient, unique
 from tests.instrumentation.looping import looping
 
 GROUP = "workers"
@@ -34,8 +34,8 @@ class Streams(BrokerSuite):
 
     @pytest.fixture(autouse=True)
     def _redis(self, redis_url: str) -> Iterator[None]:
-        self.url = redis_url
-        self.plain = redis.Redis.from_url(redis_url, **self.options)
+        self.url = patient(redis_url)
+        self.plain = redis.Redis.from_url(self.url, **self.options)
         yield
         self.plain.close()
 
@@ -59,7 +59,7 @@ class Streams(BrokerSuite):
     ) -> None:
         found = self.plain.xautoclaim(destination, GROUP, "me", 0, count=1)[1]
         if not found:
-            answer = self.plain.xreadgroup(GROUP, "me", {destination: ">"}, count=1, block=5000)
+            answer = self.plain.xreadgroup(GROUP, "me", {destination: ">"}, count=1, block=300_000)
             found = one_stream(answer)
         for entry in found:
             try:
@@ -106,7 +106,9 @@ class Tasks(Streams):
         client = self.consumer
         found = (await client.xautoclaim(destination, GROUP, "me", 0, count=1))[1]
         if not found:
-            answer = await client.xreadgroup(GROUP, "me", {destination: ">"}, count=1, block=5000)
+            answer = await client.xreadgroup(
+                GROUP, "me", {destination: ">"}, count=1, block=300_000
+            )
             found = one_stream(answer)
         for entry in found:
             try:

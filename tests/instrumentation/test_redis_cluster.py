@@ -24,6 +24,7 @@ from tests.shared_server import Server, home, joined, port
 __all__ = ["boundary", "instrumented"]
 
 SLOTS: Final = 16384
+PATIENT: Final[Any] = {"socket_timeout": 300, "socket_connect_timeout": 300}
 
 
 def _command(home: Path) -> Sequence[str]:
@@ -61,7 +62,7 @@ def entries(answer: Any) -> Any:
 
 def test_a_consumer_knows_what_the_producer_knew(boundary: Boundary, node: int) -> None:
     name = unique("orders")
-    client: Any = redis.RedisCluster("127.0.0.1", node)
+    client: Any = redis.RedisCluster("127.0.0.1", node, **PATIENT)
     with attached(Branch()):
         pack("tenant", "a")
         client.xadd(name, {"n": 1})
@@ -74,7 +75,7 @@ def test_a_task_knows_what_the_producer_knew(boundary: Boundary, node: int) -> N
     name = unique("orders")
 
     async def work() -> None:
-        async with redis.asyncio.RedisCluster("127.0.0.1", node) as opened:
+        async with redis.asyncio.RedisCluster("127.0.0.1", node, **PATIENT) as opened:
             client: Any = opened
             with attached(Branch()):
                 pack("tenant", "a")
@@ -90,13 +91,13 @@ def test_faults_befall_a_cluster_s_client(boundary: Boundary, node: int, tasks: 
     name = unique("orders")
 
     async def aadd() -> Any:
-        async with redis.asyncio.RedisCluster("127.0.0.1", node) as client:
+        async with redis.asyncio.RedisCluster("127.0.0.1", node, **PATIENT) as client:
             return await client.xadd(name, {"n": 1})
 
     def add() -> Any:
         if tasks:
             return asyncio.run(aadd())
-        client = redis.RedisCluster("127.0.0.1", node)
+        client = redis.RedisCluster("127.0.0.1", node, **PATIENT)
         try:
             return client.xadd(name, {"n": 1})
         finally:

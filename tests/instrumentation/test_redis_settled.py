@@ -13,7 +13,7 @@ from baggage.boundary import Boundary, Kind, Policy, Returned, Unsettled
 from baggage.instrumentation import redis as instrumentation
 from baggage.instrumentation._patching import Switch
 from baggage.testing.apps import Recorder
-from tests.brokers import unique
+from tests.brokers import patient, unique
 
 Settle = Callable[[Any, str, str], object]
 
@@ -38,7 +38,7 @@ def in_pipeline(broker: Any, stream: str, entry: str) -> None:
 def test_what_acknowledges_nothing_is_refused_by_redis(
     redis_url: str, recorder: Recorder, command: tuple[str, ...]
 ) -> None:
-    broker: Any = redis.Redis.from_url(redis_url)
+    broker: Any = redis.Redis.from_url(patient(redis_url))
     with pytest.raises(redis.ResponseError):
         broker.execute_command(*command)
 
@@ -56,7 +56,7 @@ def test_an_entry_that_its_group_did_not_acknowledge_is_unsettled(
     redis_url: str, recorder: Recorder, settle: Settle, unsettled: bool
 ) -> None:
     stream = unique("orders")
-    broker: Any = redis.Redis.from_url(redis_url)
+    broker: Any = redis.Redis.from_url(patient(redis_url))
     broker.xgroup_create(stream, "bills", mkstream=True)
     broker.xadd(stream, {"order": "book"})
 

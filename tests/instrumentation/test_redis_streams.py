@@ -35,7 +35,7 @@ from baggage.context import Branch, attached, branch, pack, unpack
 from baggage.instrumentation import queue as queues
 from baggage.instrumentation import redis as instrumentation
 from baggage.testing.apps import Recorder, Scripted
-from tests.brokers import unique
+from tests.brokers import patient, unique
 from tests.instrumentation.waist import Waist
 
 T = TypeVar("T")
@@ -75,11 +75,11 @@ def add(client: Any, stream: str, *tenants: str, fields: dict[Any, Any] | None =
 
 
 def connected(url: str, **options: Any) -> Any:
-    return redis.Redis.from_url(url, **options)  # Its types tell of all protocols at once.
+    return redis.Redis.from_url(patient(url), **options)  # Its types tell of all protocols at once.
 
 
 def aconnected(url: str, **options: Any) -> Any:
-    return redis.asyncio.Redis.from_url(url, **options)
+    return redis.asyncio.Redis.from_url(patient(url), **options)
 
 
 def in_a_worker(work: Callable[[], T]) -> T:
@@ -430,7 +430,7 @@ def test_what_a_process_leaves_behind_that_crashes_another_one_works_on(
 ) -> None:
     add(client, stream, "a", "b")
     client.xgroup_create(stream, "g", "0")
-    program = [sys.executable, "-c", WORKER, redis_url, stream]
+    program = [sys.executable, "-c", WORKER, patient(redis_url), stream]
     said = [
         subprocess.run([*program, how], check=False, capture_output=True, text=True).stdout
         for how in ("crashes", "works")
@@ -472,7 +472,7 @@ def test_workers_of_a_group_share_its_entries(client: Any, stream: str) -> None:
     seen: list[tuple[str, object]] = []
 
     def work(name: str) -> None:
-        while answer := client.xreadgroup("g", name, {stream: ">"}, count=3, block=2000):
+        while answer := client.xreadgroup("g", name, {stream: ">"}, count=3, block=300_000):
             for entry_id, fields in answer[0][1]:
                 if b"stop" in fields:
                     return
@@ -563,7 +563,7 @@ def test_other_commands_are_none_of_our_business(client: Any, boundary: Boundary
 def test_a_pooled_connection_is_no_message(boundary: Boundary, redis_url: str, stream: str) -> None:
     recorder = Recorder()
     boundary.register(recorder)
-    pool = redis.BlockingConnectionPool.from_url(redis_url, max_connections=2)
+    pool = redis.BlockingConnectionPool.from_url(patient(redis_url), max_connections=2)
     client: Any = redis.Redis(connection_pool=pool)
 
     def work() -> Branch | None:
@@ -735,7 +735,7 @@ def test_a_task_works_on_one_entry_after_the_other(
             await client.xgroup_create(stream, "g", "0")
             seen = []
             for _ in range(2):
-                answer = await client.xreadgroup("g", "c", {stream: ">"}, count=1, block=2000)
+                answer = await client.xreadgroup("g", "c", {stream: ">"}, count=1, block=300_000)
                 for name, found in answer:
                     assert name == stream.encode()
                     for entry_id, fields in found:
