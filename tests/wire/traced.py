@@ -19,17 +19,8 @@ from metaapps.tracing.export import lines, zipkin, zipkin_proto
 from metaapps.tracing.formats import FORMATS, extract, headers, tracestate
 from metaapps.tracing.frontier import KNOWN, arrived, began, ended, forget
 from metaapps.tracing.span import Position
+from tests.tracing.formats.rows import NAMES
 
-_HEADERS: Final = (
-    "b3",
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-flags",
-    "traceparent",
-    "tracestate",
-)
 _HERE: Final = Position.root(bytes(range(16)), bytes(range(8)))
 
 
@@ -47,7 +38,7 @@ def position(blob: bytes) -> None:
 def trace_headers(blob: bytes) -> None:
     """Read what other tracers tell, a header in each line, and tell it in every format."""
     values = blob.decode("latin-1").split("\n")
-    found = extract({name: value for name, value in zip(_HEADERS, values, strict=False) if value})
+    found = extract({name: value for name, value in zip(NAMES, values, strict=False) if value})
     if found is None or found.position is None:
         return
     read = found.position

@@ -1,4 +1,4 @@
-"""What the rows of accepted and refused headers are made of."""
+"""What the rows of accepted and refused headers are made of, and which headers are read."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ TRACE: Final = HIGH + LOW
 SPAN: Final = "a2fb4a1d1a96d312"
 PARENT: Final = "0020000000000001"
 ZEROS: Final = "0" * 16
+NAMES: Final = (
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-flags",
+    "traceparent",
+    "tracestate",
+)
 
 DEFER, DENY, ACCEPT, DEBUG = Decision
 

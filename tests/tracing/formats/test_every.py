@@ -10,18 +10,8 @@ from hypothesis import strategies as st
 
 from metaapps.tracing.formats import FORMATS, Decision, Extracted, extract, headers
 from metaapps.tracing.span import Position
-from tests.tracing.formats.rows import ACCEPT, DEFER, DENY, LOW, SPAN, TRACE, caller, lone
+from tests.tracing.formats.rows import ACCEPT, DEFER, DENY, LOW, NAMES, SPAN, TRACE, caller, lone
 
-NAMES = (
-    "b3",
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-flags",
-    "traceparent",
-    "tracestate",
-)
 SINGLE = {"b3": f"{TRACE}-{SPAN}-0"}
 MULTI = {"x-b3-traceid": "1" * 32, "x-b3-spanid": "2" * 16, "x-b3-sampled": "1"}
 W3C = {"traceparent": f"00-{'3' * 32}-{'4' * 16}-01", "tracestate": "congo=1"}
