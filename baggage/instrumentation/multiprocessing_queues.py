@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from logging import LogRecord
 from multiprocessing.queues import JoinableQueue, Queue, SimpleQueue
 from typing import Any, Final
 
 from baggage.boundary import Boundary, Errand, Letter, finish
 from baggage.context import branch
-from baggage.instrumentation._patching import Switch, wrap
+from baggage.instrumentation._patching import Function, Switch, Wrapper, replace, wrap
 from baggage.instrumentation._queue_adapter import QueueAdapter
 
 Arguments = tuple[Any, ...]
@@ -79,10 +80,24 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
         return Letter.arrived(boundary, _ADAPTER, type(queue), errand).take(item, queue)
 
     for kind, name in ((Queue, "put"), (JoinableQueue, "put"), (SimpleQueue, "put")):
-        wrap(kind, name, switch, put)
+        replace(kind, name, _plain(switch, put))
     for kind, name in ((Queue, "get"), (SimpleQueue, "get")):
-        wrap(kind, name, switch, get)
+        replace(kind, name, _plain(switch, get))
     wrap(JoinableQueue, "task_done", switch, _done)
+
+
+def _plain(switch: Switch, wrapper: Wrapper) -> Callable[[Function], Function]:
+    """Make plain methods: what wrapt binds can't be pickled, as `Process(target=queue.put)` is."""
+
+    def make(original: Function) -> Function:
+        def method(queue: Any, *args: Any, **kwargs: Any) -> Any:
+            if not switch.on:
+                return original(queue, *args, **kwargs)
+            return wrapper(partial(original, queue), queue, args, kwargs)
+
+        return method
+
+    return make
 
 
 def _handles_errors(queue: Any) -> bool:

@@ -256,6 +256,14 @@ class TestErrors(InstrumentationSuite):
         queue.join_thread()
         assert "this one stays" in capfd.readouterr().err
 
+    def test_a_spawned_process_may_put_by_itself(self) -> None:
+        spawning = multiprocessing.get_context("spawn")
+        queue = spawning.Queue()
+        process = spawning.Process(target=queue.put, args=("item",))
+        process.start()
+        assert queue.get() == "item"
+        process.join()
+
     def test_what_pools_tell_themselves_is_no_message(self) -> None:
         recorder = Recorder(kinds=(Kind.PRODUCER,))
         self.boundary.register(recorder)
