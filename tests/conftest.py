@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from baggage.context import branch, enter, leave
+from baggage.context import enter, leave
 
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
@@ -34,12 +34,10 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def _apart() -> Iterator[None]:
-    """Let a test begin in the branch that the one before began in, whichever that left behind."""
-    token = enter(branch())
-    try:
-        yield
-    finally:
-        leave(token)
+    """Let a test begin in no branch, whichever the one before left behind."""
+    token = enter(None)
+    yield
+    leave(token)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from baggage.boundary import Boundary, Deferral, Deferred, Kind, Policy, Proceed, Raised
-from baggage.context import Branch, attached, branch, enter, leave, pack, suppressed, unpack
+from baggage.context import Branch, attached, branch, pack, suppressed, unpack
 from baggage.testing import Parcel, ParcelAdapter, Recorder, Scripted
 from baggage.values import EMPTY, Direction, key
 from baggage.wire import NAME
@@ -15,13 +15,6 @@ from baggage.wire import NAME
 DOWN = key("test.down", direction=Direction.DOWN)
 HOME = key("recorder.home", direction=Direction.HOME)
 ADAPTER = ParcelAdapter(Kind.SPAWN)
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ from baggage.boundary import (
     Visit,
     finish,
 )
-from baggage.context import attached, branch, ensure, enter, leave, pack, suppressed, unpack
+from baggage.context import attached, branch, ensure, pack, suppressed, unpack
 from baggage.testing import Parcel, ParcelAdapter, Recorder, Scripted
 from baggage.values import EMPTY, Direction, Key, Value, key
 
@@ -33,13 +33,6 @@ DOWN = key("test.down", direction=Direction.DOWN)
 HOME = key("recorder.home", direction=Direction.HOME)
 SPAWN = ParcelAdapter(Kind.SPAWN)
 PUT = ParcelAdapter(Kind.PRODUCER)
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, Final
@@ -36,8 +36,6 @@ from baggage.context import (
     Branch,
     attached,
     branch,
-    enter,
-    leave,
     pack,
     remove,
     suppressed,
@@ -60,13 +58,6 @@ DOWN = key("test.down", direction=Direction.DOWN)
 HOME = key("test.home", direction=Direction.HOME)
 
 Drive = Callable[[Boundary, Parcel, Callable[[], Any]], Any]
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 def in_thread(boundary: Boundary, request: Parcel, send: Callable[[], Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from baggage.boundary import (
     write_header,
 )
 from baggage.boundary.outcome import Fault, FaultKind
-from baggage.context import Branch, attached, branch, ensure, enter, leave, pack, unpack
+from baggage.context import Branch, attached, branch, ensure, pack, unpack
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.testing import Parcel, ParcelAdapter, Recorder, Scripted
 from baggage.testing.suite import failure
@@ -35,13 +35,6 @@ ADAPTER = ForkAdapter("strands", "Strand.start", frozenset())
 SERVER = ParcelAdapter(Kind.SERVER)
 DOWN = key("test.down", direction=Direction.DOWN)
 HOME = key("test.home", direction=Direction.HOME)
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 def strict(*apps: MetaApp) -> Boundary:

@@ -24,7 +24,7 @@ from baggage.boundary import (
 from baggage.boundary.call import Kind
 from baggage.boundary.transport import read
 from baggage.clock import id_mass
-from baggage.context import Branch, attached, branch, enter, leave, pack, unpack
+from baggage.context import Branch, attached, branch, pack, unpack
 from baggage.testing import Parcel, Scripted
 from baggage.testing.parcel import ParcelAdapter, ParcelRefused, ParcelReturned
 from baggage.values import EMPTY, Direction, key
@@ -528,14 +528,10 @@ def test_causes_are_looked_at_no_further_than_anyone_would(here: Branch) -> None
 def test_where_nothing_is_carried_nothing_is_lent_and_what_comes_is_taken() -> None:
     assert branch() is None
     scripted = Scripted(Proceed(down={DOWN: 1}))
-    token = enter(None)
-    try:
-        call(served(lambda: pack("n", 1)), LENDING, scripted)
-        running = branch()
-        assert running is not None
-        assert (unpack("n"), masses(running)) == ((1,), [1])
-    finally:
-        leave(token)
+    call(served(lambda: pack("n", 1)), LENDING, scripted)
+    running = branch()
+    assert running is not None
+    assert (unpack("n"), masses(running)) == ((1,), [1])
 
 
 @pytest.mark.parametrize("packs", [False, True])

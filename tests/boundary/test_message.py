@@ -6,7 +6,7 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ from baggage.boundary import (
 )
 from baggage.boundary.homing import collect
 from baggage.boundary.outcome import Fault, FaultKind
-from baggage.context import Branch, attached, branch, enter, leave, pack, suppressed, unpack
+from baggage.context import Branch, attached, branch, pack, suppressed, unpack
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.testing import Parcel, ParcelAdapter, Recorder, Scripted
 from baggage.testing.suite import failure
@@ -41,13 +41,6 @@ DOWN = key("test.down", direction=Direction.DOWN)
 HOME = key("test.home", direction=Direction.HOME)
 BOTH = (Kind.PRODUCER, Kind.CONSUMER)
 T = TypeVar("T")
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 def strict(*apps: MetaApp) -> Boundary:

@@ -11,7 +11,7 @@ import pytest
 from baggage import enclose, opened
 from baggage.boundary import Boundary, Fork, Kind, Policy, finish, remember
 from baggage.boundary.blank import serve
-from baggage.context import attached, current, ensure, enter, leave, pack, unpack
+from baggage.context import attached, current, ensure, pack, unpack
 from baggage.instrumentation._looped import Looped
 from baggage.testing.apps import Recorder
 from baggage.testing.parcel import Parcel, ParcelAdapter
@@ -28,11 +28,9 @@ def boundary() -> Boundary:
 
 @pytest.fixture(autouse=True)
 def _worker() -> Iterator[None]:
-    """Stand in no request, as a worker of a process does."""
-    token = enter(None)
+    """End as a worker of a process does."""
     yield
     finish()
-    leave(token)
 
 
 class Message(Parcel):

@@ -31,7 +31,6 @@ from baggage.context import (
     branch,
     current,
     enter,
-    leave,
     pack,
     suppressed,
     unpack,
@@ -210,15 +209,12 @@ def test_a_stamp_does_not_grow_by_answers_that_nobody_takes(boundary: Boundary) 
 
 
 def test_what_a_library_does_inside_belongs_to_it_in_this_branch_alone() -> None:
-    token = enter(Branch())
-    try:
-        with underway.inside("parcel"):
-            assert underway.within(branch(), {"parcel"})
-            with attached(current()):
-                assert not underway.within(branch(), {"parcel"})
-        assert not underway.within(branch(), {"parcel"})
-    finally:
-        leave(token)
+    enter(Branch())
+    with underway.inside("parcel"):
+        assert underway.within(branch(), {"parcel"})
+        with attached(current()):
+            assert not underway.within(branch(), {"parcel"})
+    assert not underway.within(branch(), {"parcel"})
 
 
 def test_what_a_library_does_inside_of_what_nobody_sees_is_not_its_own_either() -> None:
@@ -227,11 +223,7 @@ def test_what_a_library_does_inside_of_what_nobody_sees_is_not_its_own_either() 
 
 
 def test_what_a_library_does_inside_carries_nothing_where_nothing_is_carried() -> None:
-    token = enter(None)
-    try:
-        with underway.inside("parcel"):
-            assert current().empty
-            assert underway.within(branch(), {"parcel"})
-        assert branch() is None
-    finally:
-        leave(token)
+    with underway.inside("parcel"):
+        assert current().empty
+        assert underway.within(branch(), {"parcel"})
+    assert branch() is None

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import warnings
-from collections.abc import Iterator
 
 import pytest
 
 from baggage.boundary import Boundary, Fork, Kind, Policy, Proceed, Raised, Returned
-from baggage.context import attached, branch, enter, leave, pack, unpack
+from baggage.context import attached, branch, pack, unpack
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.testing import Recorder, Scripted
 from baggage.testing.suite import failure
@@ -18,13 +17,6 @@ from baggage.values import Direction, key
 
 ADAPTER = ForkAdapter("strands", "Strand.start", frozenset())
 DOWN = key("test.down", direction=Direction.DOWN)
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 @pytest.fixture

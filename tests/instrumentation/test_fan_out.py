@@ -17,7 +17,7 @@ from types import ModuleType
 import pytest
 
 from baggage.boundary import Boundary, Kind, Policy
-from baggage.context import current, enter, leave, pack, unpack
+from baggage.context import current, pack, unpack
 from baggage.instrumentation import asyncio as asyncio_instrumentation
 from baggage.instrumentation import concurrent_futures
 from baggage.instrumentation import threading as threading_instrumentation
@@ -39,16 +39,12 @@ Shape = Callable[[int, ThreadPoolExecutor], list[bool]]
 @pytest.fixture(autouse=True)
 def _instrumented() -> Iterator[None]:
     wirings = [_wiring(module) for module in MODULES]
-    token = enter(None)
     for wiring in wirings:
         wiring.boundary.configure(Policy(service="here", strict=True))
         wiring.switch.on = True
-    try:
-        yield
-    finally:
-        leave(token)
-        for wiring in wirings:
-            wiring.switch.on = False
+    yield
+    for wiring in wirings:
+        wiring.switch.on = False
 
 
 def in_threads(mark: int, pool: ThreadPoolExecutor) -> list[bool]:

@@ -16,7 +16,7 @@ import pytest
 from grpc.experimental import ChannelOptions
 
 from baggage.boundary import Boundary, Kind, Policy, Raised, Returned
-from baggage.context import attached, branch, enter, leave, pack, suppressed, unpack
+from baggage.context import attached, branch, pack, suppressed, unpack
 from baggage.instrumentation import grpc as blocking
 from baggage.instrumentation import grpc_aio as looped
 from baggage.instrumentation._grpc.metadata import Arrived, Metadata
@@ -54,9 +54,7 @@ def recorder() -> Iterator[Recorder]:
     recorder = Recorder()
     BOUNDARY.register(recorder)
     SWITCH.on = True
-    token = enter(None)
     yield recorder
-    leave(token)
     SWITCH.on = False
     BOUNDARY.unregister("recorder")
 

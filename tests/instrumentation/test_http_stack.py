@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from baggage.boundary import Boundary, Fault, FaultKind, Inject, Kind, Policy, Raised, write_header
-from baggage.context import attached, enter, leave, pack
+from baggage.context import attached, pack
 from baggage.instrumentation import http_client as http_client_
 from baggage.instrumentation import requests as requests_
 from baggage.instrumentation import urllib3 as urllib3_
@@ -61,9 +61,7 @@ STACKS: Final = [Stack(order) for order in (OUTERMOST, OUTERMOST[::-1])]
 @pytest.fixture(params=STACKS, ids=["outermost first", "outermost last"])
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     used: Stack = request.param
-    token = enter(None)
     yield used
-    leave(token)
     used.off()
 
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from baggage.boundary import Boundary, Policy
-from baggage.context import enter, leave
 from baggage.instrumentation._patching import Switch
 
 
@@ -22,13 +21,11 @@ class Waist:
 
     @contextmanager
     def on(self) -> Iterator[Boundary]:
-        """Carry baggage in a block, which begins without any; ends without meta-applications."""
+        """Carry baggage in a block, which ends without meta-applications."""
         self.switch.on = True
-        token = enter(None)
         try:
             yield self.boundary
         finally:
-            leave(token)
             self.switch.on = False
             for app in self.boundary.apps:
                 self.boundary.unregister(app.name)

@@ -26,7 +26,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import baggage
 from baggage.boundary import Boundary, Flow, Interest, Kind, Policy, read_header, write_header
-from baggage.context import branch, enter, leave, suppressed
+from baggage.context import branch, suppressed
 from baggage.opentelemetry import CausalBaggagePropagator, CausalBaggageResponsePropagator
 from baggage.values import EMPTY, Baggage, Direction, Key
 from baggage.wire import members
@@ -67,13 +67,6 @@ def named(propagator: CompositePropagator) -> str:
     short = {"TraceContextTextMapPropagator": "trace", "W3CBaggagePropagator": "theirs"}
     names = [type(each).__name__ for each in propagator._propagators]
     return "-".join(short.get(name, "ours") for name in names)
-
-
-@pytest.fixture(autouse=True)
-def _in_no_branch() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 @pytest.fixture(params=list(orders()), ids=named)

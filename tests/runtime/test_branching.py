@@ -11,7 +11,7 @@ import pytest
 
 import baggage
 from baggage.boundary import Answer, Boundary, Kind, Policy, Proceed, Returned
-from baggage.context import Branch, attached, branch, ensure, enter, join, leave, pack, unpack
+from baggage.context import Branch, attached, branch, ensure, join, pack, unpack
 from baggage.runtime import branching
 from baggage.testing import Parcel, ParcelAdapter, Recorder, Scripted
 from baggage.testing.suite import failure
@@ -19,13 +19,6 @@ from baggage.values import EMPTY, Direction, key
 
 DOWN = key("test.down", direction=Direction.DOWN)
 HOME = key("test.home", direction=Direction.HOME)
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 @pytest.fixture

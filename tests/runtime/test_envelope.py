@@ -13,17 +13,10 @@ import pytest
 
 import baggage
 from baggage.boundary import Kind, Raised
-from baggage.context import branch, enter, leave
+from baggage.context import branch
 from baggage.runtime import PROCESS
 from baggage.testing import Recorder
 from baggage.testing.suite import failure
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -17,20 +17,13 @@ from typing import Any
 import pytest
 
 from baggage.boundary import Policy, write_header
-from baggage.context import branch, enter, leave, pack, session, unpack
+from baggage.context import branch, pack, session, unpack
 from baggage.runtime import PROCESS, Runtime, Settings, UnknownLibrary, discovery
 from baggage.runtime import runtime as module
 from baggage.testing import Recorder
 from baggage.values import EMPTY
 
 QUIET = Settings(Policy(service="here"), metaapps=frozenset())
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 @pytest.fixture

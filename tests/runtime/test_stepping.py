@@ -12,18 +12,11 @@ import pytest
 
 import baggage
 from baggage.boundary import Answer, Boundary, Kind, Policy, Raised, Returned
-from baggage.context import attached, branch, enter, leave, pack, unpack
+from baggage.context import attached, branch, pack, unpack
 from baggage.runtime.stepping import stepwise
 from baggage.testing import Recorder, Scripted
 from baggage.testing.suite import failure
 from baggage.values import EMPTY
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    token = enter(None)
-    yield
-    leave(token)
 
 
 def quiet() -> Boundary:
