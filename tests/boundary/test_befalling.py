@@ -45,7 +45,8 @@ from baggage.testing import (
     Scripted,
 )
 from baggage.testing.suite import failure, outcome_of
-from baggage.values import EMPTY, Direction, key
+from baggage.values import EMPTY
+from tests.boundary.parts import DOWN, strict
 
 CLIENT = ParcelAdapter()
 HASTY = ParcelAdapter(timeout=0.5)
@@ -53,7 +54,6 @@ LOST = Fault(FaultKind.TIMEOUT, late=True)
 GONE = Fault(FaultKind.STATUS, status=503, late=True)
 NULLED = Fault(FaultKind.BODY, edit="null a")
 SLOW = Fault(FaultKind.DELAY, seconds=2.0)
-DOWN = key("test.down", direction=Direction.DOWN)
 
 
 def told(boundary: Boundary, send: Callable[[], Any], adapter: ParcelAdapter) -> Any:
@@ -89,7 +89,7 @@ Way = Callable[[Boundary, Callable[[], Any], ParcelAdapter], Any]
 def made(
     way: Way, *apps: MetaApp, send: Callable[[], Any] = Parcel, adapter: ParcelAdapter = CLIENT
 ) -> Any:
-    return way(Boundary(Policy(service="here", strict=True), apps), send, adapter)
+    return way(strict(*apps), send, adapter)
 
 
 def raises(error: BaseException) -> Callable[[], Any]:

@@ -25,10 +25,9 @@ from baggage.runtime.scoping import request_scope
 from baggage.runtime.stepping import stepwise
 from baggage.testing import Parcel
 from baggage.testing.parcel import ParcelAdapter
-from baggage.values import EMPTY, Baggage, key
+from baggage.values import EMPTY, Baggage
 from tests.auditing.programs import FORK
-
-HOME = key("test.home", direction="home")
+from tests.boundary.parts import HOME
 
 
 class Shop:

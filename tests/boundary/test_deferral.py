@@ -11,8 +11,8 @@ from baggage.context import Branch, attached, branch, pack, suppressed, unpack
 from baggage.testing import Parcel, ParcelAdapter, Recorder, Scripted
 from baggage.values import EMPTY, Direction, key
 from baggage.wire import NAME
+from tests.boundary.parts import DOWN, strict
 
-DOWN = key("test.down", direction=Direction.DOWN)
 HOME = key("recorder.home", direction=Direction.HOME)
 ADAPTER = ParcelAdapter(Kind.SPAWN)
 
@@ -24,7 +24,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def boundary(recorder: Recorder) -> Boundary:
-    return Boundary(Policy(service="here", strict=True), (recorder,))
+    return strict(recorder)
 
 
 def deferred(boundary: Boundary) -> Parcel:
@@ -116,7 +116,7 @@ def test_it_is_a_part_of_its_parents_request(boundary: Boundary) -> None:
 
 
 def test_where_nothing_is_carried_nothing_is_kept() -> None:
-    boundary = Boundary(Policy(service="here", strict=True))
+    boundary = strict()
     assert not deferred(boundary).headers
     with attached(Branch()):
         assert not deferred(boundary).headers

@@ -28,8 +28,8 @@ from baggage.boundary import (
 from baggage.context import attached, branch, ensure, pack, suppressed, unpack
 from baggage.testing import Parcel, ParcelAdapter, Recorder, Scripted
 from baggage.values import EMPTY, Direction, Key, Value, key
+from tests.boundary.parts import DOWN, strict
 
-DOWN = key("test.down", direction=Direction.DOWN)
 HOME = key("recorder.home", direction=Direction.HOME)
 SPAWN = ParcelAdapter(Kind.SPAWN)
 PUT = ParcelAdapter(Kind.PRODUCER)
@@ -37,7 +37,7 @@ PUT = ParcelAdapter(Kind.PRODUCER)
 
 @pytest.fixture
 def boundary() -> Boundary:
-    return Boundary(Policy(service="here", strict=True))
+    return strict()
 
 
 def sent(thing: Errand | Report) -> Errand | Report:
@@ -74,7 +74,7 @@ def reported(dispatch: Dispatch, there: Visit) -> None:
 def test_what_either_side_packs_is_there_once_after_the_join(
     ours: list[int], theirs: list[int]
 ) -> None:
-    boundary = Boundary(Policy(service="here", strict=True))
+    boundary = strict()
     with attached(EMPTY):
         pack("n", 10)
         dispatch = dispatched(boundary)

@@ -12,7 +12,6 @@ from typing import Any, Final
 import pytest
 
 from baggage.boundary import (
-    Arrival,
     Boundary,
     Call,
     CallSite,
@@ -50,12 +49,11 @@ from baggage.testing import (
     Scripted,
 )
 from baggage.testing.suite import chain, failure
-from baggage.values import EMPTY, Baggage, Direction, Key, key
+from baggage.values import EMPTY, Baggage, Key
+from tests.boundary.parts import DOWN, HOME, SERVER, arrive, strict
 
-CLIENT, SERVER = ParcelAdapter(), ParcelAdapter(Kind.SERVER)
+CLIENT = ParcelAdapter()
 REFUSED = Fault(FaultKind.REFUSED)
-DOWN = key("test.down", direction=Direction.DOWN)
-HOME = key("test.home", direction=Direction.HOME)
 
 Drive = Callable[[Boundary, Parcel, Callable[[], Any]], Any]
 
@@ -79,10 +77,6 @@ async def call_in_loop(
 
 
 BOTH_DRIVERS = pytest.mark.parametrize("drive", [in_thread, in_loop])
-
-
-def strict(*apps: MetaApp) -> Boundary:
-    return Boundary(Policy(service="here", strict=True), apps)
 
 
 # One call
@@ -570,13 +564,6 @@ def test_many_may_register_at_a_time() -> None:
 
 
 # Arrivals
-
-
-def arrive(boundary: Boundary, carried: Any = EMPTY) -> Arrival:
-    header = {} if carried is None else {"baggage": write_header(carried, origin="caller")}
-    arrival = boundary.arrive(SERVER, Parcel(header))
-    assert arrival is not None
-    return arrival
 
 
 def test_what_is_served_runs_in_the_scope_of_its_request_and_answers_with_what_it_packed() -> None:

@@ -15,30 +15,21 @@ from baggage.boundary import (
     Fork,
     Inject,
     Kind,
-    MetaApp,
-    Policy,
     Proceed,
     Raised,
     Returned,
     collect,
     read_header,
-    write_header,
 )
 from baggage.boundary.outcome import Fault, FaultKind
 from baggage.context import Branch, attached, branch, ensure, pack, unpack
 from baggage.instrumentation._forking import ForkAdapter
-from baggage.testing import Parcel, ParcelAdapter, Recorder, Scripted
+from baggage.testing import Parcel, Recorder, Scripted
 from baggage.testing.suite import failure
-from baggage.values import EMPTY, Direction, key
+from baggage.values import EMPTY
+from tests.boundary.parts import DOWN, HOME, arrive, strict
 
 ADAPTER = ForkAdapter("strands", "Strand.start", frozenset())
-SERVER = ParcelAdapter(Kind.SERVER)
-DOWN = key("test.down", direction=Direction.DOWN)
-HOME = key("test.home", direction=Direction.HOME)
-
-
-def strict(*apps: MetaApp) -> Boundary:
-    return Boundary(Policy(service="here", strict=True), apps)
 
 
 def fork(boundary: Boundary) -> Fork:
@@ -46,13 +37,6 @@ def fork(boundary: Boundary) -> Fork:
     assert started is not None
     started.start(lambda: None)
     return started
-
-
-def arrive(boundary: Boundary) -> Arrival:
-    header = {"baggage": write_header(EMPTY, origin="caller")}
-    arrival = boundary.arrive(SERVER, Parcel(header))
-    assert arrival is not None
-    return arrival
 
 
 def home_of(arrival: Arrival) -> tuple[Any, ...]:

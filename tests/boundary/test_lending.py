@@ -27,10 +27,9 @@ from baggage.clock import id_mass
 from baggage.context import Branch, attached, branch, pack, unpack
 from baggage.testing import Parcel, Scripted
 from baggage.testing.parcel import ParcelAdapter, ParcelRefused, ParcelReturned
-from baggage.values import EMPTY, Direction, key
+from baggage.values import EMPTY
+from tests.boundary.parts import DOWN, HOME
 
-DOWN = key("test.down", direction=Direction.DOWN)
-HOME = key("test.home", direction=Direction.HOME)
 LENDING = Policy(service="caller", strict=True, lend=("callee",))
 Work = Callable[[], object]
 

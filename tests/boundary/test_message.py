@@ -14,13 +14,11 @@ import pytest
 
 from baggage.boundary import (
     Answer,
-    Arrival,
     Boundary,
     Inject,
     Kind,
     Message,
     MetaApp,
-    Policy,
     Proceed,
     Raised,
     Returned,
@@ -30,21 +28,15 @@ from baggage.boundary.homing import collect
 from baggage.boundary.outcome import Fault, FaultKind
 from baggage.context import Branch, attached, branch, pack, suppressed, unpack
 from baggage.instrumentation._forking import ForkAdapter
-from baggage.testing import Parcel, ParcelAdapter, Recorder, Scripted
+from baggage.testing import Recorder, Scripted
 from baggage.testing.suite import failure
-from baggage.values import EMPTY, Direction, key
+from baggage.values import EMPTY
+from tests.boundary.parts import DOWN, HOME, arrive, strict
 
 ADAPTER = ForkAdapter("letters", "Letter", frozenset(), kind=Kind.PRODUCER)
 FORK = ForkAdapter("strands", "Strand.start", frozenset())
-SERVER = ParcelAdapter(Kind.SERVER)
-DOWN = key("test.down", direction=Direction.DOWN)
-HOME = key("test.home", direction=Direction.HOME)
 BOTH = (Kind.PRODUCER, Kind.CONSUMER)
 T = TypeVar("T")
-
-
-def strict(*apps: MetaApp) -> Boundary:
-    return Boundary(Policy(service="here", strict=True), apps)
 
 
 def send(boundary: Boundary) -> Message:
@@ -57,12 +49,6 @@ def send(boundary: Boundary) -> Message:
 def sent_by(tenant: str, boundary: Boundary) -> Message:
     with attached(EMPTY.pack("tenant", tenant)):
         return send(boundary)
-
-
-def arrive(boundary: Boundary) -> Arrival:
-    arrival = boundary.arrive(SERVER, Parcel())
-    assert arrival is not None
-    return arrival
 
 
 def elsewhere(step: Callable[[], T]) -> T:

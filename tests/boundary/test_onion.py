@@ -29,13 +29,13 @@ from baggage.boundary import (
 )
 from baggage.testing import Parcel, ParcelAdapter, ParcelRefused, Recorder, Scripted
 from baggage.testing.suite import failure
-from baggage.values import Direction, key
+from baggage.values import key
+from tests.boundary.parts import DOWN
 
 CLIENT = ParcelAdapter()
 REFUSED = Fault(FaultKind.REFUSED)
 UNAVAILABLE = Fault(FaultKind.STATUS, status=503)
 NONSENSE = Fault(FaultKind.RAISE, name="no.such")
-DOWN = key("test.down", direction=Direction.DOWN)
 BOTH = key("test.both")
 
 

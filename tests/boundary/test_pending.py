@@ -18,7 +18,6 @@ from baggage.boundary import (
     Inject,
     Kind,
     Outcome,
-    Policy,
     Raised,
     Returned,
     underway,
@@ -38,6 +37,7 @@ from baggage.context import (
 from baggage.testing import Parcel, ParcelAdapter, ParcelRefused, Recorder, Scripted
 from baggage.testing.suite import failure
 from baggage.values import EMPTY, Direction, key
+from tests.boundary.parts import strict
 
 HOME = key("recorder.home", direction=Direction.HOME)
 REFUSED = Fault(FaultKind.REFUSED)
@@ -70,7 +70,7 @@ def elsewhere(step: Callable[[], object]) -> None:
 
 @pytest.fixture
 def boundary() -> Boundary:
-    return Boundary(Policy(service="here", strict=True))
+    return strict()
 
 
 def test_what_an_answer_brought_is_joined_where_it_is_taken_and_not_before(

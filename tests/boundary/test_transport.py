@@ -11,8 +11,7 @@ from baggage.boundary.transport import read, sign, write
 from baggage.testing import Parcel
 from baggage.testing.hostile import GARBAGE
 from baggage.values import EMPTY, Direction, key
-
-HOME = key("test.home", direction=Direction.HOME)
+from tests.boundary.parts import HOME
 
 
 @given(st.text(max_size=200) | st.text("causal=;,_-AZaz09 ", max_size=200))

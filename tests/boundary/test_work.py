@@ -8,15 +8,14 @@ import warnings
 
 import pytest
 
-from baggage.boundary import Boundary, Fork, Kind, Policy, Proceed, Raised, Returned
+from baggage.boundary import Fork, Kind, Proceed, Raised, Returned
 from baggage.context import attached, branch, pack, unpack
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.testing import Recorder, Scripted
 from baggage.testing.suite import failure
-from baggage.values import Direction, key
+from tests.boundary.parts import DOWN, strict
 
 ADAPTER = ForkAdapter("strands", "Strand.start", frozenset())
-DOWN = key("test.down", direction=Direction.DOWN)
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def recorder() -> Recorder:
 
 
 def fork(*apps: Recorder | Scripted) -> Fork:
-    started = Boundary(Policy(service="here", strict=True), apps).fork(ADAPTER, None)
+    started = strict(*apps).fork(ADAPTER, None)
     assert started is not None
     started.start(lambda: None)
     return started

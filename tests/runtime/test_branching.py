@@ -15,10 +15,8 @@ from baggage.context import Branch, attached, branch, ensure, join, pack, unpack
 from baggage.runtime import branching
 from baggage.testing import Parcel, ParcelAdapter, Recorder, Scripted
 from baggage.testing.suite import failure
-from baggage.values import EMPTY, Direction, key
-
-DOWN = key("test.down", direction=Direction.DOWN)
-HOME = key("test.home", direction=Direction.HOME)
+from baggage.values import EMPTY
+from tests.boundary.parts import DOWN, HOME, strict
 
 
 @pytest.fixture
@@ -28,11 +26,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def boundary(recorder: Recorder) -> Boundary:
-    return Boundary(Policy(service="here", strict=True), (recorder,))
-
-
-def quiet() -> Boundary:
-    return Boundary(Policy(service="here", strict=True))
+    return strict(recorder)
 
 
 # split
@@ -41,7 +35,7 @@ def quiet() -> Boundary:
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_split_makes_two_branches_that_can_be_joined(watched: bool, boundary: Boundary) -> None:
     pack("n", 1)
-    mine, theirs = branching.split(boundary if watched else quiet())
+    mine, theirs = branching.split(boundary if watched else strict())
     assert mine is branch()
     pack("n", 2)
     with attached(theirs):
@@ -54,7 +48,7 @@ def test_a_split_makes_two_branches_that_can_be_joined(watched: bool, boundary: 
 def test_a_split_is_a_crossing_so_that_its_branches_are_told_apart() -> None:
     count = iter(range(10))
     asked = Scripted(lambda _: Proceed({DOWN: next(count)}), kinds=(Kind.SPAWN,))
-    boundary = Boundary(Policy(service="here", strict=True), (asked,))
+    boundary = strict(asked)
     branches = [branching.split(boundary)[1] for _ in range(3)]
     assert [theirs.unpack(DOWN) for theirs in branches] == [(0,), (1,), (2,)]
     assert unpack(DOWN) == ()
@@ -79,7 +73,7 @@ def test_a_split_cannot_be_answered_away() -> None:
 
 def test_a_branch_that_splits_for_ever_holds_none_of_the_others() -> None:
     for _ in range(3):
-        branching.split(quiet())
+        branching.split(strict())
     assert ensure().family.release() == []
 
 
@@ -104,7 +98,7 @@ def iter_one() -> Iterator[int]:  # a generator
 
 def test_a_kept_callback_runs_with_what_was_carried_when_it_was_kept() -> None:
     pack("n", 1)
-    kept = branching.keep(quiet(), lambda: unpack("n"))
+    kept = branching.keep(strict(), lambda: unpack("n"))
     pack("n", 2)
     assert kept() == (1,)
     with attached(EMPTY.pack("n", "another's")):
@@ -112,7 +106,7 @@ def test_a_kept_callback_runs_with_what_was_carried_when_it_was_kept() -> None:
 
 
 def test_what_a_call_packs_is_for_who_kept_it_and_nobody_else() -> None:
-    kept = branching.keep(quiet(), lambda n: pack("n", n))
+    kept = branching.keep(strict(), lambda n: pack("n", n))
     with attached(EMPTY):
         kept(1)
         assert unpack("n") == ()
@@ -132,7 +126,7 @@ def test_no_call_sees_what_another_one_packs() -> None:
         pack("n", n)
         return sorted(unpack("n"), key=repr)
 
-    kept = branching.keep(quiet(), call)
+    kept = branching.keep(strict(), call)
     assert [kept(n) for n in (1, 2, 3)] == [[0, 1], [0, 2], [0, 3]]
 
 
@@ -144,7 +138,7 @@ def test_calls_in_many_threads_at_once_lose_nothing() -> None:
         together.wait(300)
         pack("n", n)
 
-    kept = branching.keep(quiet(), call)
+    kept = branching.keep(strict(), call)
     threads = [threading.Thread(target=kept, args=(n,)) for n in range(1, 9)]
     for thread in threads:
         thread.start()
@@ -156,7 +150,7 @@ def test_calls_in_many_threads_at_once_lose_nothing() -> None:
 
 def test_however_often_it_is_called_the_stamp_of_its_keeper_stays_small() -> None:
     pack("n", 1)
-    kept = branching.keep(quiet(), int)
+    kept = branching.keep(strict(), int)
     own = ensure().baggage.history.own
     for _ in range(100):
         kept()
@@ -171,11 +165,11 @@ def test_a_kept_callback_takes_and_tells_what_it_would() -> None:
         pack("n", 1)
         raise error
 
-    kept = branching.keep(quiet(), fail)
+    kept = branching.keep(strict(), fail)
     assert failure(kept) is error
     kept.join()
     assert unpack("n") == (1,)
-    several = branching.keep(quiet(), lambda *args, **kwargs: (args, kwargs))
+    several = branching.keep(strict(), lambda *args, **kwargs: (args, kwargs))
     assert several(1, b=2) == ((1,), {"b": 2})
     assert kept.__name__ == "fail"  # type: ignore[attr-defined]
 
@@ -197,7 +191,7 @@ def test_a_kept_coroutine_function_is_one_and_keeps_to_its_branch() -> None:
         assert unpack("n") == (0,)
 
     pack("n", 0)
-    kept = branching.keep(quiet(), call)
+    kept = branching.keep(strict(), call)
     assert inspect.iscoroutinefunction(kept)
     asyncio.run(main())
     assert seen == [[0, 1], [0, 2], [0, 3]]
@@ -231,7 +225,7 @@ def test_home_values_of_calls_are_never_lost(boundary: Boundary, recorder: Recor
 
 def test_what_is_muted_keeps_muted() -> None:
     with attached(Branch(muted=True)):
-        kept = branching.keep(quiet(), branch)
+        kept = branching.keep(strict(), branch)
     running = kept()
     assert running is not None
     assert running.muted

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from baggage.boundary import Audit, Boundary, Kind, Policy, Raised
+from baggage.boundary import Audit, Boundary, Kind, Raised
 from baggage.context import attached, branch, current, enter, leave, pack, suppressed, unpack
 from baggage.runtime import Runtime, Settings
 from baggage.runtime.scoping import request_scope
 from baggage.testing import Recorder
 from baggage.values import EMPTY, Baggage, Direction, key
+from tests.boundary.parts import strict
 
 HOME = key("recorder.seen", direction=Direction.HOME)
 
@@ -21,7 +22,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def boundary(recorder: Recorder) -> Boundary:
-    return Boundary(Policy("here", strict=True), (recorder,))
+    return strict(recorder)
 
 
 def test_a_scope_starts_empty_and_leaks_nothing(boundary: Boundary) -> None:

@@ -17,14 +17,7 @@ from baggage.runtime.stepping import stepwise
 from baggage.testing import Recorder, Scripted
 from baggage.testing.suite import failure
 from baggage.values import EMPTY
-
-
-def quiet() -> Boundary:
-    return Boundary(Policy(service="here", strict=True))
-
-
-def watched(recorder: Recorder) -> Boundary:
-    return Boundary(Policy(service="here", strict=True), (recorder,))
+from tests.boundary.parts import strict
 
 
 def counting() -> Generator[object, object, str]:
@@ -45,7 +38,7 @@ async def acounting() -> AsyncIterator[object]:
 
 def test_neither_a_generator_nor_its_consumer_sees_what_the_other_packs_meanwhile() -> None:
     pack("n", 0)
-    steps = stepwise(quiet(), counting())
+    steps = stepwise(strict(), counting())
     assert next(steps) == (0, 1)
     assert unpack("n") == (0,)
     pack("n", "consumer's")
@@ -55,9 +48,9 @@ def test_neither_a_generator_nor_its_consumer_sees_what_the_other_packs_meanwhil
 
 def test_what_a_generator_packed_comes_home_when_it_ends() -> None:
     pack("n", 0)
-    assert list(stepwise(quiet(), counting())) == [(0, 1), (0, 1, 2)]
+    assert list(stepwise(strict(), counting())) == [(0, 1), (0, 1, 2)]
     assert unpack("n") == (0, 1, 2)
-    steps = stepwise(quiet(), counting())
+    steps = stepwise(strict(), counting())
     next(steps)
     steps.close()
     assert sorted(unpack("n"), key=repr) == [0, 1, 1, 2]
@@ -71,7 +64,7 @@ def test_a_scope_that_a_generator_holds_open_is_its_own() -> None:
         yield unpack("n")
 
     pack("n", 0)
-    steps = stepwise(quiet(), holding())
+    steps = stepwise(strict(), holding())
     assert [next(steps), unpack("n"), next(steps), unpack("n")] == [("held",), (0,)] * 2
     assert list(steps) == [(0,)]
     assert unpack("n") == (0,)
@@ -79,7 +72,7 @@ def test_a_scope_that_a_generator_holds_open_is_its_own() -> None:
 
 def test_a_generator_keeps_its_branch_wherever_it_is_stepped() -> None:
     with attached(EMPTY.pack("n", 0)):
-        steps = stepwise(quiet(), counting())
+        steps = stepwise(strict(), counting())
     with attached(EMPTY):
         assert next(steps) == (0, 1)
     assert next(steps) == (0, 1, 2)
@@ -88,13 +81,13 @@ def test_a_generator_keeps_its_branch_wherever_it_is_stepped() -> None:
 
 def test_results_and_failures_are_told_as_they_are() -> None:
     def outer() -> Generator[object, object, None]:
-        results.append((yield from stepwise(quiet(), counting())))
+        results.append((yield from stepwise(strict(), counting())))
 
     results: list[object] = []
     list(outer())
     assert results == ["end"]
     error = LookupError("thrown")
-    steps = stepwise(quiet(), counting())
+    steps = stepwise(strict(), counting())
     next(steps)
     assert failure(lambda: steps.throw(error)) is error
     assert failure(lambda: next(steps)).__class__ is StopIteration
@@ -103,7 +96,7 @@ def test_results_and_failures_are_told_as_they_are() -> None:
 @pytest.mark.parametrize("way", ["exhaust", "close", "throw", "forget", "never begin"])
 def test_who_is_interested_is_told_of_one_start_and_one_run(way: str) -> None:
     recorder = Recorder(kinds=(Kind.SPAWN, Kind.RUN))
-    steps = stepwise(watched(recorder), counting())
+    steps = stepwise(strict(recorder), counting())
     if way != "never begin":
         next(steps)
     if way == "exhaust":
@@ -137,7 +130,7 @@ def test_a_run_may_be_answered() -> None:
 def test_an_asynchronous_generator_runs_in_its_own_branch() -> None:
     async def main() -> None:
         pack("n", 0)
-        steps = stepwise(quiet(), acounting())
+        steps = stepwise(strict(), acounting())
         seen = []
         async for step in steps:
             seen.append(step)
@@ -151,7 +144,7 @@ def test_an_asynchronous_generator_runs_in_its_own_branch() -> None:
 
 def test_asynchronous_generators_that_interleave_do_not_mix() -> None:
     async def main() -> None:
-        one, two = (stepwise(quiet(), acounting()) for _ in range(2))
+        one, two = (stepwise(strict(), acounting()) for _ in range(2))
         assert set(await asyncio.gather(anext(one), anext(two))) == {(1,)}
         assert await anext(one) == (1, 2)
         assert await anext(two) == (1, 2)
@@ -168,7 +161,7 @@ def test_a_cancelled_step_ends_an_asynchronous_generator() -> None:
         yield
 
     async def main() -> None:
-        steps = stepwise(watched(recorder), waiting())
+        steps = stepwise(strict(recorder), waiting())
         task: asyncio.Task[Any] = asyncio.ensure_future(anext(steps))
         await asyncio.sleep(0)
         task.cancel()
@@ -208,4 +201,4 @@ def test_functions_that_make_generators_are_decorated() -> None:
 
 def test_what_is_no_generator_is_refused() -> None:
     with pytest.raises(TypeError, match="no generator"):
-        stepwise(quiet(), [1, 2])
+        stepwise(strict(), [1, 2])
