@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from asyncio import events, tasks
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextvars import Context, copy_context
 from typing import Any, Final
 
-from baggage.boundary import Boundary
+from baggage.boundary import Boundary, Fork
 from baggage.context import branch
 from baggage.instrumentation._forked import Forked, Task
 from baggage.instrumentation._patching import Switch, wrap
@@ -69,13 +69,13 @@ def _as_completed(
         return wrapped(awaited, *others, **kwargs)
     if inspect.isgeneratorfunction(getattr(wrapped, "__wrapped__", wrapped)):
         return _lazily(wrapped, awaited, others, kwargs)
-    return wrapped(_created(awaited), *others, **kwargs)
+    return _Completed(wrapped(_created(awaited), *others, **kwargs))
 
 
 def _lazily(
     wrapped: Callable[..., Any], awaited: Iterable[Any], others: Any, kwargs: dict[str, Any]
 ) -> Iterator[Any]:
-    """Do the same where nothing is created before the first one is asked for.
+    """Do the same where nothing is created before the first one is asked for: up to Python 3.12.
 
     What is done about each belongs to its branch, though the caller's does it.
     """
@@ -86,6 +86,44 @@ def _lazily(
     finally:
         if running is not None:
             running.following = None
+
+
+class _Completed:
+    """What comes of it from Python 3.13 on: awaitables for `for`, futures for `async for`."""
+
+    __slots__ = ("_completed", "_running")
+
+    def __init__(self, completed: Any) -> None:
+        self._completed, self._running = completed, branch()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return _followed(next(self._completed))
+        except StopIteration:
+            self._end()
+            raise
+
+    async def __anext__(self) -> Any:
+        try:
+            one = await anext(self._completed)
+        except StopAsyncIteration:
+            self._end()
+            raise
+        if self._running is not None and isinstance(one, Forked) and isinstance(one._fork, Fork):
+            self._running.following = one._fork.child
+        return one
+
+    def _end(self) -> None:
+        if self._running is not None:
+            self._running.following = None
+
+    __del__ = _end  # for a loop that is left
 
 
 async def _followed(one: Awaitable[Any]) -> Any:

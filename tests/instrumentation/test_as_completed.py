@@ -93,8 +93,28 @@ asyncio.run(main())
 async def main():
     for done in asyncio.as_completed([work(n) for n in range(3)]):
         await done
-        if sys.version_info < (3, 13):
-            assert branch().following is branch().joined is not None
+        assert branch().following is branch().joined is not None
+    assert branch().following is None
+asyncio.run(main())
+""",
+    "also where futures are iterated over, which can be since Python 3.13": """
+async def main():
+    if sys.version_info < (3, 13):
+        return
+    tasks = [asyncio.create_task(work(n)) for n in range(3)]
+    found = asyncio.as_completed(tasks)
+    async for done in found:
+        followed = branch().following
+        assert await done == tasks.index(done)
+        assert followed is branch().joined is not None
+    assert branch().following is None
+asyncio.run(main())
+""",
+    "or until the loop is left": """
+async def main():
+    for done in asyncio.as_completed([work(n) for n in range(3)]):
+        await done
+        break
     assert branch().following is None
 asyncio.run(main())
 """,
