@@ -16,7 +16,7 @@ from baggage.boundary import Call, Endpoint, Fault, Kind, Note, Tellers
 from baggage.instrumentation._broker_adapter import BrokerAdapter
 from baggage.instrumentation._http import digest
 from baggage.instrumentation._pika_faults import enact
-from baggage.wire import NAME, SAFE_HEADER, members, without_ours
+from baggage.wire import NAME, SAFE_HEADER, compose, members, split_members, without_ours
 
 COUNT: Final = "x-delivery-count"
 """The header by which quorum queues say how often they had delivered a message before."""
@@ -27,6 +27,25 @@ _PLAIN: Final = 4096
 """Bytes that properties without headers have, at most."""
 _NOTE_ROOM: Final = 128
 _GENERATED: Final = ("amq.gen", "amq.rabbitmq.reply-to")
+
+
+class _Properties(BasicProperties):  # type: ignore[misc]  # untyped
+    """Properties of ours, which know what the `baggage` header was `written` to be."""
+
+    written = ""
+
+
+def restore(properties: Any) -> None:
+    """Put our member back beside those that somebody else set in its place.
+
+    OpenTelemetry wraps a blocking channel, and once more the one that it's made of, below us.
+    """
+    if not isinstance(properties, _Properties) or not properties.written:
+        return
+    sent = properties.headers.get(NAME, "")
+    if sent != properties.written and isinstance(sent, str):
+        ours, _ = split_members(properties.written)
+        properties.headers[NAME] = compose(ours, split_members(sent)[1])
 
 
 @dataclass(slots=True)
@@ -78,12 +97,15 @@ class Publishing:
     def set(self, name: str, value: str) -> None:
         """Set a header of a copy."""
         if self.properties is self.given:
-            self.properties = made = BasicProperties()
+            made: Any = _Properties()
+            self.properties = made
             vars(made).update({} if self.given is None else vars(self.given))
             made.headers = dict(made.headers or {})
         if name == Note.HEADER and self.given is not None and self.given.headers == {}:
             value = f"{value};{_EMPTY}"
         self.properties.headers[name] = value
+        if name == NAME:
+            self.properties.written = value
 
 
 @dataclass(slots=True)

@@ -25,7 +25,14 @@ from baggage.boundary import Boundary, Delivery, delivery_of, finish, remember, 
 from baggage.context import Branch, branch, enter, leave
 from baggage.instrumentation._patching import Function, Switch, replace, wrap
 from baggage.instrumentation._pika_faults import confirmed
-from baggage.instrumentation._pika_messages import CONSUMER, PRODUCER, Coming, Publishing, unveil
+from baggage.instrumentation._pika_messages import (
+    CONSUMER,
+    PRODUCER,
+    Coming,
+    Publishing,
+    restore,
+    unveil,
+)
 from baggage.instrumentation._pika_state import Noted, Source, State, Waiting, settle
 
 
@@ -108,6 +115,7 @@ class _Messages:
             asked.blocking = inner is not self_
             publication = boundary.publish(PRODUCER, asked)
             if publication is None:
+                restore(properties)
                 return original(self_, exchange, routing_key, body, properties, mandatory)
 
             def put() -> Any:

@@ -49,7 +49,7 @@ print(seen)
 
 BESIDE_OPENTELEMETRY = """
 import sys, baggage, pika
-from opentelemetry import trace
+from opentelemetry import baggage as theirs, context, trace
 from opentelemetry.instrumentation.pika import PikaInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 trace.set_tracer_provider(TracerProvider())
@@ -64,14 +64,19 @@ queue = channel.queue_declare("", exclusive=True).method.queue
 seen, traces = [], []
 def see(method, properties, body):
     traces.append(trace.get_current_span().get_span_context().trace_id)
-    seen.append((sorted(properties.headers), baggage.unpack("tenant")))
+    headers = {**properties.headers, "traceparent": ""}
+    seen.append((sorted(headers.items()), baggage.unpack("tenant")))
 def called(channel, *message):
     see(*message)
     channel.stop_consuming()
+stale = theirs.set_baggage("causal", "STALE", theirs.set_baggage("n", "1"))
 with trace.get_tracer("test").start_as_current_span("top") as top:
     with baggage.attached(baggage.Baggage().pack("tenant", "acme")):
         channel.basic_publish("", queue, b"one")
+        # Theirs writes once more below a blocking channel: of us, what was known before.
+        token = context.attach(trace.set_span_in_context(top, stale))
         channel.basic_publish("", queue, b"two", pika.BasicProperties(headers={"a": 1}))
+        context.detach(token)
 channel.basic_qos(prefetch_count=1)
 channel.basic_consume(queue, called)
 channel.start_consuming()
@@ -346,8 +351,9 @@ class TestObjects(Blocking):
             check=False,
             timeout=300,
         )
-        seen = "[(['traceparent'], ('acme',)), (['a', 'traceparent'], ('acme',))]\n"
-        assert (ran.stdout, ran.stderr) == (seen, "")
+        one, two = [("traceparent", "")], [("a", 1), ("baggage", "n=1"), ("traceparent", "")]
+        seen = [(one, ("acme",)), (two, ("acme",))]
+        assert (ran.stdout, ran.stderr) == (f"{seen}\n", "")
 
 
 class TestReplies(Blocking):
