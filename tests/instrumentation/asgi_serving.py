@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 import uvicorn
 
+from baggage.instrumentation import _asgi_server
 from baggage.testing.http_server import HttpServerSuite, View
 from baggage.testing.suite import eventually
 
@@ -55,7 +56,16 @@ class Uvicorn:
         await self.app(scope, receive, send)
 
 
-class BehindUvicorn(HttpServerSuite):
+class AsgiSuite(HttpServerSuite):
+    """A suite of ASGI applications."""
+
+    @pytest.fixture(autouse=True)
+    def _patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let first bytes come late, which headers wait for: a thread may get no turn for long."""
+        monkeypatch.setattr(_asgi_server, "_PATIENCE", 300.0)
+
+
+class BehindUvicorn(AsgiSuite):
     """A suite whose applications are all behind one server."""
 
     uvicorn: ClassVar[Uvicorn]

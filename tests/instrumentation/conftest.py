@@ -1,9 +1,8 @@
-"""Real brokers, for all tests of instrumentations; and time, where a busy machine needs it."""
+"""Real brokers, for all tests of instrumentations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import pytest
 
@@ -13,15 +12,6 @@ from tests.brokers import amqp_url, redis_url
 
 __all__ = ["amqp_url", "redis_url"]
 
-_HEADERS: Final = "baggage.instrumentation._asgi_server._PATIENCE"
-_BODIES: Final = "baggage.instrumentation._aiohttp.bodies._PATIENCE"
-# What is in time here is late where a thread doesn't get its turn within a second.
-_IN_TIME: Final = {
-    "test_what_is_packed_before_the_first_chunk_goes_home": _HEADERS,
-    "test_a_stream_gives_all_back_with_its_headers_and_stays_exact": _HEADERS,
-    "test_the_answer_is_told_with_its_facts": _BODIES,
-}
-
 
 @pytest.fixture
 def of_blue(boundary: Boundary) -> Iterator[Branch]:
@@ -29,11 +19,3 @@ def of_blue(boundary: Boundary) -> Iterator[Branch]:
     with attached(Branch()) as running:
         pack("tenant", "blue")
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _in_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let these tests wait for as long as it takes for what they wait for a second otherwise."""
-    patience = _IN_TIME.get(getattr(request.node, "originalname", ""))
-    if patience == _HEADERS or (patience == _BODIES and "aiohttp" in request.node.nodeid):
-        monkeypatch.setattr(patience, 60.0)

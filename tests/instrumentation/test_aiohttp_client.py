@@ -10,6 +10,7 @@ import pytest
 
 from baggage.boundary import Fault, FaultKind
 from baggage.instrumentation import aiohttp as instrumentation
+from baggage.instrumentation._aiohttp import bodies
 from baggage.testing.http_client import HttpClientSuite, Send
 from tests.instrumentation.looping import Looping, looping
 
@@ -36,6 +37,11 @@ class TestPost(HttpClientSuite):
     method: ClassVar = "POST"
 
     looping: Looping
+
+    @pytest.fixture(autouse=True)
+    def _patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let a body come late: a thread may get no turn for long."""
+        monkeypatch.setattr(bodies, "_PATIENCE", 300.0)
 
     @pytest.fixture(autouse=True)
     def _looping(self, _clean: None) -> Iterator[None]:

@@ -18,10 +18,10 @@ from baggage.instrumentation._asgi import AsgiAdapter
 from baggage.instrumentation._asgi_server import Served
 from baggage.instrumentation._patching import Switch
 from baggage.testing import Recorder
-from baggage.testing.http_server import HttpServerSuite, View
+from baggage.testing.http_server import View
 from baggage.testing.visitor import ask
 from baggage.values import EMPTY
-from tests.instrumentation.asgi_serving import bare
+from tests.instrumentation.asgi_serving import AsgiSuite, bare
 from tests.instrumentation.serving import running
 
 
@@ -56,7 +56,7 @@ def requests_only(view: View) -> Any:
     return call
 
 
-class TestHypercorn(HttpServerSuite):
+class TestHypercorn(AsgiSuite):
     instrumentation: ClassVar = instrumentation
 
     def serving(self, view: View) -> AbstractContextManager[str]:
