@@ -118,13 +118,14 @@ class Inbox:
 
         That is waited for, but no longer than `within` seconds, and only briefly for what earlier
         executions did not see end. The seconds by which messages were delayed on purpose come on
-        top. Where it's not known who takes a message, others are given a moment.
+        top. Where it's not known who takes a message, others are given a moment, of a hundredth of
+        `within`.
         """
         began = time.monotonic()
         with self._changed:
             self._wait(expected, began + within)
             if expected.is_unsure(self._known()) and self._settled(expected):
-                self._wait_for_quiet(_QUIET, began + within)
+                self._wait_for_quiet(max(_QUIET, within / 100), began + within)
                 self._wait(expected, began + within)
             self._changed.wait_for(self._settled, min(within, _BRIEFLY))
             return self._known()

@@ -41,7 +41,8 @@ def shop(shell: Shell, deployed: Deployed) -> Shell:
 
 def explored(shop: Shell, path: str, *options: str, test: str = PUBLISHES) -> Ended:
     shop.write("test_shop.py", test.format(name="shop", path=path))
-    patience = ("--settle", "60")  # all of it ends, and is waited for as long as it takes
+    # All of it ends, and is waited for as long as it takes; so is who else takes news.
+    patience = ("--settle", "300" if "news" in path else "60")
     return shop.filibuster("run", "--functional-test", "test_shop.py", *patience, *options)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import unique
+from tests.brokers import patient, unique
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.shell import Shell
 
@@ -36,7 +36,7 @@ def test_an_order_is_paid_once():
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory, amqp_url: str) -> Path:
     file = tmp_path_factory.mktemp("orders") / "services.toml"
-    named = {"app": APP, "url": amqp_url, "queue": unique("orders")}
+    named = {"app": APP, "url": patient(amqp_url), "queue": unique("orders")}
     names = ("shop", "worker1", "worker2", "payments")
     file.write_text("".join(SERVICE.format(name=name, **named) for name in names))
     return file
@@ -49,7 +49,8 @@ def test_orders_that_are_lost_and_orders_that_are_paid_twice_are_found(
     shop = Shell(shell.directory, deployed(services))
     shop.write("test_orders.py", ORDERS)
     options = ("--max-faults", "1", "--workers", workers, "--check-interference", "0")
-    ended = shop.filibuster("run", "--functional-test", "test_orders.py", *options)
+    patience = ("--settle", "60")
+    ended = shop.filibuster("run", "--functional-test", "test_orders.py", *options, *patience)
     assert ended.code == 1, ended.out + ended.err
     assert ended.totals.ran == 12
     failed = ended.failed

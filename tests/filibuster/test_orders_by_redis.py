@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import unique
+from tests.brokers import patient, unique
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.shell import Shell
 
@@ -29,7 +29,7 @@ def test_an_order_is_taken():
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Path:
     file = tmp_path_factory.mktemp("streams") / "services.toml"
-    named = {"app": APP, "url": redis_url, "stream": unique("orders")}
+    named = {"app": APP, "url": patient(redis_url), "stream": unique("orders")}
     names = ("shop", "worker1", "worker2", "bank")
     file.write_text("".join(SERVICE.format(name=name, **named) for name in names))
     return file
@@ -42,7 +42,8 @@ def test_what_is_claimed_again_is_a_delivery_of_its_own_in_each_group(
     shop = Shell(shell.directory, deployed(services))
     shop.write("test_orders.py", ORDERS)
     options = ("--max-faults", "1", "--workers", workers, "--check-interference", "0")
-    ended = shop.filibuster("run", "--functional-test", "test_orders.py", *options)
+    patience = ("--settle", "300")
+    ended = shop.filibuster("run", "--functional-test", "test_orders.py", *options, *patience)
     assert (ended.code, ended.err) == (0, ""), ended.out
     assert ended.totals.ran == 12
     assert "warnings" not in ended.out, ended.out

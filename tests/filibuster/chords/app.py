@@ -22,7 +22,7 @@ app = Flask(NAME)
 
 
 def asked(path: str) -> str:
-    return requests.get(f"{os.environ['BANK_URL']}/{path}", timeout=5).text
+    return requests.get(f"{os.environ['BANK_URL']}/{path}", timeout=300).text
 
 
 @tasks.task(name="price")  # type: ignore[untyped-decorator]  # it ships no types

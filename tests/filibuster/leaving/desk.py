@@ -30,7 +30,7 @@ def note(what: str) -> None:
     """Tell the other service, a little later than the answer is sent."""
     time.sleep(0.05)
     try:
-        requests.post(f"{os.environ['AUDIT_URL']}/note/{what}", timeout=60)
+        requests.post(f"{os.environ['AUDIT_URL']}/note/{what}", timeout=300)
     except requests.RequestException:
         pass
 
@@ -41,8 +41,9 @@ def work() -> None:
         jobs.task_done()
 
 
-def linger() -> None:
+def linger(noted: threading.Event) -> None:
     note("endless")
+    noted.set()
     threading.Event().wait()
 
 
@@ -96,7 +97,7 @@ def stream() -> StreamingResponse:
 
 def show() -> None:
     try:
-        requests.post(f"{os.environ['AUDIT_URL']}/note/shown", timeout=60).raise_for_status()
+        requests.post(f"{os.environ['AUDIT_URL']}/note/shown", timeout=300).raise_for_status()
         shown.append("noted")
     except requests.RequestException:
         shown.append("failed")
@@ -127,7 +128,9 @@ def release() -> str:
 
 @app.get("/endless")
 def endless() -> str:
-    threading.Thread(target=linger, daemon=True).start()
+    noted = threading.Event()  # Nobody waits for ever: what is to be seen comes first.
+    threading.Thread(target=linger, args=(noted,), daemon=True).start()
+    noted.wait()
     return "begun"
 
 

@@ -39,9 +39,9 @@ def connected() -> Any:
 def pay(channel: Any, method: Any, properties: object, body: bytes) -> None:
     order = body.decode()
     try:
-        paid = requests.post(f"{os.environ['PAYMENTS_URL']}/charges/{order}", timeout=60)
+        paid = requests.post(f"{os.environ['PAYMENTS_URL']}/charges/{order}", timeout=300)
         state = "paid" if paid.ok else "failed"
-        told = requests.put(f"{os.environ['SHOP_URL']}/orders/{order}", data=state, timeout=60)
+        told = requests.put(f"{os.environ['SHOP_URL']}/orders/{order}", data=state, timeout=300)
         told.raise_for_status()
     except requests.RequestException:
         channel.basic_nack(method.delivery_tag, requeue=True)
@@ -83,7 +83,7 @@ def told(order: str) -> ResponseReturnValue:
 def outcome(order: str) -> ResponseReturnValue:
     """Wait until an order is paid, or failed."""
     with changed:
-        known = changed.wait_for(lambda: order in states, 20)
+        known = changed.wait_for(lambda: order in states, 300)
     return (jsonify(states[order]), 200) if known else (jsonify("unknown"), 504)
 
 
