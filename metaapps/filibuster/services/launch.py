@@ -25,7 +25,7 @@ from metaapps.filibuster.services.supervisor import Order
 from metaapps.filibuster.settings import parent_environment
 
 HOST: Final = "127.0.0.1"
-READY_WITHIN: Final = 30.0
+READY_WITHIN: Final = 120.0
 SUPERVISOR_LOG: Final = "_supervisor.log"  # no service's name starts like this
 
 _ANSWER_WITHIN: Final = 2.0
