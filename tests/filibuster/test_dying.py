@@ -81,3 +81,55 @@ def test_what_kills_services_is_found_whoever_works_and_whatever_is_killed_meanw
     assert "Reproduced: the test fails as recorded." in again.out
     # Of who was killed, services end once they notice.
     wait_until(lambda: not processes(here.directory))
+
+
+# Lets the shop end, if it is going to, and waits until it did: so between two executions.
+LET_GO = """
+if [ -e dying ] && [ ! -e go ]; then
+    touch go
+    while kill -0 "$(cat dying)"; do sleep 0.02; done
+fi
+"""
+BROWSING = (
+    "run",
+    *("--services", str(DYING / "services.toml")),
+    *("--functional-test", str(DYING / "browsing.py")),
+    *("--analysis-file", "faults.json"),
+    *("--reset", "sh let_go.sh"),
+)
+LATE = "service 'shop' ended (exit code 7)"
+
+
+def test_who_ended_late_is_told_of_by_whoever_resumes_exports_and_shows_the_run(
+    shell: Shell,
+) -> None:
+    here = Shell(shell.directory, {"HERE": str(shell.directory)})
+    faults = [f"shop→orders: status {status}" for status in (503, 500)]
+    here.write("faults.json", json.dumps({"all": {"faults": faults}}))
+    here.write("let_go.sh", LET_GO)
+    with here.start(FILIBUSTER, *BROWSING) as process:
+        assert process.stdout is not None
+        assert any(line.startswith(f"{LATE}: starting ") for line in process.stdout)
+        process.kill()
+    ended = here.filibuster("export")
+    assert (ended.code, ended.err) == (0, "filibuster: run 1 was cut off: this is a part of it\n")
+    late = json.loads(ended.out.splitlines()[-1])
+    died = [{"service": "shop", "how": "exit code 7"}]
+    assert late == {"event": "late", "ended": died, "verdict": "not judged"}
+    texts = []
+    for _ in range(2):
+        resumed = here.filibuster(*BROWSING, "--resume")
+        assert (resumed.code, resumed.err) == (1, ""), resumed.out
+        assert resumed.totals.ran == len(faults) + 1
+        assert resumed.failed == []
+        assert f"late: {LATE} after an execution that had been judged, and" in resumed.out
+        assert "failed: shop → orders GET /price: 503" in resumed.out
+        texts.append(exported(here))
+    assert texts[0] == texts[1]
+    late = json.loads(texts[0].splitlines()[-1])
+    assert (late["event"], late["ended"], late["verdict"]) == ("late", died, "failed")
+    assert late["plan"][0]["fault"] == {"kind": "status", "status": 503}
+    assert ", 0 failed, 1 late death  " in here.filibuster("runs").out
+    assert here.filibuster("page").code == 0
+    page = (here.directory / "filibuster.html").read_text()
+    assert page.count('<details class="failed">') == page.count(">Late</span>") == 1

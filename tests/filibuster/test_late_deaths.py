@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,13 @@ from metaapps.filibuster.cli.functional import Verdict
 from metaapps.filibuster.cli.runner import Runner, Terms
 from metaapps.filibuster.cli.standing import Standing
 from metaapps.filibuster.coordinator import Coordinator
-from metaapps.filibuster.index import PREFIX_SIZE
+from metaapps.filibuster.deaths import Late
+from metaapps.filibuster.index import DIGEST_SIZE
 from metaapps.filibuster.observation import Death
 from metaapps.filibuster.orders import ORDERS
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.services.launch import NOTHING, Written
+from metaapps.filibuster.store import FILE, Fingerprint, Store
 from metaapps.filibuster.wire import decode_orders
 
 ENDED = Death("shop", "exit code 3")
@@ -24,7 +27,7 @@ KEY = "k"
 
 
 def plan(name: str) -> Plan:
-    return Plan((PlannedFault(name.encode() * PREFIX_SIZE, Fault(FaultKind.REFUSED), "", name),))
+    return Plan((PlannedFault(name.encode() * DIGEST_SIZE, Fault(FaultKind.REFUSED), "", name),))
 
 
 HARMLESS, EARLY, LATE, ONCE, STUCK = map(plan, "helos")
@@ -139,8 +142,36 @@ def test_who_ends_once_and_never_again_is_laid_to_nothing_and_told(runner: Runne
         assert runner.execute(each).passed
     (late,) = runner.late_deaths()
     assert late.case.plans == (ONCE, HARMLESS)
-    assert late.case.words == "farewell"
+    assert late.case.words == "'shop' wrote last:\nfarewell"
     assert late.execution is None
+
+
+def test_deaths_of_a_run_that_was_cut_off_are_looked_into_by_whoever_resumes_it(
+    tmp_path: Path,
+) -> None:
+    search = Fingerprint("test.py", {}, {})
+    told: list[list[Late]] = []
+    standing = Mortal()
+    with Coordinator(KEY.encode()) as coordinator:
+        for plans in ((FAULT_FREE, LATE, HARMLESS), (), ()):
+            with Store.open(tmp_path / FILE) as store:
+                record = store.resume(search) or store.begin(search)
+                standing = Mortal()
+                test, terms = Test(standing), Terms(20.0, alone=True, settle=0.0)
+                runner = Runner(test, standing, coordinator, terms, record=record)
+                if plans:
+                    assert all(runner.execute(plan).passed for plan in plans)
+                else:
+                    assert list(runner.late_deaths()) == list(record.deaths)
+                told.append(list(record.deaths))
+    (found,), first, second = told
+    assert (found.case.plans, found.case.deaths, found.judged) == ((LATE,), (ENDED,), False)
+    assert first == [Late(found.case, first[0].execution)]
+    assert first[0].execution is not None
+    assert first[0].execution.plan == LATE
+    # What is known is not looked into again.
+    assert second == first
+    assert standing.starts == 1
 
 
 def test_who_answers_nobody_any_more_starts_afresh_and_is_no_reason_for_others_to_fail(

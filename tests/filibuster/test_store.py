@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from baggage.boundary import CallSite, Fault, FaultKind
 from metaapps.filibuster.catalogue import DEFAULT
+from metaapps.filibuster.deaths import Case, Late
 from metaapps.filibuster.explore import Done, Event, Limits, Pruned, Ran, StopReason, explore
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.index import ROOT
-from metaapps.filibuster.observation import Execution, Failure, Observation, Role
+from metaapps.filibuster.observation import Death, Execution, Failure, Observation, Role
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault
 from metaapps.filibuster.reduce import Predictor
 from metaapps.filibuster.store import FILE, Fingerprint, Record, Store, StoreError
@@ -222,6 +223,23 @@ def test_the_canonical_text_tells_of_every_event_and_of_no_time(tmp_path: Path) 
         assert lines(store, slow.run) == lines(store, fast.run)
         assert len(lines(store, slow.run)) == len(taken)
     assert any(isinstance(event, Pruned) for event in taken)
+
+
+def test_a_store_without_a_place_for_late_deaths_gets_one(tmp_path: Path) -> None:
+    with Store.open(tmp_path / FILE) as store:
+        store.begin(SEARCH).keep(executed())
+    raw(tmp_path / FILE, "DROP TABLE deaths")
+    with Store.open(tmp_path / FILE) as store:
+        record = store.resume(SEARCH)
+        assert record is not None
+        case = Case((Death("shop", "exit code 3"),), (executed(1).plan,), "farewell", (FAULT_FREE,))
+        record.deaths.open(case)
+        assert [run.late for run in store.runs()] == [1]
+        assert list(store.deaths(record.run)) == [Late(case, judged=False)]
+        record.deaths.judge(Late(case, executed(1, failed=True)))
+        assert list(store.deaths(record.run)) == [Late(case, executed(1, failed=True))]
+        record.deaths.drop(case)  # What became of it is known.
+        assert [run.late for run in store.runs()] == [1]
 
 
 # Which run goes on

@@ -7,10 +7,10 @@ from typing import Final
 
 from rich.markup import escape
 
-from metaapps.filibuster.cli.blame import Late
 from metaapps.filibuster.cli.hearing import Unheard
 from metaapps.filibuster.cli.picture import faults_of, labels_of
 from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.deaths import Late
 
 _CALLED: Final = "was called, and never told anything: what it calls is not seen, nor failed"
 _NEVER: Final = "was never heard of: nothing that is seen calls it"
@@ -41,18 +41,26 @@ def show_unheard(unheard: Unheard, report: Report) -> None:
 
 def show_late(late: Late, report: Report) -> None:
     """Say that services ended after an execution had been judged, and which one that was."""
+    colour = "yellow" if late.execution is None else "bold red"
+    report.line(f"[{colour}]late[/]: {told_late(late)}")
+    report.quote(words_of(late))
+
+
+def told_late(late: Late) -> str:
+    """Return in markup that services ended between executions, and what is known of why."""
     told = escape(", ".join(map(str, late.case.deaths)))
     if late.execution is not None:
-        report.line(
-            f"[bold red]late[/]: {told} after an execution that had been judged, and again when "
-            f"that ran once more: {faults_of(late.execution)}"
+        return (
+            f"{told} after an execution that had been judged, and again when that ran once more: "
+            f"{faults_of(late.execution)}"
         )
-        if late.execution.failure is not None:
-            report.quote(late.execution.failure.details)
-        return
-    plans = "; ".join(map(labels_of, late.case.plans)) or "no execution with faults"
-    report.line(
-        f"[yellow]late[/]: {told} between executions, and not again when those before it ran once "
-        f"more: {plans}"
-    )
-    report.quote(late.case.words)
+    plans = "; ".join(map(labels_of, late.case.candidates)) or "no execution with faults"
+    if not late.judged:
+        return f"{told} between executions, and nobody looked yet for which of them: {plans}"
+    return f"{told} between executions, and not again when those before it ran once more: {plans}"
+
+
+def words_of(late: Late) -> str:
+    """Return what services wrote last: in the execution that they ended after, if it's known."""
+    execution = late.execution
+    return execution.failure.details if execution and execution.failure else late.case.words

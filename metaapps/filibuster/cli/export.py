@@ -42,7 +42,7 @@ def runs() -> None:
             report.line(
                 f"[bold]{one.id}[/]  {begun}  {escape(one.test)}  "
                 f"{counted(one.executions, 'execution')}, "
-                f"{one.failed} failed  [dim]{state(one)}[/]"
+                f"{one.failed} failed{_late(one)}  [dim]{state(one)}[/]"
             )
         return ExitCode.PASSED
 
@@ -63,7 +63,8 @@ def export(run: int | None, output: Path | None) -> None:
 
     JSON, a line for each plan in the order in which they were judged: its faults, the calls, what
     came of them, and the verdict. Times, ports, ids and paths of a checkout are left out: so two
-    runs of the same search are equal byte for byte, with any number of workers.
+    runs of the same search are equal byte for byte, with any number of workers; but for services
+    that ended between executions, which come last.
     """
 
     def work(report: Report) -> ExitCode:
@@ -80,6 +81,10 @@ def export(run: int | None, output: Path | None) -> None:
         return ExitCode.PASSED
 
     sys.exit(guarded(work).value)
+
+
+def _late(stored: StoredRun) -> str:
+    return f", {counted(stored.late, 'late death')}" if stored.late else ""
 
 
 def opened() -> AbstractContextManager[Store]:

@@ -17,10 +17,12 @@ from rich.console import Console, RenderableType
 from rich.markup import escape as plain
 from rich.text import Text
 
+from metaapps.filibuster.cli.dying import told_late, words_of
 from metaapps.filibuster.cli.export import opened, run_option, saved, state, wanted
 from metaapps.filibuster.cli.outcome import ExitCode, guarded
 from metaapps.filibuster.cli.picture import headline, picture
 from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.deaths import Late
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.store import Store, StoredRun
 
@@ -78,6 +80,8 @@ def _parts(store: Store, stored: StoredRun) -> Iterator[str]:
             yield from _ran(content, execution)
         elif content["event"] == "pruned":
             yield _pruned(content)
+    for late in store.deaths(stored.id):
+        yield from _late(late)
     yield _TAIL
 
 
@@ -91,6 +95,14 @@ def _ran(content: Mapping[str, Any], execution: Execution) -> Iterator[str]:
     for name, text in content["findings"]:
         yield f"<p><b>{escape(name)}</b>: {escape(text)}</p>"
     yield "</details>\n"
+
+
+def _late(late: Late) -> Iterator[str]:
+    told = _drawn(Text.from_markup(f"[bold]Late[/]  {told_late(late)}"))
+    yield f'<details class="failed"><summary>{told}</summary>'
+    if late.execution is not None:
+        yield f"<pre>{_drawn(picture(late.execution, 'calls'))}</pre>"
+    yield f"<pre>{escape(words_of(late))}</pre></details>\n"
 
 
 def _pruned(content: Mapping[str, Any]) -> str:

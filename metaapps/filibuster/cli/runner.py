@@ -17,12 +17,13 @@ from typing import Final, Protocol
 
 from baggage.boundary import read_header, write_header
 from baggage.values import EMPTY
-from metaapps.filibuster.cli.blame import Blame, Late, fatal, is_laid_to, told_of
+from metaapps.filibuster.cli.blame import Blame, fatal, is_laid_to, told_of
 from metaapps.filibuster.cli.functional import FunctionalTestError, Verdict
 from metaapps.filibuster.cli.hearing import Hearing
 from metaapps.filibuster.cli.standing import Standing
 from metaapps.filibuster.coordinator import Coordinator, Inbox
 from metaapps.filibuster.coverage.recording import Recording
+from metaapps.filibuster.deaths import Late
 from metaapps.filibuster.deliveries import Patience, placed
 from metaapps.filibuster.foreign.asking import Served
 from metaapps.filibuster.foreign.server import ForeignServer
@@ -101,7 +102,7 @@ class Runner:
         self._lock = Lock()
         self._patience = Patience()
         self._died = 0
-        self._blame = Blame()
+        self._blame = Blame(None if record is None else record.deaths)
         self.hearing = Hearing()
 
     @property
@@ -165,16 +166,24 @@ class Runner:
             if self._blame.unexplained(self._standing.wait(_AT_LAST)):
                 self._revive()
         found: set[tuple[Plan, str]] = set()
-        for case in self._blame.take_cases():
+        for late in self._judged(found):
+            if late.execution is not None:
+                plan, deaths = late.execution.plan, late.execution.deaths
+                found.update((plan, death.service) for death in deaths)
+            yield late
+        self._blame.forget_cases()
+
+    def _judged(self, found: Collection[tuple[Plan, str]]) -> Iterator[Late]:
+        """Yield what became of each death, but for those of services that were `found` to end."""
+        yield from self._blame.known
+        for case in self._blame.cases():
             names = [death.service for death in case.deaths]
-            if not found.isdisjoint(product(case.plans, names)):
+            if any(each in found for each in product(case.candidates, names)):
                 continue
-            again = (self.execute_and_wait(plan) for plan in case.plans)
-            reason = next((each for each in again if each.deaths), None)
-            if reason is not None:
-                found.update((reason.plan, death.service) for death in reason.deaths)
-            yield Late(case, reason)
-        self._blame.take_cases()
+            again = (self.execute_and_wait(plan) for plan in case.candidates)
+            late = Late(case, next((each for each in again if each.deaths), None))
+            self._blame.judge(late)
+            yield late
 
     def execute_and_wait(self, plan: Plan) -> Execution:
         """Run a plan alone, and wait for services that end after it."""

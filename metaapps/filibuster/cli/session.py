@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from metaapps.filibuster.cli.blame import Late
 from metaapps.filibuster.cli.functional import (
     FunctionalTest,
     FunctionalTestError,
@@ -26,6 +25,7 @@ from metaapps.filibuster.cli.runner import Runner, Terms
 from metaapps.filibuster.cli.standing import STATE, Standing, standing
 from metaapps.filibuster.coordinator import Coordinator
 from metaapps.filibuster.coverage.recording import Recording
+from metaapps.filibuster.deaths import Late
 from metaapps.filibuster.foreign.server import ForeignServer
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import Plan

@@ -1,8 +1,9 @@
 """What a run committed, as text that is the same wherever and with however many workers it ran.
 
-One JSON object for each event of the search, in its order, with sorted keys. Calls are told by
-their frames. Left out is what differs from run to run: times, ports, ids, clocks, paths of a
-checkout, arguments, and of a failure all but its kind and its place.
+One JSON object for each event of the search, in its order, with sorted keys, then one for each time
+that services ended between executions. Calls are told by their frames. Left out is what differs
+from run to run: times, ports, ids, clocks, paths of a checkout, arguments, and of a failure all but
+its kind and its place.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from metaapps.filibuster.deaths import Late
 from metaapps.filibuster.explore import Done, Event, Ran
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role
@@ -60,6 +62,22 @@ def canonical_line(content: Mapping[str, Any], execution: Execution | None) -> s
         told["calls"] = list(_within(tree, ROOT))
         alike = {(kind, _told_alike(text, tree)) for kind, text in told["findings"]}
         told["findings"] = [list(finding) for finding in sorted(alike)]
+    return json.dumps(told, sort_keys=True)
+
+
+def late_line(late: Late) -> str:
+    """Return a late death as a line without its end.
+
+    Left out is what else ran before it: that depends on when the service ended.
+    """
+    ended = [{"service": death.service, "how": death.how} for death in late.case.deaths]
+    told: dict[str, Any] = {"event": "late", "ended": ended}
+    if (execution := late.execution) is None:
+        told["verdict"] = "not again" if late.judged else "not judged"
+    else:
+        tree = build(execution.observations)
+        told |= {"plan": _plan(execution), **_verdict(execution)}
+        told["calls"] = list(_within(tree, ROOT))
     return json.dumps(told, sort_keys=True)
 
 

@@ -38,6 +38,15 @@ CREATE TABLE failures (
     first_run INTEGER NOT NULL, PRIMARY KEY (scope, plan)
 );
 """
+_DEATHS: Final = """
+CREATE TABLE IF NOT EXISTS deaths (
+    run INTEGER NOT NULL, told TEXT NOT NULL, judged INTEGER NOT NULL DEFAULT 0,
+    faults TEXT, rest BLOB, observations BLOB, PRIMARY KEY (run, told)
+)
+"""
+"""Stores that were made before there was this one get it when they are opened.
+
+The version stays, since whoever doesn't know it can do without."""
 
 
 class StoreError(Exception):
@@ -134,6 +143,7 @@ class Database:
         self.execute("PRAGMA journal_mode = WAL")
         # The end of a process loses nothing; that of the machine may lose the last executions.
         self.execute("PRAGMA synchronous = NORMAL")
+        self.execute(_DEATHS)
 
     def _version(self) -> int:
         """Return the version of the store in the file, 0 if the file is empty."""

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from baggage.boundary import Fault, FaultKind
+from metaapps.filibuster.deaths import Case
 from metaapps.filibuster.index import DIGEST_SIZE
 from metaapps.filibuster.observation import Death, Execution, Failure, Observation
 from metaapps.filibuster.plan import Plan, PlannedFault
@@ -108,7 +109,7 @@ def encode_rest(execution: Execution) -> bytes:
         "failure": None if failure is None else [failure.summary, failure.details],
         "seconds": execution.seconds,
         "lost": execution.lost,
-        "deaths": [[death.service, death.how] for death in execution.deaths],
+        "deaths": _told(execution.deaths),
         "unfinished": [encode_observation(seen).hex() for seen in execution.unfinished],
     }
     return zlib.compress(json.dumps(content).encode(), 1)
@@ -130,8 +131,35 @@ def decode_execution(plan: Plan, rest: bytes, observations: bytes) -> Execution:
         told = content["failure"]
         failure = None if told is None else Failure(*map(str, told))
         seconds, lost = float(content["seconds"]), int(content["lost"])
-        deaths = tuple(Death(str(name), str(how)) for name, how in content.get("deaths", ()))
+        deaths = _deaths(content.get("deaths", ()))
         return Execution(plan, seen, failure, seconds, unfinished, lost, deaths)
+
+
+def encode_case(case: Case) -> str:
+    """Return a case as JSON; equal ones alike."""
+    content = {
+        "deaths": _told(case.deaths),
+        "plans": [encode_plan(plan) for plan in case.plans],
+        "words": case.words,
+        "suspects": [encode_plan(plan) for plan in case.suspects],
+    }
+    return json.dumps(content)
+
+
+def decode_case(text: str) -> Case:
+    """Return a case that `encode_case` wrote."""
+    with reading("death"):
+        content = json.loads(text)
+        plans, suspects = (tuple(map(decode_plan, content[name])) for name in ("plans", "suspects"))
+        return Case(_deaths(content["deaths"]), plans, str(content["words"]), suspects)
+
+
+def _told(deaths: Iterable[Death]) -> list[list[str]]:
+    return [[death.service, death.how] for death in deaths]
+
+
+def _deaths(told: Iterable[Iterable[object]]) -> tuple[Death, ...]:
+    return tuple(Death(str(name), str(how)) for name, how in told)
 
 
 def decode_event(text: str) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.plan import Plan
 from metaapps.filibuster.store.canonical import event_content
 from metaapps.filibuster.store.database import Database
+from metaapps.filibuster.store.deaths import Deaths
 from metaapps.filibuster.store.encoding import (
     decode_execution,
     decode_plan,
@@ -46,6 +47,7 @@ class Record:
         self._run = run
         self._scope = scope
         self._places = count()
+        self.deaths = Deaths(database, run)
         database.execute("DELETE FROM events WHERE run = ?", (run,))
         database.execute("UPDATE runs SET stopped_because = NULL WHERE id = ?", (run,))
 

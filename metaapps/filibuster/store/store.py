@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from metaapps.filibuster.explore import StopReason
 from metaapps.filibuster.observation import Execution
-from metaapps.filibuster.store.canonical import canonical_line
+from metaapps.filibuster.store.canonical import canonical_line, late_line
 from metaapps.filibuster.store.database import Database, StoreError
+from metaapps.filibuster.store.deaths import Deaths
 from metaapps.filibuster.store.encoding import (
     decode_event,
     decode_execution,
@@ -57,6 +58,8 @@ class StoredRun:
     failed: int
     stopped_because: str | None
     running: bool
+    late: int = 0
+    """How often services ended between executions."""
 
 
 class Store:
@@ -113,19 +116,25 @@ class Store:
     def runs(self) -> Iterator[StoredRun]:
         """Yield the runs that are kept, the last one first."""
         found = self._database.execute(
-            "SELECT id, test, started, stopped_because, count(plan), total(failed) FROM runs"
+            "SELECT id, test, started, stopped_because, count(plan), total(failed),"
+            " (SELECT count(*) FROM deaths WHERE deaths.run = id) FROM runs"
             " LEFT JOIN executions ON run = id GROUP BY id ORDER BY id DESC"
         )
-        for run, test, started, because, executions, failed in found:
+        for run, test, started, because, executions, failed, late in found:
             running = self._is_running(run)
-            yield StoredRun(run, test, started, executions, int(failed), because, running)
+            yield StoredRun(run, test, started, executions, int(failed), because, running, late)
 
     def exported(self, run: int) -> Iterator[str]:
-        """Yield what a run committed, line by line; see `canonical`."""
+        """Yield what a run committed, and its late deaths, line by line; see `canonical`."""
         for content, execution in self.committed(run):
             with reading("event"):
                 line = canonical_line(content, execution)
             yield line
+        yield from sorted(map(late_line, self.deaths(run)))
+
+    def deaths(self, run: int) -> Deaths:
+        """Return the services that ended between the executions of a run."""
+        return Deaths(self._database, run)
 
     def committed(self, run: int) -> Iterator[tuple[Mapping[str, Any], Execution | None]]:
         """Yield what a run committed: an event's content, and its execution if it ran."""
@@ -167,6 +176,7 @@ class Store:
 _REMOVALS: Final = (
     "DELETE FROM events WHERE run = ?",
     "DELETE FROM executions WHERE run = ?",
+    "DELETE FROM deaths WHERE run = ?",
     "DELETE FROM runs WHERE id = ?",
 )
 _NEXT_EVENT: Final = """

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from http.client import HTTPConnection
+from pathlib import Path
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
 from werkzeug.serving import make_server
 
 NAME = os.environ["BAGGAGE_SERVICE"]
+DYING, GO = (Path(os.environ.get("HERE", "/nowhere"), name) for name in ("dying", "go"))
 app = Flask(NAME)
 
 
@@ -44,6 +48,24 @@ def buy() -> ResponseReturnValue:
     return text, status
 
 
+@app.get("/browse")
+def browse() -> ResponseReturnValue:
+    status, text = ask("ORDERS", "/price")
+    if status == 503:
+        if DYING.exists():
+            os._exit(7)
+        DYING.write_text(str(os.getpid()))
+    return text, status
+
+
+def leave() -> None:
+    """End after all, once somebody says so."""
+    while not GO.exists() or DYING.read_text() != str(os.getpid()):
+        time.sleep(0.02)
+    sys.stderr.write("regrets\n")
+    os._exit(7)
+
+
 @app.get("/order")
 def order() -> ResponseReturnValue:
     try:
@@ -62,6 +84,7 @@ def price() -> ResponseReturnValue:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=leave, daemon=True).start()
     # Of what serves in its main thread, SystemExit ends the process.
     descriptor = int(os.environ["SERVICE_FD"])
     make_server("", 0, app, threaded=NAME == "shop", fd=descriptor).serve_forever()
