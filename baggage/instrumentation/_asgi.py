@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from baggage.boundary import Call, Endpoint, Facts, Fault, Tellers
-from baggage.instrumentation._http import digest
+from baggage.instrumentation._http import ResponseFacts
 from baggage.instrumentation._http_server import ServerAdapter
 
 Scope = MutableMapping[str, Any]
@@ -81,29 +81,16 @@ class _RequestHeaders(_Headers):
         self._message["headers"] = headers
 
 
-class _Facts:
-    """What a response says; a body that streams is left alone."""
+class _Facts(ResponseFacts):
+    __slots__ = ()
 
-    __slots__ = ("_response",)
+    _response: Response
 
-    def __init__(self, response: Response) -> None:
-        self._response = response
-
-    @property
-    def status(self) -> int | None:
-        return self._response.status
-
-    @property
-    def ok(self) -> bool:
-        return self._response.status < 400
-
-    def digest(self) -> bytes | None:
-        body = self._response.body
-        return None if body is None else digest(body)
+    def whole(self) -> bytes | None:
+        return self._response.body
 
     def size(self) -> int | None:
-        body = self._response.body
-        return self._response.length() if body is None else len(body)
+        return self._response.length() if self._response.body is None else super().size()
 
 
 class AsgiAdapter(ServerAdapter):

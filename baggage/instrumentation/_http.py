@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult
 
 from baggage.boundary import Endpoint
@@ -52,3 +52,40 @@ class ResponseHeaders:
     def set(self, name: str, value: str) -> None:
         """Replace a header."""
         self._headers[name] = value
+
+
+class ResponseFacts:
+    """What a response of a library says; its body is left alone, unless `whole` returns it."""
+
+    __slots__ = ("_response",)
+
+    _response: Any
+
+    def __init__(self, response: Any) -> None:
+        """Take a response that has a `status`, or override that property."""
+        self._response = response
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        status: int = self._response.status
+        return status
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is of no error."""
+        return self.status < 400
+
+    def whole(self) -> bytes | None:
+        """Return the body, if the library has read all of it; None for one that streams."""
+        return None
+
+    def digest(self) -> bytes | None:
+        """Return a digest of the body."""
+        body = self.whole()
+        return None if body is None else digest(body)
+
+    def size(self) -> int | None:
+        """Return how many bytes the body has."""
+        body = self.whole()
+        return None if body is None else len(body)

@@ -27,7 +27,7 @@ from baggage.boundary import (
 )
 from baggage.boundary.crossing import adrive
 from baggage.context import suppressed
-from baggage.instrumentation._http import ResponseHeaders, digest, payload
+from baggage.instrumentation._http import ResponseFacts, ResponseHeaders, digest, payload
 from baggage.instrumentation._httpx_bodies import Body, atake, content_of, kind_of, take
 from baggage.instrumentation._httpx_faults import Nowhere, changed, finished
 from baggage.instrumentation._patching import Switch, wrap
@@ -214,31 +214,25 @@ class Sending:
         return self._adapter.api.Request(request.method, request.url, extensions=request.extensions)
 
 
-class _Facts:
-    """What a response says. A body that the application streams is left alone."""
-
-    __slots__ = ("_content", "_response")
+class _Facts(ResponseFacts):
+    __slots__ = ("_content",)
 
     def __init__(self, response: Any) -> None:
-        self._response, self._content = response, content_of(response)
+        super().__init__(response)
+        self._content = content_of(response)
 
     @property
-    def status(self) -> int | None:
+    def status(self) -> int:
         status: int = self._response.status_code
         return status
 
-    @property
-    def ok(self) -> bool:
-        return bool(self._response.status_code < 400)
+    def whole(self) -> bytes | None:
+        return self._content
 
     def digest(self) -> bytes | None:
-        read = self._content
         if self._response.has_redirect_location:
-            read = self._response.headers["location"].encode()
-        return None if read is None else digest(read)
-
-    def size(self) -> int | None:
-        return None if self._content is None else len(self._content)
+            return digest(self._response.headers["location"].encode())
+        return super().digest()
 
 
 class _Adapter:

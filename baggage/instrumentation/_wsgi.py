@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from baggage.boundary import Call, Endpoint, Facts, Fault, Tellers
-from baggage.instrumentation._http import digest
+from baggage.instrumentation._http import ResponseFacts
 from baggage.instrumentation._http_server import ServerAdapter
 
 Environ = dict[str, Any]
@@ -92,30 +92,19 @@ class _ResponseHeaders:
         self._response.headers.append((name, value))
 
 
-class _Facts:
-    """What a response says; a body that streams is left alone."""
+class _Facts(ResponseFacts):
+    __slots__ = ()
 
-    __slots__ = ("_response",)
-
-    def __init__(self, response: Response) -> None:
-        self._response = response
+    _response: Response
 
     @property
-    def status(self) -> int | None:
+    def status(self) -> int:
         return self._response.code
-
-    @property
-    def ok(self) -> bool:
-        return self._response.code < 400
-
-    def digest(self) -> bytes | None:
-        body = self._whole()
-        return None if body is None else digest(body)
 
     def size(self) -> int | None:
         return self._response.length()
 
-    def _whole(self) -> bytes | None:
+    def whole(self) -> bytes | None:
         response = self._response
         length = response.length()
         if length is None or length > _WHOLE:

@@ -41,7 +41,8 @@ from baggage.boundary.site import call_site
 from baggage.context import suppressed
 from baggage.instrumentation._aiohttp.bodies import arrive, at_hand, is_redirect, read
 from baggage.instrumentation._aiohttp.faults import enact
-from baggage.instrumentation._aiohttp.headers import Headers, digest, joined
+from baggage.instrumentation._aiohttp.headers import Headers, joined
+from baggage.instrumentation._http import ResponseFacts, digest
 from baggage.instrumentation._patching import Function, Switch, replace
 
 if TYPE_CHECKING:
@@ -168,35 +169,20 @@ class Attempt:
             headers.extend((name, value) for value in values)
 
 
-class _ResponseFacts:
-    """What a response says. A body that streams is left alone."""
+class _ResponseFacts(ResponseFacts):
+    __slots__ = ()
 
-    __slots__ = ("_response",)
+    _response: ClientResponse | ClientResponseError
 
-    def __init__(self, response: ClientResponse | ClientResponseError) -> None:
-        self._response = response
-
-    @property
-    def status(self) -> int | None:
-        return self._response.status
-
-    @property
-    def ok(self) -> bool:
-        return self._response.status < 400
+    def whole(self) -> bytes | None:
+        response = self._response
+        return None if isinstance(response, ClientResponseError) else at_hand(response)
 
     def digest(self) -> bytes | None:
         response = self._response
-        if isinstance(response, ClientResponseError):
-            return None
-        if is_redirect(response):
+        if not isinstance(response, ClientResponseError) and is_redirect(response):
             return digest(response.headers["location"].encode(errors="surrogateescape"))
-        body = at_hand(response)
-        return None if body is None else digest(body)
-
-    def size(self) -> int | None:
-        response = self._response
-        body = None if isinstance(response, ClientResponseError) else at_hand(response)
-        return None if body is None else len(body)
+        return super().digest()
 
 
 class _Adapter:

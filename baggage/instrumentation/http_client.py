@@ -24,7 +24,7 @@ from baggage.boundary import (
     FaultKind,
     Kind,
 )
-from baggage.instrumentation._http import PORTS, payload
+from baggage.instrumentation._http import PORTS, ResponseFacts, payload
 from baggage.instrumentation._http_client_exchange import (
     Answer,
     Arranged,
@@ -109,29 +109,6 @@ class _ResponseHeaders:
         self._response.headers[name] = value
 
 
-class _ResponseFacts:
-    """What a response says before its body is read."""
-
-    __slots__ = ("_response",)
-
-    def __init__(self, response: HTTPResponse) -> None:
-        self._response = response
-
-    @property
-    def status(self) -> int | None:
-        return self._response.status
-
-    @property
-    def ok(self) -> bool:
-        return self._response.status < 400
-
-    def digest(self) -> bytes | None:
-        return None
-
-    def size(self) -> int | None:
-        return None
-
-
 class _Adapter:
     kind = Kind.CLIENT
     library = "http.client"
@@ -162,7 +139,7 @@ class _Adapter:
         return _ResponseHeaders(response)
 
     def facts(self, response: HTTPResponse) -> Facts:
-        return _ResponseFacts(response)
+        return ResponseFacts(response)
 
     def lends(self, _: object) -> bool:
         return True

@@ -30,7 +30,13 @@ from baggage.boundary import (
     Tellers,
 )
 from baggage.context import suppressed
-from baggage.instrumentation._http import ResponseHeaders, digest, endpoint_of, payload
+from baggage.instrumentation._http import (
+    ResponseFacts,
+    ResponseHeaders,
+    digest,
+    endpoint_of,
+    payload,
+)
 from baggage.instrumentation._patching import Function, Switch, replace
 from baggage.instrumentation._requests_attempts import Arranged, Attempts, Sending
 from baggage.instrumentation._requests_faults import changed, dial, enact
@@ -83,33 +89,22 @@ def _sent(
     return response
 
 
-class _ResponseFacts:
-    """What a response says. A body that the application streams is left alone."""
+class _ResponseFacts(ResponseFacts):
+    __slots__ = ()
 
-    __slots__ = ("_response",)
-
-    def __init__(self, response: Response) -> None:
-        self._response = response
+    _response: Response
 
     @property
-    def status(self) -> int | None:
+    def status(self) -> int:
         return self._response.status_code
 
-    @property
-    def ok(self) -> bool:
-        return self._response.status_code < 400
+    def whole(self) -> bytes | None:
+        return self._response.content if _is_read(self._response) else None
 
     def digest(self) -> bytes | None:
         if self._response.is_redirect:
-            read = self._response.headers["location"].encode()
-        elif _is_read(self._response):
-            read = self._response.content
-        else:
-            return None
-        return digest(read)
-
-    def size(self) -> int | None:
-        return len(self._response.content) if _is_read(self._response) else None
+            return digest(self._response.headers["location"].encode())
+        return super().digest()
 
 
 def _is_read(response: Response) -> bool:

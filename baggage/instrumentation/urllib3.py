@@ -27,7 +27,7 @@ from baggage.boundary import (
     Kind,
     Tellers,
 )
-from baggage.instrumentation._http import PORTS, ResponseHeaders, digest, payload
+from baggage.instrumentation._http import PORTS, ResponseFacts, ResponseHeaders, payload
 from baggage.instrumentation._nowhere import BROKEN_BODY
 from baggage.instrumentation._patching import Switch, wrap
 from baggage.instrumentation._urllib3 import (
@@ -65,32 +65,10 @@ def instrument(boundary: Boundary, switch: Switch) -> None:
     wrap(HTTPConnectionPool, "_make_request", switch, make_request)
 
 
-class _ResponseFacts:
-    """What a response says. A body that the application streams is left alone."""
+class _ResponseFacts(ResponseFacts):
+    __slots__ = ()
 
-    __slots__ = ("_response",)
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-
-    @property
-    def status(self) -> int | None:
-        status: int = self._response.status
-        return status
-
-    @property
-    def ok(self) -> bool:
-        return bool(self._response.status < 400)
-
-    def digest(self) -> bytes | None:
-        body = self.body()
-        return None if body is None else digest(body)
-
-    def size(self) -> int | None:
-        body = self.body()
-        return None if body is None else len(body)
-
-    def body(self) -> bytes | None:
+    def whole(self) -> bytes | None:
         body: bytes | None = getattr(self._response, "_body", None)
         return body
 
@@ -164,7 +142,7 @@ class _Adapter:
         """Say nothing: a status is no exception here."""
 
     def edited(self, response: Any, edit: Edit) -> bytes:
-        body = _ResponseFacts(response).body()
+        body = _ResponseFacts(response).whole()
         if body is None:
             raise CannotEnact("a body that the application streams is not edited")
         return edit.of(body)

@@ -1,21 +1,14 @@
-"""What aiohttp's two sides share: headers as a carrier, and digests."""
+"""What aiohttp's two sides share: headers as a carrier."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from typing import Any, Final
 
 from multidict import MultiMapping
 
-_DIGEST_SIZE: Final = 8
 WHOLE: Final = 1 << 16
 """Bodies of at most so many bytes, of a stated length, are told by their digest."""
-
-
-def digest(content: bytes) -> bytes:
-    """Return the digest of what a side reads."""
-    return blake2b(content, digest_size=_DIGEST_SIZE).digest()
 
 
 def joined(headers: MultiMapping[str], name: str) -> str | None:

@@ -10,7 +10,8 @@ from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import Response, StreamResponse
 
 from baggage.boundary import Call, CannotEnact, Endpoint, Facts, Fault, FaultKind, Kind, Tellers
-from baggage.instrumentation._aiohttp.headers import Arrived, Headers, digest
+from baggage.instrumentation._aiohttp.headers import Arrived, Headers
+from baggage.instrumentation._http import ResponseFacts
 
 
 def whole(response: Any) -> bytes | None:
@@ -23,29 +24,17 @@ def whole(response: Any) -> bytes | None:
     return bytes(body) if isinstance(body, bytes | bytearray) else None
 
 
-class _ResponseFacts:
-    """What a response says; a body that streams is left alone."""
+class _ResponseFacts(ResponseFacts):
+    __slots__ = ()
 
-    __slots__ = ("_response",)
+    _response: StreamResponse
 
-    def __init__(self, response: StreamResponse) -> None:
-        self._response = response
-
-    @property
-    def status(self) -> int | None:
-        return self._response.status
-
-    @property
-    def ok(self) -> bool:
-        return self._response.status < 400
-
-    def digest(self) -> bytes | None:
-        body = whole(self._response)
-        return None if body is None else digest(body)
+    def whole(self) -> bytes | None:
+        return whole(self._response)
 
     def size(self) -> int | None:
-        body = whole(self._response)
-        return self._response.content_length if body is None else len(body)
+        size = super().size()
+        return self._response.content_length if size is None else size
 
 
 class _Adapter:
