@@ -33,7 +33,7 @@ def requests_to_flask() -> Run:
 
     def run(calls: int) -> None:
         for _ in range(calls):
-            session.get(url, timeout=10)
+            session.get(url, timeout=300)
 
     return run
 
@@ -79,7 +79,7 @@ def grpc_unary() -> Run:
     def run(calls: int) -> None:
         assert server  # which stops when nothing refers to it
         for _ in range(calls):
-            get(b"1", timeout=10)
+            get(b"1", timeout=300)
 
     return run
 

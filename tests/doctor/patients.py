@@ -72,7 +72,7 @@ class Site:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=580,
         )
 
     def examined(self, *arguments: str, **variables: str) -> dict[str, Any]:
