@@ -17,7 +17,7 @@ import pytest
 from baggage.boundary import read_header, write_header
 from baggage.values import EMPTY, Baggage
 from tests.brokers import redis_url, unique
-from tests.interop.running import BIN, INSTRUMENTED, QUIET, SERVICES, End, ending, get, processes
+from tests.interop.running import BIN, INSTRUMENTED, QUIET, SERVICES, End, get, processes
 
 __all__ = ["redis_url"]
 ENVIRONMENT = {
@@ -26,12 +26,6 @@ ENVIRONMENT = {
     "OTEL_PROPAGATORS": "causal_baggage,tracecontext,baggage",
     "BAGGAGE_METAAPPS": "",
 }
-
-
-@pytest.fixture(scope="module")
-def end() -> Iterator[End]:
-    with ending() as end:
-        yield end
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from tests.interop.running import (
     QUIET,
     SERVICES,
     End,
-    ending,
     get,
     processes,
 )
@@ -29,12 +28,6 @@ OURS = (str(BIN / "baggage"), "run", "--", sys.executable, str(SERVICES / "flask
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 Through = Callable[..., str | None]
-
-
-@pytest.fixture(scope="module")
-def end() -> Iterator[End]:
-    with ending() as end:
-        yield end
 
 
 @pytest.fixture(scope="module")
