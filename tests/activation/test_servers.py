@@ -12,7 +12,10 @@ from tests.activation.programs import HERE, RUN, served
 ALONE = "--no-control-socket"  # what newer ones would leave in the home directory
 SETTINGS = import_module("gunicorn.config").KNOWN_SETTINGS
 KNOWN = [flag for setting in SETTINGS for flag in setting.cli or ()]
-GUNICORN = f"gunicorn {ALONE if ALONE in KNOWN else ''} --bind fd://{{fd}}"
+GUNICORN = f"gunicorn {ALONE if ALONE in KNOWN else ''} --timeout 300 --bind fd://{{fd}}"
+OPTIONS = [flag for each in import_module("uvicorn.main").main.params for flag in each.opts]
+HEALTHY = "--timeout-worker-healthcheck"  # or else a worker is ended that is slow for seconds
+UVICORN = f"uvicorn {HEALTHY + ' 300' if HEALTHY in OPTIONS else ''} --fd {{fd}}"
 COMMANDS = {
     "gunicorn": f"{GUNICORN} shop:app",
     "gunicorn, loaded before it forks": f"{GUNICORN} --workers 2 --preload shop:app",
@@ -22,7 +25,7 @@ COMMANDS = {
     "gunicorn with threads and no framework": f"{GUNICORN} --threads 2 --preload shop:plain",
     "gunicorn with gevent and no framework": f"{GUNICORN} --worker-class gevent shop:plain",
     "uvicorn": "uvicorn --fd {fd} ashop:app",
-    "uvicorn with workers": "uvicorn --fd {fd} --workers 2 ashop:app",
+    "uvicorn with workers": f"{UVICORN} --workers 2 ashop:app",
     "uvicorn that reloads": "uvicorn --fd {fd} --reload ashop:app",
     "uvicorn and Django": "uvicorn --fd {fd} djshop:asgi",
     "hypercorn": "hypercorn --bind fd://{fd} ashop:app",

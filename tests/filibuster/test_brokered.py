@@ -83,7 +83,7 @@ class Post:
         context = Context()
         context.run(work)
         self.kept.append((context, taken))
-        assert all(app.flush(10) for app in self.apps)
+        assert all(app.flush(300) for app in self.apps)
         return taken
 
     @property

@@ -152,6 +152,5 @@ def ordered(
             EMPTY.with_down({ORDERS: signed, LINEAGE: encode_lineage(lineage.ROOT)})
         )
         said = run(script, environment, BAGGAGE=header)
-        pushed = inbox.settle(0)
-    came_home = decode_observations(bytes.fromhex(value) for value in said["seen"])
-    return said["totals"], [*came_home, *pushed]
+        inbox.put(decode_observations(bytes.fromhex(value) for value in said["seen"]))
+        return said["totals"], [*inbox.settle(60)]

@@ -128,7 +128,7 @@ async def by_tasks() -> list[Any]:
         grouped = group.create_task(alook())
     first = [await done for done in first_task([alook()])]
     seen = [await create_task(alook()), *await gather(alook()), *first, grouped.result()]
-    seen += [await to_thread(look), await wait_for(alook(), 20)]
+    seen += [await to_thread(look), await wait_for(alook(), 300)]
     return [1] if seen == [[1]] * len(seen) else seen
 
 

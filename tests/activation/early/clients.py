@@ -44,7 +44,7 @@ session = OwnSession()
 session.mount("http://", OwnAdapter())
 bound = session.get
 pool = urllib3.PoolManager()
-client = Client(transport=OwnTransport())
+client = Client(transport=OwnTransport(), timeout=300)
 aclient = AsyncClient(timeout=300)
 client2 = httpx2.Client(timeout=300)
 
@@ -79,7 +79,7 @@ CLIENTS: dict[str, Callable[[str], object]] = {
     "urllib3.PoolManager": lambda url: pool.request("GET", url),
     "urlopen": lambda url: urlopen(url, timeout=300).read(),
     "http.client": by_http_client,
-    "httpx.get": httpx_get,
+    "httpx.get": lambda url: httpx_get(url, timeout=300),
     "httpx.Client": client.get,
     "httpx.AsyncClient": lambda url: asyncio.run(aclient.get(url)),
     "httpx2.Client": client2.get,

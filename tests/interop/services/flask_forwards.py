@@ -23,8 +23,8 @@ def forward() -> ResponseReturnValue:
         return "done"
     try:
         for _ in range(1, int(os.environ.get("TIMES", "1"))):
-            requests.get(to, timeout=60)
-        answer = requests.get(to, timeout=60)
+            requests.get(to, timeout=300)
+        answer = requests.get(to, timeout=300)
     except requests.exceptions.RequestException as error:
         return str(error), 502
     return answer.text, answer.status_code
