@@ -337,6 +337,17 @@ def test_the_warm_process_is_not_ours_to_change(run: Try) -> None:
     assert dict(os.environ) == before
 
 
+def test_the_warm_process_ends_without_a_word_also_for_those_who_look_for_leaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "default::ResourceWarning")
+    path = tmp_path / "test_it.py"
+    path.write_text("def test(): pass")
+    with functional_test(str(path)) as test:
+        assert test.run(header(), {}, 60).failure is None
+    assert capfd.readouterr().err == ""
+
+
 # What is no functional test
 
 

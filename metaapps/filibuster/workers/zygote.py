@@ -97,6 +97,8 @@ class _Zygote:
             _end(pid)
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)  # it had no time to become the leader of a session
+        self._taken.close()
+        self._taking.close()
 
     def _fork(self) -> None:
         pid = os.fork()
