@@ -19,7 +19,7 @@ from baggage.boundary import Boundary, Kind, Policy, Raised, Returned
 from baggage.context import attached, branch, pack, suppressed, unpack
 from baggage.instrumentation import grpc as blocking
 from baggage.instrumentation import grpc_aio as looped
-from baggage.instrumentation._grpc.metadata import Arrived, Metadata
+from baggage.instrumentation._grpc.metadata import Metadata, texts
 from baggage.instrumentation._grpc.target import endpoint_of
 from baggage.instrumentation._patching import Switch
 from baggage.testing import Recorder
@@ -402,8 +402,5 @@ def test_metadata_is_kept_below_what_peers_take_in_all() -> None:
 
 
 def test_metadata_that_came_is_shown_as_text() -> None:
-    came = Arrived((("a", "1"), ("a", "2"), ("b-bin", b"\0")))
-    assert dict(came) == {"a": "1,2"}
-    assert came.get("a") == "1,2"
-    assert came.get("b-bin") is None
-    assert len(came) == 1
+    assert texts((("a", "1"), ("a", "2"), ("b-bin", b"\0"))) == {"a": "1,2"}
+    assert texts(None) == {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 Items: TypeAlias = tuple[tuple[str, str | bytes], ...]
@@ -74,39 +74,22 @@ class Metadata:
             self._changed(self._items)
 
 
-class Arrived(Mapping[str, str]):
-    """A view of metadata that came, by name; values that are no text are left out."""
+def texts(came: Sequence[tuple[str, str | bytes]] | None) -> dict[str, str]:
+    """Return metadata that came by name, several values of one joined by commas.
 
-    __slots__ = ("_items",)
-
-    def __init__(self, came: Sequence[tuple[str, str | bytes]] | None) -> None:
-        """View metadata as the library hands it out."""
-        self._items = came or ()
-
-    def __getitem__(self, name: str) -> str:
-        found = _joined(self._items, name, text_only=True)
-        if found is None:
-            raise KeyError(name)
-        return found
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return a value, several joined by commas; quicker than a mapping does."""
-        found = _joined(self._items, name, text_only=True)
-        return default if found is None else found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(key for key, value in self._items if isinstance(value, str)))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+    Values that are no text are left out.
+    """
+    found: dict[str, str] = {}
+    for name, value in came or ():
+        if isinstance(value, str):
+            found[name] = f"{found[name]},{value}" if name in found else value
+    return found
 
 
-def _joined(
-    items: Sequence[tuple[str, str | bytes]], name: str, *, text_only: bool = False
-) -> str | None:
+def _joined(items: Sequence[tuple[str, str | bytes]], name: str) -> str | None:
     found: str | None = None
     for key, value in items:
-        if key == name and not (text_only and isinstance(value, bytes)):
+        if key == name:
             text = value if isinstance(value, str) else value.decode("latin-1")
             found = text if found is None else f"{found},{text}"
     return found

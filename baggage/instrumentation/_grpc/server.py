@@ -23,7 +23,7 @@ from baggage.boundary import (
 )
 from baggage.instrumentation._grpc.client import AnswerFacts
 from baggage.instrumentation._grpc.message import Arguments, content, digest
-from baggage.instrumentation._grpc.metadata import Arrived, Items, Metadata
+from baggage.instrumentation._grpc.metadata import Items, Metadata, texts
 from baggage.instrumentation._grpc.status import Status, asked
 from baggage.instrumentation._grpc.target import endpoint_of, short_of
 
@@ -63,7 +63,7 @@ _TELLERS: Final[Tellers] = {
     "endpoint": lambda asked: endpoint_of(asked[2]),
     "timeout": lambda asked: asked[1],
     "payload": lambda asked: digest(content(asked[0].request)),
-    "arrived": lambda asked: Arrived(asked[3]),
+    "arrived": lambda asked: texts(asked[3]),
 }
 
 
