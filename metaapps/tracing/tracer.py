@@ -231,6 +231,8 @@ class Tracer:
         if told is not None and caller is not None and nearer:
             return self._told(told, caller, call, shares=shares)
         if ours is not None:
+            if not ours.sampled:
+                return Came(ours)  # What nobody keeps needs no ids of its own.
             # A service in between that passes baggage on, but doesn't trace, may call many times.
             direct = caller is not None or not self._formats
             if ours.sent and shares and direct:

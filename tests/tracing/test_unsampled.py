@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from baggage.boundary import Boundary, Call, Endpoint, Facts, Kind, Policy
+from baggage.boundary import Boundary, Call, Endpoint, Facts, Kind, Policy, write_header
 from baggage.context import attached
 from baggage.testing import Parcel, ParcelAdapter
 from baggage.values import EMPTY
@@ -169,6 +169,10 @@ def test_a_sampler_is_all_that_asks_about_a_call_it_denies(asked: Asked) -> None
 
 def test_what_is_not_kept_needs_no_ids_of_its_own(asked: Asked) -> None:
     onward = called(asked, ALWAYS, DENIED)
+    assert {each["b3"] for each in onward} == {DENIED["b3"]}
+    denied = Position.of(TRACE, CALLER, sampled=False)
+    ours = write_header(EMPTY.with_down({SPAN: denied.raw}))
+    onward = called(asked, ALWAYS, {"baggage": ours})
     assert {each["b3"] for each in onward} == {DENIED["b3"]}
 
 
