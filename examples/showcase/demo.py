@@ -29,13 +29,14 @@ from metaapps.tracing.export.file import read
 from metaapps.tracing.span import Span
 
 TEST = ("--functional-test", "functional/test_books.py")
-EXPLORE = ("filibuster", "run", *TEST, "--analysis-file", "analysis.json", "--workers", "8")
+OPTIONS = ("--analysis-file", "analysis.json", "--workers", "8", "--settle", "60")
+EXPLORE = ("filibuster", "run", *TEST, *OPTIONS)
 TRACE = "trace.json"
 COUNTEREXAMPLE = "counterexample.json"
 REPLAY = ("filibuster", "replay", COUNTEREXAMPLE)
 FAILED = 1
 SPANS = 22
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 STORY = """
 A photo book is ordered. Seven services have a part in it, and no line of theirs knows of baggage:

@@ -20,7 +20,7 @@ def order(tenant: str) -> dict[str, Any]:
     """Order a tenant's books, one after the other."""
     with baggage.attached(baggage.Baggage().set(TENANT, tenant)):
         url = f"{os.environ['DESK_URL']}/books"
-        answers = [requests.post(f"{url}/{title}", timeout=30).json() for title in ORDERS[tenant]]
+        answers = [requests.post(f"{url}/{title}", timeout=120).json() for title in ORDERS[tenant]]
         used = [{**asdict(use), "millijoules": use.millijoules} for use in bill()]
         return {"tenant": tenant, "answers": answers, "used": used}
 

@@ -21,7 +21,7 @@ from metaapps.filibuster.services import status
 HERE = Path(__file__).absolute().parent
 LEFT_OVER = ("__pycache__", ".filibuster", "counterexample.json")
 TRACES = "traces.json"
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class UnexpectedError(Exception):

@@ -140,8 +140,13 @@ def test_the_critical_path_leads_through_the_slower_sibling_and_the_press(
     (root,) = (span for span in trace if span.kind is Kind.CLIENT and not span.position.parent_id)
     path = [step.span for step in Causality.of(trace).critical_path(root)]
     services = {span.local.service for span in path}
-    assert {"order", "desk", "freight", "van", "ink", "bank", "press"} <= services
-    assert "bike" not in services
+    assert {"order", "desk", "freight", "ink", "bank", "press"} <= services
+    # Most often that is van, but a machine may stall.
+    asked = (span for span in trace if span.kind is Kind.CLIENT)
+    offers = (span for span in asked if span.tags["library"] == "aiohttp")
+    faster, slower = sorted(offers, key=lambda span: span.timestamp + span.duration)
+    assert slower.remote.service in services
+    assert faster.remote.service not in services
 
 
 def test_a_real_zipkin_shows_the_same_siblings(showcase: Showcase) -> None:
@@ -163,7 +168,7 @@ def test_meter_and_filibuster_count_the_same_in_every_execution(showcase: Showca
     shell = replace(
         showcase.shell, environment={**showcase.shell.environment, "METERED": str(lines)}
     )
-    analysis = ("--analysis-file", "analysis.json", "--workers", "1")
+    analysis = ("--analysis-file", "analysis.json", "--workers", "1", "--settle", "60")
     command = ("filibuster", "run", "--functional-test", str(METERED), *analysis)
     written = shell.run(*command, code=1)
     row = told("showcase", "`services.toml`")

@@ -10,7 +10,7 @@ from metaapps.filibuster.assertions import was_fault_injected
 
 
 def test_who_pays_gets_a_book() -> None:
-    answer = requests.post(f"{os.environ['DESK_URL']}/books/dunes", timeout=30)
+    answer = requests.post(f"{os.environ['DESK_URL']}/books/dunes", timeout=120)
     order = answer.json()
     if not was_fault_injected():
         assert (order["paid"], order["book"]) == (4250, "dock 1")

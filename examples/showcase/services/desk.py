@@ -56,7 +56,7 @@ def refused(why: str) -> ResponseReturnValue:
 
 def quoted() -> Any:
     try:
-        answer = requests.get(f"{os.environ['FREIGHT_URL']}/quote", timeout=10)
+        answer = requests.get(f"{os.environ['FREIGHT_URL']}/quote", timeout=60)
         answer.raise_for_status()
     except requests.exceptions.RequestException:
         return None
@@ -65,7 +65,7 @@ def quoted() -> Any:
 
 def estimated(picture: str) -> int | None:
     try:
-        return int(ink.unary_unary("/print.Ink/Estimate")(picture.encode(), timeout=10))
+        return int(ink.unary_unary("/print.Ink/Estimate")(picture.encode(), timeout=60))
     except grpc.RpcError:
         return None
 
@@ -85,7 +85,7 @@ def till() -> None:
 def charged(cents: int) -> bool:
     try:
         url = f"{os.environ['BANK_URL']}/charges"
-        requests.post(url, json={"cents": cents}, timeout=10).raise_for_status()
+        requests.post(url, json={"cents": cents}, timeout=60).raise_for_status()
     except requests.exceptions.RequestException:
         return False
     return True
@@ -94,7 +94,7 @@ def charged(cents: int) -> bool:
 def printed(title: str, by: str | None) -> str | None:
     try:
         # In memory, the press is this process, and Celery takes its threads for tasks that wait.
-        waiting = {"timeout": 20, "interval": 0.02, "disable_sync_subtasks": False}
+        waiting = {"timeout": 60, "interval": 0.02, "disable_sync_subtasks": False}
         return str(press.bind.delay(title, by).get(**waiting))
     except Exception:
         app.logger.exception("late: the press will catch up with its orders")
@@ -105,7 +105,8 @@ if __name__ == "__main__":
     # Warm: no request starts a thread, or waits for what Celery loads when it is first needed.
     press.app.connection_for_write().ensure_connection()
     press.app.backend.get_state("warm")
-    list(pool.map(lambda _: threading.Event().wait(0.01), range(CONCURRENTLY)))
+    together = threading.Barrier(CONCURRENTLY)
+    list(pool.map(lambda _: together.wait(), range(CONCURRENTLY)))
     threading.Thread(target=till, daemon=True).start()
     if not press.REDIS:
         press.start()

@@ -41,7 +41,7 @@ async def parcel(_: web.Request) -> web.Response:
 
 
 async def run(app: web.Application) -> AsyncIterator[None]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         app[SESSION] = session
         yield
 

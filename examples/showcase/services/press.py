@@ -44,7 +44,7 @@ def bind(title: str, by: str | None) -> str:
     dock = DOCKS[by]  # type: ignore[index]
     try:
         url = f"{os.environ['FREIGHT_URL']}/parcels"
-        requests.post(url, json={"title": title, "dock": dock}, timeout=10).raise_for_status()
+        requests.post(url, json={"title": title, "dock": dock}, timeout=60).raise_for_status()
     except requests.exceptions.RequestException:
         return "the shelf"
     return dock
