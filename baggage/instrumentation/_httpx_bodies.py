@@ -8,7 +8,10 @@ chunks, and at their end the same error, as it would have on the wire.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, NoReturn
+from typing import Any
+
+from baggage.boundary import Raised
+from baggage.boundary.crossing import deliver
 
 
 class Body:
@@ -29,7 +32,7 @@ class Body:
         """Read it all again, once: the client keeps what it reads."""
         yield from self.chunks
         if self.error is not None:
-            again(self.error)
+            deliver(Raised(self.error))
         self.chunks, self.content = [], None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -49,15 +52,6 @@ class Body:
 def kind_of(api: Any) -> type[Body]:
     """Return the class of bodies for one library, whose clients insist on their own streams."""
     return type("Body", (Body, api.SyncByteStream, api.AsyncByteStream), {})
-
-
-def again(error: BaseException) -> NoReturn:
-    """Raise an error that was raised before, without putting another context in it."""
-    context = error.__context__
-    try:
-        raise error
-    finally:
-        error.__context__ = context
 
 
 def take(api: Any, kind: type[Body], request: Any, response: Any) -> None:
@@ -118,6 +112,6 @@ def _taken(api: Any, body: Body, request: Any, response: Any) -> None:
         except Exception as error:  # noqa: BLE001 - the decoder's, for the client to see
             body.chunks, body.error = [], error
     if body.error is not None:
-        again(body.error)
+        deliver(Raised(body.error))
     if body.content is None:
         body.content = b"".join(body.chunks)
