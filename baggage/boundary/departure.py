@@ -69,9 +69,7 @@ class Departure(Crossing):
         loan, budget = self.loan, policy.budget
         if loan is not None and loan.send(carrier, running, down, origin=source, budget=budget):
             return
-        carried = EMPTY if running is None else running.baggage.departing()
-        if down:
-            carried = carried.lowered(down)
+        carried = (EMPTY if running is None else running.baggage.departing()).lowered(down)
         transport.write(carrier, carried, origin=source, budget=budget)
 
     def leave(self) -> None:

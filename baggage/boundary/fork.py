@@ -90,7 +90,7 @@ class Fork(Crossing):
         if self.call is not None:
             self._child.place = self.call.site
         if directive.down:
-            self._child.update(lambda carried: carried.with_down(directive.down))
+            self._child.update(lambda carried: carried.lowered(directive.down))
 
     def divide(self, parent: Branch) -> Branch:
         """Return the branch that the child runs in, of the parent's family."""
@@ -237,7 +237,7 @@ class Run(Crossing):
     def proceed(self, directive: Proceed) -> None:
         """Show the `down` keys of the flows to the child's work."""
         if directive.down:
-            ensure().update(lambda carried: carried.with_down(directive.down))
+            ensure().update(lambda carried: carried.lowered(directive.down))
 
     def answered(self, response: Any) -> Outcome:
         """Return the outcome of the work's result."""

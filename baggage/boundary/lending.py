@@ -87,8 +87,7 @@ class Loan:
         self._lease = lease_of(given)
         done = False
         try:
-            sent = given.without_home()
-            sent = sent.lowered(down) if down else sent
+            sent = given.without_home().lowered(down)
             done = transport.lend(carrier, sent, origin=origin, budget=budget)
         finally:
             if not done:

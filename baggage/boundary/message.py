@@ -200,9 +200,9 @@ class Message(Crossing):
         """Let the message know what the producer knows."""
         parent = self._parent
         if parent is None:
-            sent = Branch(EMPTY.with_down(directive.down), idle=True)
+            sent = Branch(EMPTY.lowered(directive.down), idle=True)
         else:
-            carried = parent.baggage.departing(directive.down)
+            carried = parent.baggage.departing().lowered(directive.down)
             sent = Branch(carried, parent.service, scope=parent.scope)
             parent.family.add(sent)
         self._carried = sent.baggage

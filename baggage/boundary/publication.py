@@ -61,9 +61,9 @@ class Publication(Message):
         if not boundary.may_receive(self._adapter, self._request, self.call):
             return
         if parent is None:
-            carried, source, request = EMPTY.with_down(down), "", b""
+            carried, source, request = EMPTY.lowered(down), "", b""
         else:
-            carried, source = parent.baggage.departing(down), parent.service
+            carried, source = parent.baggage.departing().lowered(down), parent.service
             request = request_of(parent)
         policy = self.policy or boundary.policy
         origin = source or policy.service

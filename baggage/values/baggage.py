@@ -119,14 +119,14 @@ class Baggage(View):
 
     def with_down(self, changes: Mapping[Key, Value]) -> Baggage:
         """Return baggage with other values of these `down` keys; raises as `pack` does."""
-        if not changes:
-            return self
         for key, value in changes.items():
             check_down(key, value)
         return self.lowered(changes)
 
     def lowered(self, changes: Mapping[Key, Value]) -> Baggage:
         """Return the same of changes that `check_down` was asked about."""
+        if not changes:
+            return self
         held = self.down
         down = dict(held) if held else {}
         for key, value in changes.items():
@@ -142,13 +142,12 @@ class Baggage(View):
         """Return the same knowledge without the right to write under its ids."""
         return self.with_history(self.history.peek()) if self.history.own else self
 
-    def departing(self, changes: Mapping[Key, Value] | None = None) -> Baggage:
-        """Return what a callee gets: no ids, no `home` values, `down` keys as changed."""
-        departing = self
-        if self.home or self.history.own:
-            history = History(self.history.known)
-            departing = Baggage(history, self._down, NOTHING, self.origin, self.foreign)
-        return departing.with_down(changes) if changes else departing
+    def departing(self) -> Baggage:
+        """Return what a callee gets: no ids, no `home` values."""
+        if not (self.home or self.history.own):
+            return self
+        history = History(self.history.known)
+        return Baggage(history, self._down, NOTHING, self.origin, self.foreign)
 
     def returning(self, since: Baggage | None = None) -> Baggage:
         """Return what a caller gets back: no ids, no `down` keys, no foreign members.

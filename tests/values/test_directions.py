@@ -46,9 +46,9 @@ def test_a_down_value_is_copied_to_a_branch_and_never_comes_home(mine: Value, ot
 
 def test_a_departure_changes_down_values_for_the_callee_alone() -> None:
     base = EMPTY.pack(DOWN, "mine")
-    assert base.departing({DOWN: "theirs"}).unpack(DOWN) == ("theirs",)
+    assert base.departing().with_down({DOWN: "theirs"}).unpack(DOWN) == ("theirs",)
     assert base.unpack(DOWN) == ("mine",)
-    assert base.departing({}) is base.with_down({}) is base
+    assert base.departing() is base.with_down({}) is base
 
 
 @given(GATHERED, GATHERED)
@@ -95,7 +95,7 @@ def test_home_values_that_were_handed_over_are_gone() -> None:
 def test_foreign_members_go_down_and_never_home() -> None:
     base = Baggage(foreign=("a=b",))
     parent, child = base.split()
-    assert child.foreign == base.departing({DOWN: 1}).foreign == ("a=b",)
+    assert child.foreign == base.departing().foreign == ("a=b",)
     assert child.returning().foreign == ()
     assert EMPTY.join(child).foreign == ()
     assert not parent.empty
@@ -133,7 +133,7 @@ def test_what_can_not_travel_can_not_be_packed(declared: Key, value: Value) -> N
 
 def test_only_down_keys_are_changed_at_a_departure() -> None:
     with pytest.raises(BaggageError, match="no `down` key"):
-        EMPTY.departing({BAG: 1})
+        EMPTY.with_down({BAG: 1})
 
 
 def test_a_split_makes_at_least_two_branches() -> None:

@@ -78,7 +78,7 @@ def test_arbitrary_bytes_are_refused_or_can_be_used(blob: bytes) -> None:
     except BaggageError:
         return
     for each in (carried.pack("k", 1), *carried.split(), carried.join(EMPTY.pack("k", 1))):
-        receive(fit(each.departing({DOWN: 1}), origin="here").blob).keys()
+        receive(fit(each.departing().with_down({DOWN: 1}), origin="here").blob).keys()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_tag_in_more_bytes_than_it_takes_is_the_same_tag() -> None:
 
 def test_a_changed_down_value_takes_the_place_of_the_one_that_came() -> None:
     came = fit(EMPTY.pack("k", 1).pack(DOWN, 2), origin="there").blob
-    sent = fit(receive(came).departing({DOWN: 3}), origin="here").blob
+    sent = fit(receive(came).departing().with_down({DOWN: 3}), origin="here").blob
     assert len(sent) == len(came) - 1
     assert Baggage.deserialize(sent).unpack(DOWN) == (3,)
 

@@ -71,7 +71,7 @@ def test_a_value_is_packed_on_top_of_it() -> None:
 
 
 def test_other_down_values_take_nothing_from_it() -> None:
-    sent = fit(receive(later()).departing({DOWN: 2}), origin="hop").blob
+    sent = fit(receive(later()).departing().with_down({DOWN: 2}), origin="hop").blob
     assert new_in(sent) == NEW + NEW
     assert UNKNOWN_INSIDE in sent
     assert receive(sent).unpack(DOWN) == (2,)
