@@ -35,7 +35,7 @@ class Arrival(Crossing):
     streams, before it.
     """
 
-    __slots__ = ("_aware", "_begun", "_came", "branch")
+    _begun = False
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None, branch: Branch
@@ -47,7 +47,6 @@ class Arrival(Crossing):
         self._came = branch.baggage
         # Every instrumented hop signs what it sends. Whoever doesn't will not read what comes back.
         self._aware = bool(self._came.origin)
-        self._begun = False
 
     @contextmanager
     def scope(self) -> Iterator[None]:

@@ -49,29 +49,19 @@ class Crossing:
     after the other.
     """
 
-    __slots__ = (
-        "_adapter",
-        "_boundary",
-        "_onion",
-        "_request",
-        "asked",
-        "call",
-        "delay",
-        "late",
-        "policy",
-    )
+    # What many crossings never have is in the classes, as with branches.
+    _onion: Onion | None = None
+    delay = 0.0
+    late: tuple[Fault, ...] = ()
+    policy: Policy | None = None
+    asked: Sequence[MetaApp] = ()
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
     ) -> None:
         """Prepare; nothing happens yet."""
         self._boundary, self._adapter, self._request = boundary, adapter, request
-        self._onion: Onion | None = None
         self.call = call
-        self.delay = 0.0
-        self.late: tuple[Fault, ...] = ()
-        self.policy: Policy | None = None
-        self.asked: Sequence[MetaApp] = ()
 
     def begin(self) -> Outcome | None:
         """Ask the flows. Return the outcome if the passage is not to happen, else None.

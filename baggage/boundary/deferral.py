@@ -34,8 +34,6 @@ class Deferral(Dispatch):
     Nobody here waits for the child's end.
     """
 
-    __slots__ = ()
-
     @classmethod
     def of(cls, boundary: Boundary, adapter: Adapter, request: Any) -> Self | None:
         """Prepare one; None as for any fork."""

@@ -52,18 +52,13 @@ class Delivery(Message):
     there. `branch` is the one that was opened last, None before.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_batched",
-        "_begun",
-        "_came",
-        "_fate",
-        "_going",
-        "_name",
-        "_settled",
-        "_worked",
-        "branch",
-    )
+    _batched = False
+    _begun: Baggage | None = None
+    _fate: BaseException | None = None
+    _going: Run | None = None
+    _settled = True
+    _worked: Branch | None = None
+    branch: Branch | None = None
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None, came: Baggage
@@ -72,17 +67,10 @@ class Delivery(Message):
         super().__init__(boundary, adapter, request, call and call.by_broker())
         self._parent = None  # It is elsewhere, whoever stands here.
         self._came = came
-        self._batched = False
-        self._settled = True
-        self._fate: BaseException | None = None
-        self._going: Run | None = None
         note = Note.read(adapter.request_carrier(request))
         self._name = note.request
         if note.delay and self._is_acted_on():
             self.delay_by(note.delay)
-        self._begun: Baggage | None = None
-        self._worked: Branch | None = None
-        self.branch: Branch | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let a copy of a message that it is remembered with be nobody's delivery."""

@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baggage.boundary import transport, underway
-from baggage.boundary.adapter import Adapter
-from baggage.boundary.call import Call
 from baggage.boundary.crossing import Crossing, drive
 from baggage.boundary.metaapp import Proceed
 from baggage.boundary.outcome import Outcome, Raised, Returned
@@ -19,7 +17,6 @@ from baggage.context import branch, ensure
 from baggage.values import EMPTY, Baggage
 
 if TYPE_CHECKING:
-    from baggage.boundary.driver import Boundary
     from baggage.boundary.lending import Loan
 
 T = TypeVar("T")
@@ -31,14 +28,7 @@ class Departure(Crossing):
     `loan` is what it lends, None where nobody lends to the callee.
     """
 
-    __slots__ = ("loan",)
-
-    def __init__(
-        self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
-    ) -> None:
-        """Prepare; nothing is sent yet."""
-        super().__init__(boundary, adapter, request, call)
-        self.loan: Loan | None = None
+    loan: Loan | None = None
 
     def may_lend(self, policy: Policy) -> None:
         """Lend to the callee, if the policy and the adapter let it be."""

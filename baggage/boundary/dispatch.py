@@ -89,7 +89,7 @@ class Dispatch(Fork):
     thread.
     """
 
-    __slots__ = ("_lock", "_reported")
+    _reported = False
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
@@ -97,7 +97,6 @@ class Dispatch(Fork):
         """Prepare; nothing leaves yet."""
         super().__init__(boundary, adapter, request, call)
         self._lock = RLock()
-        self._reported = False
 
     def divide(self, parent: Branch) -> Branch:
         """Return a branch with what a process may have of the parent: its stamp does not grow."""

@@ -35,7 +35,7 @@ class Fork(Crossing):
     These happen in this order, each in any thread; `join` any number of times, by anyone.
     """
 
-    __slots__ = ("_child", "_joined", "_parent")
+    _joined: Baggage | None = None
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
@@ -45,7 +45,6 @@ class Fork(Crossing):
         self._parent = branch()
         # Until it's started; where nothing is carried there is nothing to split.
         self._child = self._parent or Branch(idle=True)
-        self._joined: Baggage | None = None
 
     @property
     def parent(self) -> Branch | None:
@@ -224,8 +223,6 @@ class Fork(Crossing):
 
 class Run(Crossing):
     """The child's side: the branch is there already, and what flows change shows in it."""
-
-    __slots__ = ()
 
     def enact(self, fault: Fault, befallen: Outcome | None = None) -> Outcome | None:
         """Return what comes of a fault; what is here already is not dropped any more."""

@@ -25,8 +25,6 @@ class Letter(Message):
     Nothing comes back: `home` values of a consumer elsewhere go to their owners.
     """
 
-    __slots__ = ()
-
     def errand(self) -> Errand:
         """Return what goes along with the item. Ask while it's sent, once."""
         sent = self._branch()

@@ -47,7 +47,10 @@ class Message(Crossing):
     for each of them.
     """
 
-    __slots__ = ("_again", "_carried", "_due", "_parent", "_repeated", "_sent")
+    _carried = EMPTY
+    _due = 0.0
+    _again: Again | None = None
+    _repeated = False
 
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
@@ -55,11 +58,7 @@ class Message(Crossing):
         """Prepare; nothing is handed over yet."""
         super().__init__(boundary, adapter, request, call)
         self._parent = branch()
-        self._carried = EMPTY
         self._sent: list[Branch] = []
-        self._due = 0.0
-        self._again: Again | None = None
-        self._repeated = False
 
     def repeatable(self, again: Again) -> None:
         """Know how to hand over the same once more, for who takes the steps by himself."""

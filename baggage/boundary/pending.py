@@ -22,14 +22,13 @@ class Pending(Fork):
     a callback of the application, runs in `resume`.
     """
 
-    __slots__ = ("_departure", "_lock", "_outcome")
+    _outcome: Outcome | None = None
 
     def __init__(self, departure: Departure) -> None:
         """Take over a departure that happens now, to end and close it."""
         super().__init__(departure._boundary, departure._adapter, departure._request, None)
         self._departure = departure
         self._lock = RLock()
-        self._outcome: Outcome | None = None
         self.start(lambda: None)
 
     def divide(self, parent: Branch) -> Branch:

@@ -36,8 +36,6 @@ class Publication(Message):
     publishes the same once more, as its headers are by then.
     """
 
-    __slots__ = ()
-
     def __init__(
         self, boundary: Boundary, adapter: Adapter, request: Any, call: Call | None
     ) -> None:

@@ -31,8 +31,6 @@ _NOBODY: Final = Branch()
 class Receipted(Departure):
     """A departure that reads what its answer says of the baggage that was sent."""
 
-    __slots__ = ("_knew", "_sent")
-
     def proceed(self, directive: Proceed) -> None:
         """Put baggage on the request, and note whether any is on it, and what it knows."""
         running = branch()
@@ -92,8 +90,6 @@ class Receipting(Arrival):
 
     Its caller need not hear of a root that was made for an audit, and never written with.
     """
-
-    __slots__ = ()
 
     def proceed(self, directive: Proceed) -> None:
         """Show the flows' changes in the scope; what they made it know goes back to nobody."""
