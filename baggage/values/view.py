@@ -93,8 +93,9 @@ class View:
         unpacked = self._unpacked
         if unpacked is None:
             self._unpacked = unpacked = {}
-        elif key in unpacked:
-            return unpacked[key]
+        values = unpacked.get(key)
+        if values is not None:
+            return values
         values = self._unpack(key)
         if values:  # Of names that stand for nothing there is no end.
             unpacked[key] = values
