@@ -60,7 +60,10 @@ class Departure(Crossing):
         if loan is not None and loan.send(carrier, running, down, origin=source, budget=budget):
             return
         carried = (EMPTY if running is None else running.baggage.departing()).lowered(down)
-        transport.write(carrier, carried, origin=source, budget=budget)
+        if carried is EMPTY:
+            transport.sign(carrier, origin=source, budget=budget)
+        else:
+            transport.write(carrier, carried, origin=source, budget=budget)
 
     def leave(self) -> None:
         """Note that the request is on its way, where neither `happen` nor `ahappen` sends it."""
