@@ -109,13 +109,11 @@ class Arrival(Crossing):
     def close(self) -> None:
         """End the scope: flows that have not ended, and `home` values that came too late."""
         super().close()
-        running = self.branch
-        running.close()
-        if not running.alone:
-            try:
-                self._leave()
-            except Exception as error:  # noqa: BLE001 - kept from the application
-                self._boundary.failed(error)
+        self.branch.close()
+        try:
+            self._leave()
+        except Exception as error:  # noqa: BLE001 - kept from the application
+            self._boundary.failed(error)
 
     @property
     def unheard(self) -> bool:
@@ -177,6 +175,8 @@ class Arrival(Crossing):
 
     def _leave(self) -> None:
         """Hand all `home` values to their owners."""
+        if self.branch.alone:
+            return
         collect(self.branch)
         left = take_home(self.branch)
         if left:
