@@ -237,8 +237,8 @@ def _frontier(running: Branch, carried: Baggage) -> Frontier:
 
 def down(carried: Baggage, key: Key) -> Value | None:
     """Return the value of a `down` key, None without one."""
-    values = carried.unpack(key)
-    return values[0] if values else None
+    held = carried.down.get(key.name)
+    return None if held is None else held[0]
 
 
 def behind(frontier: Frontier) -> bytes:

@@ -286,11 +286,11 @@ class Tracer:
         """Return where a branch stands, as `standing` does; sooner where that is a span of ours."""
         if running is None:
             return None
-        values = running.baggage.unpack(SPAN)
-        if not values:
+        stands = frontier.down(running.baggage, SPAN)
+        if stands is None:
             return None
-        held = self.live.get(values[0])
-        return Position.decode(values[0]) if held is None else held.place
+        held = self.live.get(stands)
+        return Position.decode(stands) if held is None else held.place
 
     def _told(
         self, told: Extracted, position: Position, call: Call | None, *, shares: bool
@@ -335,8 +335,8 @@ def _state(carried: Baggage) -> str:
 
 
 def _position(carried: Baggage) -> Position | None:
-    stands = carried.unpack(SPAN)
-    return Position.decode(stands[0]) if stands else None
+    stands = frontier.down(carried, SPAN)
+    return None if stands is None else Position.decode(stands)
 
 
 @lru_cache(maxsize=256)
