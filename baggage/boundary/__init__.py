@@ -1,8 +1,7 @@
-"""The waist: where instrumentations and meta-applications meet."""
+"""The waist: where instrumentations and meta-applications meet. Who audits it is in `audit`."""
 
 from baggage.boundary.adapter import Adapter, CannotEnact, Carrier
 from baggage.boundary.arrival import Arrival
-from baggage.boundary.audit import Audit
 from baggage.boundary.batch import batch
 from baggage.boundary.blank import Blank, Share
 from baggage.boundary.bottom import run_work
@@ -14,7 +13,6 @@ from baggage.boundary.delivery import Delivery, Requeued, Unsettled, delivery_of
 from baggage.boundary.departure import Departure
 from baggage.boundary.dispatch import Dispatch, Errand, Report, Visit
 from baggage.boundary.driver import Boundary
-from baggage.boundary.finding import Finding, Problem
 from baggage.boundary.fork import Fork
 from baggage.boundary.homing import collect
 from baggage.boundary.letter import Letter
@@ -56,7 +54,6 @@ __all__ = [
     "AheadSink",
     "Answer",
     "Arrival",
-    "Audit",
     "Blank",
     "Boundary",
     "Call",
@@ -76,7 +73,6 @@ __all__ = [
     "Facts",
     "Fault",
     "FaultKind",
-    "Finding",
     "Flow",
     "Fork",
     "Inject",
@@ -90,7 +86,6 @@ __all__ = [
     "OverflowSink",
     "PlainFacts",
     "Policy",
-    "Problem",
     "Proceed",
     "Publication",
     "Raised",

@@ -15,11 +15,11 @@ from typing import Any, Final, TypeVar
 
 from baggage.boundary import transport, underway
 from baggage.boundary.adapter import Adapter, Carrier, lends
-from baggage.boundary.arrival import Arrival
+from baggage.boundary.arrival import Arrival, receipting
 from baggage.boundary.call import UNKNOWN_SITE, Call, Endpoint, Kind
 from baggage.boundary.crossing import adrive
 from baggage.boundary.delivery import Delivery
-from baggage.boundary.departure import Departure
+from baggage.boundary.departure import Departure, receipted
 from baggage.boundary.dispatch import Dispatch
 from baggage.boundary.fork import Fork
 from baggage.boundary.homing import owner_of
@@ -29,7 +29,6 @@ from baggage.boundary.message import Message
 from baggage.boundary.metaapp import Interest, MetaApp, OverflowSink
 from baggage.boundary.policy import EVERYWHERE, Policy
 from baggage.boundary.publication import Publication
-from baggage.boundary.receipt import Receipted, Receipting
 from baggage.boundary.site import call_site
 from baggage.context import Branch, branch, ensure
 from baggage.values import EMPTY, Baggage, Direction, Key, Value
@@ -132,7 +131,7 @@ class Boundary:
         if apps:
             service = (running.service if running is not None else "") or policy.service
             call = self._describe(adapter, request, service)
-        make = Receipted if policy.receipts else Departure
+        make = receipted() if policy.receipts else Departure
         departure = make(self, adapter, request, call)
         departure.policy, departure.asked = policy, apps
         if policy.lend:
@@ -149,7 +148,7 @@ class Boundary:
         service = service or policy.service
         apps = self.interested(adapter.kind, adapter.library)
         call = self._describe_arrival(adapter, request, service) if apps else None
-        make = Receipting if policy.receipts else Arrival
+        make = receipting() if policy.receipts else Arrival
         arrival = make(self, adapter, request, call, Branch(received, service))
         arrival.policy, arrival.asked = policy, apps
         return arrival

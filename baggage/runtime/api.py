@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Final, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, overload
 
-from baggage.boundary import Audit, MetaApp
+from baggage.boundary import MetaApp
 from baggage.context import Branch
 from baggage.runtime import branching, scoping, stepping
 from baggage.runtime.branching import Kept
 from baggage.runtime.runtime import Runtime
 from baggage.values import EMPTY, Baggage
+
+if TYPE_CHECKING:
+    from baggage.boundary.audit import Audit
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -14,14 +14,17 @@ from dataclasses import replace
 from importlib import import_module
 from threading import Lock
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from baggage.boundary import Audit, Boundary, MetaApp, collect, read_header
+from baggage.boundary import Boundary, MetaApp, collect, read_header
 from baggage.boundary.homing import take_home
 from baggage.context import Branch, attached, branch, enter
 from baggage.instrumentation._patching import Switch
 from baggage.runtime import discovery, naming
 from baggage.runtime.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from baggage.boundary.audit import Audit
 
 _log = logging.getLogger("baggage.runtime")
 
@@ -148,6 +151,8 @@ class Runtime:
                 _log.warning("setting ignored: %s", said, extra={"library": name})
 
     def _audited(self, on: bool) -> Audit:
+        from baggage.boundary.audit import Audit  # here: few ever audit
+
         audit = self._audit
         if audit is None:
             audit = Audit(self._may_receive)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from baggage.boundary import Audit
+from baggage.boundary.audit import Audit
 from baggage.runtime import PROCESS, audit, request_scope
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from baggage.boundary import Audit, Boundary, Kind, Policy
+from baggage.boundary import Boundary, Kind, Policy
+from baggage.boundary.audit import Audit
 from baggage.boundary.receipt import HEADER
 from baggage.context import Branch, attached, ensure, enter, leave
 from baggage.runtime.scoping import request_scope

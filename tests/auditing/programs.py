@@ -11,7 +11,8 @@ from contextlib import suppress
 from random import Random
 from typing import Any, Final
 
-from baggage.boundary import Audit, Boundary, Policy
+from baggage.boundary import Boundary, Policy
+from baggage.boundary.audit import Audit
 from baggage.context import Branch, attached, ensure
 from baggage.instrumentation._forking import ForkAdapter
 from baggage.runtime.scoping import request_scope

@@ -13,21 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baggage.boundary import (
-    Audit,
     Boundary,
     Endpoint,
     Fault,
     FaultKind,
-    Finding,
     Fork,
     Inject,
     Kind,
     MetaApp,
     Policy,
-    Problem,
     Receipt,
     Returned,
 )
+from baggage.boundary.audit import Audit
+from baggage.boundary.finding import Finding, Problem
 from baggage.boundary.receipt import HEADER
 from baggage.context import Branch, attached, enter, leave
 from baggage.instrumentation._forking import ForkAdapter
@@ -333,7 +332,7 @@ def test_no_more_findings_are_kept_than_a_process_can_bear() -> None:
 def test_a_forked_child_goes_on_whatever_its_parent_was_at() -> None:
     script = """
 import os
-from baggage.boundary import Audit
+from baggage.boundary.audit import Audit
 audit = Audit()
 with audit._lock:
     child = os.fork()

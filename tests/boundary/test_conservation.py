@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import baggage
-from baggage.boundary import Audit, Boundary, CallSite, Finding, Policy, Problem
+from baggage.boundary import Boundary, CallSite, Policy
 from baggage.boundary.accounts import Accounts
+from baggage.boundary.audit import Audit
 from baggage.boundary.call import Kind
 from baggage.boundary.conservation import Conservation
+from baggage.boundary.finding import Finding, Problem
 from baggage.boundary.opened import Opened, Requests
 from baggage.context import Branch, attached, branch, ensure
 from baggage.runtime.branching import keep, split

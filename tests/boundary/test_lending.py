@@ -11,16 +11,8 @@ from typing import Any
 
 import pytest
 
-from baggage.boundary import (
-    Audit,
-    Boundary,
-    Fault,
-    FaultKind,
-    Inject,
-    Policy,
-    Proceed,
-    read_header,
-)
+from baggage.boundary import Boundary, Fault, FaultKind, Inject, Policy, Proceed, read_header
+from baggage.boundary.audit import Audit
 from baggage.boundary.call import Kind
 from baggage.boundary.transport import read
 from baggage.clock import id_mass

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from baggage.boundary import Audit, Boundary, Kind, Raised
+from baggage.boundary import Boundary, Kind, Raised
+from baggage.boundary.audit import Audit
 from baggage.context import attached, branch, current, enter, leave, pack, suppressed, unpack
 from baggage.runtime import Runtime, Settings
 from baggage.runtime.scoping import request_scope
