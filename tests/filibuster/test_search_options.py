@@ -121,13 +121,18 @@ def growths(draw: st.DrawFn) -> list[Growth]:
     return [growth() for _ in range(draw(st.integers(1, 5)))]
 
 
-@given(growths(), st.sampled_from(list(Order)), st.integers(0, 3))
-def test_what_is_upcoming_is_what_will_come(made: list[Growth], order: Order, taken: int) -> None:
+@given(growths(), st.sampled_from(list(Order)), st.integers(0, 3), st.data())
+def test_what_is_upcoming_is_what_will_come(
+    made: list[Growth], order: Order, taken: int, data: st.DataObject
+) -> None:
     frontier = order.frontier(1)
     for growth in made:
         frontier.add(growth)
     for _ in range(min(taken, len(frontier))):
         frontier.pop()
+    known = [candidate.plan for candidate in frontier.upcoming()]
+    for plan in data.draw(st.sets(st.sampled_from(known)) if known else st.just(set())):
+        frontier.failed(plan)
     upcoming = [candidate.plan for candidate in frontier.upcoming()]
     assert len(upcoming) == len(frontier)
     assert [frontier.pop().plan for _ in range(len(frontier))] == upcoming
@@ -178,6 +183,7 @@ def test_bounds_are_told_apart_from_the_end() -> None:
         StopReason.MAX_FAULTS,
         StopReason.MAX_EXECUTIONS,
         StopReason.MAX_TIME,
+        StopReason.MINIMAL,
     }
     assert Done(1, 0, 0, StopReason.COMPLETE).complete
 

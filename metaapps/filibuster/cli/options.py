@@ -37,6 +37,7 @@ class Options:
     max_faults: int | None = None
     max_executions: int | None = None
     max_time: float | None = None
+    minimal: bool = False
     exhaustive: bool = False
     order: str = "canonical"
     seed: int = 0
@@ -72,7 +73,13 @@ def wanted_catalogue(options: Options) -> Catalogue:
 
 def wanted_search(options: Options) -> Search:
     """Return how to search; a SearchError where options don't go together."""
-    limits = Limits(options.fail_fast, options.max_faults, options.max_executions, options.max_time)
+    limits = Limits(
+        options.fail_fast,
+        options.max_faults,
+        options.max_executions,
+        options.max_time,
+        options.minimal,
+    )
     return search_for(
         reduction="none" if options.disable_dynamic_reduction else options.reduction,
         ignore_answers=options.ignore_answers,
@@ -131,6 +138,7 @@ def _of_a_search(options: Options) -> Iterator[tuple[str, bool]]:
     yield "--max-faults", options.max_faults is not None
     yield "--max-executions", options.max_executions is not None
     yield "--max-time", options.max_time is not None
+    yield "--minimal", options.minimal
     yield "--ignore-answers", bool(options.ignore_answers)
     yield "--order", options.order != "canonical"
     yield "--check-interference", options.check_interference is not None

@@ -33,6 +33,7 @@ BECAUSE: Final[Mapping[StopReason, str]] = {
     StopReason.MAX_FAULTS: "plans of more faults are not asked for",
     StopReason.MAX_EXECUTIONS: "no more executions are asked for",
     StopReason.MAX_TIME: "the time is over",
+    StopReason.MINIMAL: "plans that contain one that failed are not asked for",
 }
 """What a run says of why it stopped, after "because"."""
 
@@ -149,6 +150,11 @@ def _bounded(done: Done) -> Iterator[str]:
         yield (
             "[yellow]not all was tried[/]: --resume with a higher --max-executions or --max-time "
             "goes on from here, --exhaustive to the end"
+        )
+    if done.containing:
+        yield (
+            f"[yellow]not all was tried[/]: {counted(done.containing, 'plan')} known so far that "
+            "contain one that failed; --resume without --minimal goes on with those"
         )
 
 

@@ -57,6 +57,9 @@ _OPTIONS: Final = (
         type=click.FloatRange(min=0),
         help="Stop after so many seconds; 600 by default.",
     ),
+    click.option(
+        "--minimal", is_flag=True, help="Leave out plans that contain one that failed before."
+    ),
     click.option("--exhaustive", is_flag=True, help="Lift the bounds that hold by default."),
     click.option(
         "--order",

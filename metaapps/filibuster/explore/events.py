@@ -32,6 +32,8 @@ class StopReason(Enum):
     """So many executions have run, and another plan needs one."""
     MAX_TIME = "most time"
     """So much time has passed, and there are plans to judge."""
+    MINIMAL = "failed plans contained"
+    """Every plan that contains none that failed has been judged; there are others."""
 
     @property
     def is_bound(self) -> bool:
@@ -45,6 +47,7 @@ _BOUNDS: Final = frozenset(
         StopReason.MAX_FAULTS,
         StopReason.MAX_EXECUTIONS,
         StopReason.MAX_TIME,
+        StopReason.MINIMAL,
     }
 )
 
@@ -54,13 +57,15 @@ class Limits:
     """Where to stop early; None is no limit.
 
     Executions count the fault-free one. `max_time` is in seconds; whatever it is, the fault-free
-    execution runs, and an execution that has begun runs to its end.
+    execution runs, and an execution that has begun runs to its end. `minimal` leaves out plans that
+    contain one that failed.
     """
 
     fail_fast: bool = False
     max_faults: int | None = None
     max_executions: int | None = None
     max_time: float | None = None
+    minimal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,8 @@ class Done:
 
     `impossible` counts the plans that were known and dropped without being judged: executions of
     smaller ones showed that a fault of theirs keeps another one's call from being made. `varying`
-    are the calls whose answers defeat prediction, most often varying first.
+    are the calls whose answers defeat prediction, most often varying first. `containing` are those
+    of the remaining plans that were left out since they contain one that failed.
     """
 
     ran: int
@@ -107,6 +113,7 @@ class Done:
     stopped_because: StopReason
     impossible: int = 0
     varying: tuple[Varying, ...] = ()
+    containing: int = 0
 
     @property
     def known(self) -> int:

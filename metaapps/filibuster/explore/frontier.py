@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from hashlib import blake2b
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from metaapps.filibuster.explore.steps import FaultKey, Steps, plan_name
+from metaapps.filibuster.explore.steps import FaultKey, Step, Steps, plan_name
+from metaapps.filibuster.failing import FailedPlans
 from metaapps.filibuster.plan import Plan
 
 Loose = tuple[bytes, ...]
@@ -33,6 +34,16 @@ class Candidate:
     """How many of its last faults are one trial: the newest."""
     known: frozenset[bytes] = frozenset()
     """What the execution reached that the plan grew from, where branches ran in it."""
+    deferred: bool = False
+    """Whether its turn came after all others', since it contains a plan that failed."""
+
+    def alone(self) -> Growth:
+        """Return this plan as a growth of its own, which is deferred."""
+        base = len(self.keys) - self.newest
+        step = Step(self.plan.faults[base:], self.keys[base:])
+        loose = (self.loose,) if self.loose else ()
+        plan = Plan(self.plan.faults[:base])
+        return Growth(plan, self.keys[:base], (step,), loose, self.known, deferred=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,7 @@ class Growth:
     steps: Steps
     loose: tuple[Loose, ...] = ()
     known: frozenset[bytes] = frozenset()
+    deferred: bool = False
 
     def candidate(self, at: int) -> Candidate:
         """Return the plan that the step at this place makes."""
@@ -57,6 +69,7 @@ class Growth:
             self.loose[at] if self.loose else (),
             len(step.faults),
             self.known,
+            self.deferred,
         )
 
 
@@ -68,6 +81,9 @@ class Frontier(Protocol):
     def add(self, growth: Growth) -> None:
         """Add the plans of an execution; its steps are in the order in which calls began."""
 
+    def failed(self, plan: Plan) -> None:
+        """Note that a plan failed."""
+
     def pop(self) -> Candidate:
         """Take the plan whose turn it is."""
 
@@ -75,14 +91,23 @@ class Frontier(Protocol):
         """Yield the plans in order, and keep them. Nothing may be added meanwhile."""
 
 
-_Entry = tuple[Any, int, int]
-"""A growth in a heap: the rank of its next plan, its serial, and that plan's turn among its own."""
+_Entry = tuple[tuple[bool, Any], int, int]
+"""A growth in a heap: the rank of its next plan, its serial, and that plan's turn among its own.
+
+What is deferred has the greater rank.
+"""
+_HELD: Final = -2
 
 
 class _Merging:
-    """Growths in a heap by their next plans: each lists its own in order, the heap merges them."""
+    """Growths in a heap by their next plans: each lists its own in order, the heap merges them.
+
+    Plans that contain one that failed come after all others. A growth is deferred as a whole if
+    that is known of all its plans when it's added; else each of them is when its turn comes.
+    """
 
     def __init__(self) -> None:
+        self._failed = FailedPlans()
         self._heap: list[_Entry] = []
         self._growths: dict[int, Growth] = {}
         self._serial = count()
@@ -92,15 +117,49 @@ class _Merging:
         return self._size
 
     def add(self, growth: Growth) -> None:
-        if not growth.steps:
-            return
+        if growth.steps:
+            self._add(replace(growth, deferred=self._contains_failed(growth.plan)))
+
+    def failed(self, plan: Plan) -> None:
+        self._failed.add(plan.key)
+
+    def pop(self) -> Candidate:
+        candidate = self._taken()
+        while self._is_to_wait(candidate):
+            self._add(candidate.alone())
+            candidate = self._taken()
+        return candidate
+
+    def upcoming(self) -> Iterator[Candidate]:
+        # The heap's own shape tells which entries may be next: no need to copy or to sort it.
+        waiting = [(entry, 0) for entry in self._heap[:1]]
+        while waiting:
+            entry, node = heapq.heappop(waiting)
+            candidate = self._made(entry)
+            if node == _HELD:
+                yield replace(candidate, deferred=True)
+                continue
+            if self._is_to_wait(candidate):
+                (_, rank), serial, turn = entry
+                heapq.heappush(waiting, (((True, rank), serial, turn), _HELD))
+            else:
+                yield candidate
+            following = self._following(entry)
+            if following is not None:
+                heapq.heappush(waiting, (following, -1))
+            if node >= 0:
+                for inner in (2 * node + 1, 2 * node + 2):
+                    if inner < len(self._heap):
+                        heapq.heappush(waiting, (self._heap[inner], inner))
+
+    def _add(self, growth: Growth) -> None:
         serial = next(self._serial)
         self._growths[serial] = growth
         self._arrange(serial, growth)
         self._size += len(growth.steps)
-        heapq.heappush(self._heap, (self._rank(serial, 0), serial, 0))
+        heapq.heappush(self._heap, self._entry(serial, 0))
 
-    def pop(self) -> Candidate:
+    def _taken(self) -> Candidate:
         entry = self._heap[0]
         candidate = self._made(entry)
         following = self._following(entry)
@@ -112,25 +171,20 @@ class _Merging:
         self._size -= 1
         return candidate
 
-    def upcoming(self) -> Iterator[Candidate]:
-        # The heap's own shape tells which entries may be next: no need to copy or to sort it.
-        waiting = [(entry, 0) for entry in self._heap[:1]]
-        while waiting:
-            entry, node = heapq.heappop(waiting)
-            yield self._made(entry)
-            following = self._following(entry)
-            if following is not None:
-                heapq.heappush(waiting, (following, -1))
-            if node >= 0:
-                for inner in (2 * node + 1, 2 * node + 2):
-                    if inner < len(self._heap):
-                        heapq.heappush(waiting, (self._heap[inner], inner))
+    def _is_to_wait(self, candidate: Candidate) -> bool:
+        return not candidate.deferred and self._contains_failed(candidate.plan)
+
+    def _contains_failed(self, plan: Plan) -> bool:
+        return self._failed.are_within(plan.key)
+
+    def _entry(self, serial: int, turn: int) -> _Entry:
+        return (self._growths[serial].deferred, self._rank(serial, turn)), serial, turn
 
     def _following(self, entry: _Entry) -> _Entry | None:
         _, serial, turn = entry
         if turn + 1 == len(self._growths[serial].steps):
             return None
-        return self._rank(serial, turn + 1), serial, turn + 1
+        return self._entry(serial, turn + 1)
 
     def _made(self, entry: _Entry) -> Candidate:
         _, serial, turn = entry
@@ -153,7 +207,8 @@ class _Merging:
 class CanonicalFrontier(_Merging):
     """Fewest faults first, then by their calls in turn: callee before caller, then by position.
 
-    At one call the catalogue's order counts.
+    At one call the catalogue's order counts. What contains a plan that failed comes last, in the
+    same order.
     """
 
     def __init__(self) -> None:
@@ -161,6 +216,8 @@ class CanonicalFrontier(_Merging):
         self._sorted: dict[Steps, Steps] = {}
 
     def _arrange(self, serial: int, growth: Growth) -> None:
+        if len(growth.steps) == 1:
+            return
         if growth.loose:
             order = sorted(range(len(growth.steps)), key=lambda at: growth.steps[at].keys)
             steps = tuple(growth.steps[at] for at in order)
@@ -205,7 +262,10 @@ class RandomFrontier(_Merging):
 
 
 class DepthFirstFrontier:
-    """A stack: plans are pushed as the calls of an execution begin, and the last one is next."""
+    """A stack: plans are pushed as the calls of an execution begin, and the last one is next.
+
+    What failed doesn't count.
+    """
 
     def __init__(self) -> None:
         self._stack: list[tuple[Growth, int]] = []
@@ -218,6 +278,9 @@ class DepthFirstFrontier:
         if growth.steps:
             self._stack.append((growth, len(growth.steps)))
             self._size += len(growth.steps)
+
+    def failed(self, plan: Plan) -> None:
+        pass
 
     def pop(self) -> Candidate:
         growth, left = self._stack.pop()

@@ -57,14 +57,16 @@ def search_for(
     """Return a search for these options.
 
     Unless it is to be `exhaustive`, `DEFAULT_LIMITS` hold where `limits` says nothing. Raises
-    SearchError for a pattern that can't be read, and for an order other than the canonical one
-    along with `paper`, which has its own.
+    SearchError for a pattern that can't be read, and for an order other than the canonical one, or
+    `minimal`, along with `paper`, which has its own order.
     """
     strength = Strength(reduction)
     wanted = Order(order)
     if strength is Strength.PAPER:
         if wanted is not Order.CANONICAL:
             raise SearchError(f"the reduction paper has an order of its own: leave out {order!r}")
+        if limits.minimal:
+            raise SearchError("the reduction paper has its own counts: leave --minimal out")
         wanted = Order.DEPTH_FIRST
     try:
         ignore = ignoring(ignore_answers)

@@ -63,8 +63,9 @@ def explore(
     The fault-free plan comes first, and every plan after one that it grew from. `frontier` settles
     the rest; by default the order is canonical: by number of faults, then by the faults in the
     order of their calls, each by its call (callee before caller, then position) and its place in
-    the catalogue. Each plan is judged at its turn, against all executions before it; `run` is
-    called then. What `run` raises ends the search. The last event is `Done`.
+    the catalogue; plans that contain one that failed come after all others. Each plan is judged at
+    its turn, against all executions before it; `run` is called then. What `run` raises ends the
+    search. The last event is `Done`.
 
     `look_ahead` is called before every `run`, with plans that a worker may run already; what it
     does changes no event. It must have read them before it returns.
@@ -105,6 +106,9 @@ class _Search:
             if deadline is not None and self._ran and self._clock() >= deadline:
                 yield self._done(StopReason.MAX_TIME, unjudged=1)
                 return
+            if candidate.deferred and self._limits.minimal:
+                yield self._done(StopReason.MINIMAL, unjudged=1)
+                return
             prediction = self._reducer.predict(candidate.plan)
             if prediction is not None:
                 yield self._prune(candidate, prediction)
@@ -142,6 +146,7 @@ class _Search:
         self._judged.add(plan_name(candidate.plan.faults))
         execution = prediction.execution
         if prediction.whole:
+            self._note(execution)
             self._grow(candidate, execution, build(execution.observations))
         numbers = prediction.predicted_by
         return Pruned(candidate.plan, execution, numbers, self._remaining, prediction.whole)
@@ -160,9 +165,15 @@ class _Search:
             *amiss(execution, tree),
             *learnt,
         )
+        self._note(execution)
         if execution.passed or candidate.plan.faults:
             self._grow(candidate, execution, tree)
         return Ran(self._ran, execution, findings, self._remaining, fates), tree
+
+    def _note(self, execution: Execution) -> None:
+        """Note that a plan failed, if it did."""
+        if execution.plan.faults and not execution.passed:
+            self._frontier.failed(execution.plan)
 
     def _upcoming(self) -> Iterator[Plan]:
         """Yield the plans to run next, as far as is known; bounded, for it is asked every time."""
@@ -171,6 +182,7 @@ class _Search:
             for candidate in islice(self._frontier.upcoming(), FARTHEST)
             if plan_name(candidate.plan.faults) not in self._judged
             and self._can_happen(candidate)
+            and not (candidate.deferred and self._limits.minimal)
             and self._reducer.predict(candidate.plan) is None
         )
         limit = self._limits.max_executions
@@ -223,4 +235,5 @@ class _Search:
             reason,
             self._possible.impossible,
             self._reducer.varying,
+            len(self._frontier) + unjudged if reason is StopReason.MINIMAL else 0,
         )

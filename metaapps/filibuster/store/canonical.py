@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from metaapps.filibuster.deaths import Late
 from metaapps.filibuster.explore import Done, Event, Ran
+from metaapps.filibuster.failing import kind_of
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import Plan, PlannedFault
@@ -28,7 +29,6 @@ _URL_PORT: Final = re.compile(r"(?<=[\w.\]-]):\d{2,5}\b")
 # Findings tell contents by a part of their digests; what they hold may be random.
 _DIGEST: Final = re.compile(r"\b[0-9a-f]{8}\b")
 _DEEPEST: Final = 1000
-_PLACE: Final = re.compile(r" \(([^()/\\]+\.py:\d+)\)$")
 
 
 def event_content(event: Event) -> dict[str, Any]:
@@ -108,14 +108,7 @@ def _planned(planned: PlannedFault, events: Mapping[bytes, Observation]) -> dict
 def _verdict(execution: Execution) -> dict[str, str]:
     if execution.failure is None:
         return {"verdict": "passed"}
-    return {"verdict": "failed", "failure": _kind(execution.failure.summary)}
-
-
-def _kind(summary: str) -> str:
-    """Return the part of a failure that does not change with values, and its place in the test."""
-    place = _PLACE.search(summary)
-    kind = _URL_PORT.sub("", _PLACE.sub("", summary).split(": ", 1)[0])
-    return f"{kind} ({place[1]})" if place else kind
+    return {"verdict": "failed", "failure": kind_of(execution.failure.summary)}
 
 
 def _within(tree: Tree, parent: bytes) -> Iterator[dict[str, Any]]:
