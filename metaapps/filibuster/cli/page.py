@@ -6,7 +6,7 @@ Executions look as they do on a terminal; what is stored, and where, is `store`'
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from io import StringIO
 from pathlib import Path
@@ -23,6 +23,7 @@ from metaapps.filibuster.cli.outcome import ExitCode, guarded
 from metaapps.filibuster.cli.picture import headline, picture
 from metaapps.filibuster.cli.report import Report
 from metaapps.filibuster.deaths import Late
+from metaapps.filibuster.failing import Failed, smaller_ones
 from metaapps.filibuster.observation import Execution
 from metaapps.filibuster.store import Store, StoredRun
 
@@ -35,9 +36,11 @@ summary {{ cursor: pointer }}
 pre, code {{ font: 13px/1.4 ui-monospace, monospace; margin: .3em 0; white-space: pre-wrap }}
 .failed > summary {{ background: #fde8e8 }}
 .pruned {{ color: #666; padding-left: 1.1em }}
-#failed:checked ~ main > :not(.failed), #hide:checked ~ main > .pruned {{ display: none }}
+#failed:checked ~ main > :not(.failed), #hide:checked ~ main > .pruned,
+#small:checked ~ main > .bigger {{ display: none }}
 </style></head><body><h1>{title}</h1><p>{summary}</p>
 <input type="checkbox" id="failed"><label for="failed">failures only</label>
+<input type="checkbox" id="small"><label for="small">the smallest only</label>
 <input type="checkbox" id="hide"><label for="hide">without what was pruned</label>
 <main>
 """
@@ -73,11 +76,15 @@ def page(run: int | None, output: Path) -> None:
 
 def _parts(store: Store, stored: StoredRun) -> Iterator[str]:
     title = f"Run {stored.id} of {stored.test}"
-    summary = f"{stored.executions} executions, {stored.failed} failed; {state(stored)}"
+    smaller = _smaller(store, stored)
+    bigger = sum(map(bool, smaller.values()))
+    of_those = f", of which {bigger} contain a smaller one that failed alike" if bigger else ""
+    failed = f"{stored.failed} failed{of_those}"
+    summary = f"{stored.executions} executions, {failed}; {state(stored)}"
     yield _HEAD.format(title=escape(title), summary=escape(summary))
     for content, execution in store.committed(stored.id):
         if content["event"] == "ran" and execution is not None:
-            yield from _ran(content, execution)
+            yield from _ran(content, execution, smaller.get(content["number"], ()))
         elif content["event"] == "pruned":
             yield _pruned(content)
     for late in store.deaths(stored.id):
@@ -85,13 +92,27 @@ def _parts(store: Store, stored: StoredRun) -> Iterator[str]:
     yield _TAIL
 
 
-def _ran(content: Mapping[str, Any], execution: Execution) -> Iterator[str]:
-    kind = "passed" if execution.passed else "failed"
+def _smaller(store: Store, stored: StoredRun) -> Mapping[int, Sequence[int]]:
+    """Return of each execution that failed which smaller ones in it failed alike, by numbers."""
+    failed = {
+        Failed.of(execution): int(content["number"])
+        for content, execution in store.committed(stored.id)
+        if content["event"] == "ran" and execution is not None and not execution.passed
+    }
+    found = smaller_ones(failed)
+    return {failed[each]: sorted(failed[one] for one in found[each]) for each in failed}
+
+
+def _ran(content: Mapping[str, Any], execution: Execution, smaller: Sequence[int]) -> Iterator[str]:
+    kind = "passed" if execution.passed else "failed bigger" if smaller else "failed"
     line = headline(execution, f"Execution {content['number']}")
     yield f'<details class="{kind}"><summary>{_drawn(Text.from_markup(line))}</summary>'
     yield f"<pre>{_drawn(picture(execution, 'calls'))}</pre>"
     if execution.failure is not None:
         yield f"<pre>{escape(execution.failure.summary)}\n{escape(execution.failure.details)}</pre>"
+    if smaller:
+        told = ", ".join(map(str, smaller))
+        yield f"<p>contains the faults of execution {told}, which failed alike</p>"
     for name, text in content["findings"]:
         yield f"<p><b>{escape(name)}</b>: {escape(text)}</p>"
     yield "</details>\n"

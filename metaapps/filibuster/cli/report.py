@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -24,6 +26,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from metaapps.filibuster.cli.picture import faults_of, headline, picture
+from metaapps.filibuster.failing import Failed, smaller_ones
 from metaapps.filibuster.observation import Execution
 
 _PIPE_WIDTH: Final = 10_000
@@ -35,10 +38,18 @@ MOST_FAILURES: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A failing execution, and where its counterexample is."""
+    """A failing execution in words, and where its counterexample is."""
 
-    execution: Execution
+    failed: Failed
+    faults: str
+    summary: str
     path: Path
+
+    @classmethod
+    def of(cls, execution: Execution, path: Path) -> Found:
+        """Return what is told of an execution."""
+        summary = "" if execution.failure is None else execution.failure.summary
+        return cls(Failed.of(execution), faults_of(execution), summary, path)
 
 
 class _Console(Console):
@@ -151,18 +162,25 @@ class Report:
         """Say where a counterexample was written."""
         self._console.print(f"  counterexample: {escape(str(path))}")
 
-    def failures(self, first: Sequence[Found], number: int, replay: str) -> None:
-        """Show the first of so many failures again in short, and the command that replays one."""
-        for each in first:
-            failure = each.execution.failure
-            summary = "" if failure is None else failure.summary
+    def failures(self, found: Sequence[Found], replay: str) -> None:
+        """Show failures again in short, and the command that replays the first.
+
+        Those that contain a smaller one that failed alike are counted there.
+        """
+        smaller = smaller_ones([each.failed for each in found])
+        bigger = Counter(chain.from_iterable(smaller.values()))
+        told = [each for each in found if not smaller[each.failed]]
+        for each in told[:MOST_FAILURES]:
             self._console.print(
-                f"[red]failed:[/] {faults_of(each.execution)}\n"
-                f"        {escape(summary)}\n"
+                f"[red]failed:[/] {each.faults}\n"
+                f"        {escape(each.summary)}\n"
                 f"        [dim]{escape(str(each.path))}[/]"
             )
-        if number > len(first):
+            if bigger[each.failed]:
+                more = f"{counted(bigger[each.failed], 'more plan')} that contain it"
+                self._console.print(f"        and {more}, whose files are there too")
+        if len(told) > MOST_FAILURES:
             self._console.print(
-                f"[red]and {number - len(first)} more[/], whose files are there too"
+                f"[red]and {len(told) - MOST_FAILURES} more[/], whose files are there too"
             )
         self._console.print(f"replay the first: {escape(replay)}")

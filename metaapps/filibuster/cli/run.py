@@ -24,7 +24,7 @@ from metaapps.filibuster.cli.options import (
 )
 from metaapps.filibuster.cli.outcome import ExitCode, JobError
 from metaapps.filibuster.cli.progress import Progress
-from metaapps.filibuster.cli.report import MOST_FAILURES, Found, Report, counted
+from metaapps.filibuster.cli.report import Found, Report, counted
 from metaapps.filibuster.cli.session import STATE, Session, open_session
 from metaapps.filibuster.cli.single import run_single, wanted_rules
 from metaapps.filibuster.explore import Done, Event, Ran, Search, StopReason
@@ -102,8 +102,7 @@ class _Counterexamples:
     spec: str
     report: Report
     known: set[str] = field(default_factory=set)
-    first: list[Found] = field(default_factory=list)
-    """Those to show in the end; of many failures not all, since each takes memory."""
+    found: list[Found] = field(default_factory=list)
 
     def save(self, execution: Execution) -> None:
         """Keep a failure; one that is kept already stays."""
@@ -118,12 +117,11 @@ class _Counterexamples:
                 raise JobError(f"can't write {target}: {error.strerror}") from error
             self.report.counterexample(target)
         self.known.add(name)
-        if len(self.first) < MOST_FAILURES:
-            self.first.append(Found(execution, path))
+        self.found.append(Found.of(execution, path))
 
     def show(self, options: Options) -> None:
         """Show them again in short."""
-        self.report.failures(self.first, len(self.known), _replay_line(options))
+        self.report.failures(self.found, _replay_line(options))
 
     def so_far(self) -> str:
         """Say how many there are, and what to do."""
