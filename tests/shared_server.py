@@ -7,6 +7,7 @@ import fcntl
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,10 +25,17 @@ _PORT: Final = "port-"
 _LAUNCH: Final = """
 {
     "$@" & server=$!
-    flock held sh -c 'rm -f address; kill "$0"' $server & watching=$!
+    "$PYTHON" -I -S -c "$WATCH" $server & watching=$!
     wait $server; echo "the server ended with $?"
     kill $watching
 } &
+"""
+_WATCH: Final = """
+import fcntl, os, pathlib, sys
+with open("held") as held:
+    fcntl.flock(held, fcntl.LOCK_EX)
+    pathlib.Path("address").unlink(missing_ok=True)
+    os.kill(int(sys.argv[1]), 15)
 """
 _ENDED: Final = "the server ended with"
 
@@ -108,7 +116,12 @@ def _launch(server: Server, home: Path) -> None:
     with (home / "log").open("wb") as output:
         subprocess.run(
             ["/bin/sh", "-c", _LAUNCH, server.name, *server.command(home)],
-            env={**os.environ, **server.environment(home)},
+            env={
+                **os.environ,
+                **server.environment(home),
+                "PYTHON": sys.executable,
+                "WATCH": _WATCH,
+            },
             cwd=home,
             stdin=subprocess.DEVNULL,
             stdout=output,
