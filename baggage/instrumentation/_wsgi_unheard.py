@@ -76,21 +76,26 @@ class Rest:
 
     def __next__(self) -> bytes:
         """Take a step of the body."""
-        if self._chunks is None:
-            self._chunks = self._steps.run(iter, self._body)
-        try:
-            chunk: bytes = self._steps.run(next, self._chunks)
-            return chunk
-        except StopIteration:
-            # Before the server marks the end: who has read all of it may rely on what was told.
-            self._steps.run(self._leave)
-            raise
+        return self._steps.run(self._next)
 
     def close(self) -> None:
         """Close the application's body, then the scope."""
+        self._steps.run(self._close)
+
+    def _next(self) -> bytes:
+        if self._chunks is None:
+            self._chunks = iter(self._body)
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            # Before the server marks the end: who has read all of it may rely on what was told.
+            self._leave()
+            raise
+
+    def _close(self) -> None:
         close = getattr(self._body, "close", None)
         try:
             if close is not None:
-                self._steps.run(close)
+                close()
         finally:
-            self._steps.run(self._leave)
+            self._leave()
