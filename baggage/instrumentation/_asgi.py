@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
@@ -142,30 +142,13 @@ def _endpoint(address: Any) -> Endpoint:
     return Endpoint(str(address[0] or ""), address[1] or 0)
 
 
-class _Arrived(Mapping[str, str]):
-    """A view of the request's headers, by lower-case name."""
-
-    __slots__ = ("_headers",)
-
-    def __init__(self, headers: Headers) -> None:
-        self._headers = headers
-
-    def __getitem__(self, name: str) -> str:
-        value = _joined(self._headers, name)
-        if value is None:
-            raise KeyError(name)
-        return value
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return a header's value; quicker than a mapping does."""
-        value = _joined(self._headers, name)
-        return default if value is None else value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(name.decode("latin-1").lower() for name, _ in self._headers))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+def _texts(headers: Headers) -> dict[str, str]:
+    """Return headers by lower-case name, several of one name joined by commas."""
+    found: dict[str, str] = {}
+    for key, value in headers:
+        name, text = key.decode("latin-1").lower(), value.decode("latin-1")
+        found[name] = f"{found[name]},{text}" if name in found else text
+    return found
 
 
 _TELLERS: Final[Tellers] = {
@@ -173,5 +156,5 @@ _TELLERS: Final[Tellers] = {
     "arguments": lambda asked: {"path": asked[1], "query": asked[2].decode("latin-1")},
     "endpoint": lambda asked: _endpoint(asked[3] or ("", 0)),
     "local": lambda asked: _endpoint(asked[4]) if asked[4] else None,
-    "arrived": lambda asked: _Arrived(asked[5]),
+    "arrived": lambda asked: _texts(asked[5]),
 }
