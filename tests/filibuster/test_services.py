@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -238,6 +239,30 @@ def test_every_service_finds_all_others_itself_and_the_key(two: Deployment, tmp_
         assert environment["ARGV"][1] == environment["SERVICE_FD"]
         port = running.environment[f"{name.upper()}_URL"].rpartition(":")[2]
         assert environment["ARGV"][2] == port
+
+
+@pytest.fixture
+def crowded() -> Iterator[None]:
+    """Take all numbers of files below 1024, beyond which select() refuses them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 4096), hard), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while taken[-1] < 1024:
+            taken.append(os.dup(taken[0]))
+        yield
+    finally:
+        for file in taken:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("crowded")
+def test_services_run_for_a_process_with_a_thousand_open_files(
+    two: Deployment, tmp_path: Path
+) -> None:
+    with start(two, "the key", tmp_path / "logs") as running:
+        assert get(running.environment["FOO_URL"])["BAGGAGE_SERVICE"] == "foo"
 
 
 def test_a_services_own_environment_is_added(write: Write, tmp_path: Path) -> None:

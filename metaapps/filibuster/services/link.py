@@ -68,13 +68,19 @@ class Link:
 
         Raises SupervisorGoneError if there is nobody to report any more, except after the end.
         """
-        if self._reports.closed or not select.select([self._reports], [], [], within)[0]:
+        if self._reports.closed or not self._readable(within):
             return []
         received = os.read(self._reports.fileno(), 65536)
         if not received:
             raise SupervisorGoneError(f"the supervisor ended with {self._process.wait()}")
         *lines, self._unread = (self._unread + received).split(b"\n")
         return [json.loads(line) for line in lines]
+
+    def _readable(self, within: float) -> bool:
+        # Not select(), which refuses descriptors from 1024 on: this is the user's process.
+        waiting = select.poll()
+        waiting.register(self._reports, select.POLLIN)
+        return bool(waiting.poll(within * 1000))
 
     def detach(self) -> None:
         """Leave the supervisor and the services to themselves."""
