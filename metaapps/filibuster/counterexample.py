@@ -20,7 +20,7 @@ from metaapps.filibuster.index import DIGEST_SIZE
 from metaapps.filibuster.observation import Execution, Observation
 from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.status import grpc_code
-from metaapps.filibuster.tree import describe
+from metaapps.filibuster.tree import describe_within
 
 FORMAT: Final = "filibuster counterexample"
 VERSION: Final = 1
@@ -73,7 +73,7 @@ def save(path: Path, execution: Execution, functional_test: str) -> None:
         "format": FORMAT,
         "version": VERSION,
         "functional_test": functional_test,
-        "faults": [_fault(p, calls.get(p.index)) for p in execution.plan.faults],
+        "faults": [_fault(p, calls.get(p.index), execution) for p in execution.plan.faults],
         "failure": {
             "summary": failure.summary if failure is not None else "",
             "details": failure.details if failure is not None else "",
@@ -111,7 +111,9 @@ def load(path: Path) -> Counterexample:
     return Counterexample(Plan(faults), str(content.get("functional_test", "")), summary, calls)
 
 
-def _fault(planned: PlannedFault, call: Observation | None) -> Mapping[str, object]:
+def _fault(
+    planned: PlannedFault, call: Observation | None, execution: Execution
+) -> Mapping[str, object]:
     fault = planned.fault
     told: dict[str, object] = {
         "execution_index": planned.index.hex(),
@@ -128,7 +130,7 @@ def _fault(planned: PlannedFault, call: Observation | None) -> Mapping[str, obje
     }
     if call is not None:
         told |= {
-            "call": describe(call),
+            "call": describe_within(call, execution.observations),
             "method": f"{call.library}.{call.method}",
             "arguments": call.arguments,
             "site": str(call.site),

@@ -20,6 +20,16 @@ Shape = tuple[str, str, str]
 _NOBODY: Final[Mapping[Shape, frozenset[str]]] = MappingProxyType({})
 
 
+def is_message(seen: Observation) -> bool:
+    """Say whether an observation is of a message that was handed over."""
+    return seen.role is Role.BRANCH and bool(seen.method)
+
+
+def callee(seen: Observation) -> str:
+    """Return how whoever is called is named: a service, or the library of a message."""
+    return seen.library if is_message(seen) else seen.target
+
+
 def is_delivery(seen: Observation) -> bool:
     """Say whether an observation is of a message that was taken from a broker."""
     return seen.role is Role.BRANCH and not seen.method and bool(seen.target)

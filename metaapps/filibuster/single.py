@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-from metaapps.filibuster.catalogue import Entry, Rule, RuleError, callee, is_message
+from metaapps.filibuster.catalogue import Entry, Rule, RuleError
 from metaapps.filibuster.catalogue.wording import worded
+from metaapps.filibuster.deliveries import callee, is_message
 from metaapps.filibuster.explore import Fate, completeness, planned_fault
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import FAULT_FREE, Plan, PlannedFault

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from metaapps.filibuster.ambiguity import ambiguous_groups
-from metaapps.filibuster.deliveries import is_delivery
+from metaapps.filibuster.deliveries import callee, is_delivery, is_message
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.index import ROOT, Frame
 from metaapps.filibuster.observation import EVENTS, Observation, Role
@@ -69,11 +69,31 @@ def canonical_key(path: Path) -> tuple[float, ...]:
 
 
 def describe(call: Observation) -> str:
-    """Return one call for people, as in "foo → bar GET /bar/baz"."""
-    parts = [f"{call.source or 'test'} →", call.target, call.operation]
+    """Return one call or message for people, as in "foo → bar GET /bar/baz"."""
+    parts = [f"{call.source or 'test'} →", callee(call), call.operation]
     if call.occurrence > 1:
         parts.append(f"#{call.occurrence}")
     return " ".join(part for part in parts if part)
+
+
+def describe_within(call: Observation, observations: Collection[Observation]) -> str:
+    """Return the same with what tells it from others of an execution that are described alike."""
+    told = describe(call)
+    named = (o for o in observations if o.role is Role.CALL or is_message(o))
+    alike = {o.index: o for o in named if describe(o) == told}
+    if len(alike) < 2:
+        return told
+    order = [o.index for o in build(observations).preorder if o.index in alike]
+    if call.index not in order:
+        return told
+    place = f"{_ordinal(order.index(call.index) + 1)} of {len(order)}"
+    same = len({o.site for o in alike.values()}) == 1
+    return f"{told} ({place})" if same else f"{told} ({place}, at {call.site})"
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"
 
 
 def ended(call: Observation) -> str:

@@ -17,6 +17,13 @@ def test_asks():
     assert "answer" in answer.text or "put" in answer.text, answer.text
 """
 
+TWICE = """
+import os, requests
+def test_twice():
+    for _ in range(2):
+        requests.get(os.environ["FRONT_URL"] + "/call/once/requests", timeout=300)
+"""
+
 
 @pytest.fixture
 def faults(shell: Shell, deployed: Deployed) -> Shell:
@@ -48,6 +55,25 @@ def test_a_test_that_stands_a_fault_by_hand_passes(faults: Shell) -> None:
     assert ended.code == 0, ended.err
     assert "The test passes" in ended.out
     assert not (faults.directory / "counterexample.json").exists()
+
+
+def test_calls_of_the_same_words_are_told_apart(faults: Shell) -> None:
+    faults.write("test_twice.py", TWICE)
+    options = ("--functional-test", "test_twice.py", "--fault", "front→back: status 503")
+    ended = faults.filibuster("run", *options)
+    assert ended.code == 0, ended.err
+    words = "front → back GET /serve/item"
+    assert ended.judged[-1].plan == f"{words} (1st of 2): 503 + {words} (2nd of 2): 503"
+
+
+def test_a_message_is_called_in_plans_as_it_is_in_the_tree_and_that_may_be_written(
+    faults: Shell,
+) -> None:
+    ended = run(faults, "queue", "front → queue Queue: duplicate")
+    assert ended.code == 0, ended.err
+    first, second = "front → queue Queue", "front → queue Queue #2"
+    assert ended.judged[-1].plan == f"{first}: duplicate + {second}: duplicate"
+    assert ended.out.count(f"✗ {first}  duplicate injected") == 2
 
 
 def test_latency_is_simulated_unless_it_shall_be_real(faults: Shell) -> None:
@@ -112,7 +138,7 @@ def test_a_search_tries_faults_in_words(faults: Shell) -> None:
 
 
 def test_a_search_tries_faults_of_messages(faults: Shell) -> None:
-    first, second = "front → Queue", "front → Queue #2"
+    first, second = "front → queue Queue", "front → queue Queue #2"
     assert explored(faults, "queue", "front→queue: duplicate") == {
         "no faults": "passed",
         f"{first}: duplicate": "passed",

@@ -70,6 +70,10 @@ def test_of_a_fault_that_nobody_told_of_nothing_is_known() -> None:
     (found,) = unfired(PLAN, fates)
     assert found.kind is FindingKind.LOST
     assert found.text.endswith("whether it happened isn't known: a service ended that could tell")
+    other = replace(PLAN.faults[0], index=bytes(16))
+    told = faults_of(died(BROKEN, plan=PLAN.with_fault(other)))
+    ends = [part.rpartition(" (index ")[2] for part in told.split(" + ")]
+    assert ends == [f"{each.hex()[:12]})" for each in (BELOW.index, other.index)]
     further = Plan((replace(PLAN.faults[0], optional=True),))
     assert list(unfired(further, fates)) == []
 

@@ -9,8 +9,11 @@ from tests.filibuster.examples import AT_ONCE, NO_REDUCTION, Example, comes_to, 
 from tests.filibuster.shell import Shell
 
 NOBODY, LATE = "aiohttp.client_exceptions.ClientConnectorError", "TimeoutError"
-RPC = "grpc._channel._InactiveRpcError"
-STOCK = [f"shop → stock /shop.Stock/Count: {RPC} {code}" for code in ("UNAVAILABLE", "NOT_FOUND")]
+RPC, CODES = "grpc._channel._InactiveRpcError", ("UNAVAILABLE", "NOT_FOUND")
+TEA, HONEY = (
+    [f"shop → stock /shop.Stock/Count ({which}): {RPC} {code}" for code in CODES]
+    for which in ("1st of 2", "2nd of 2")
+)
 BIKE, VAN, MAIL = (
     [f"shop → {call}: {fault}" for fault in (NOBODY, LATE)]
     for call in ("bike GET /quote", "van GET /quote", "mail POST /letters")
@@ -18,7 +21,7 @@ BIKE, VAN, MAIL = (
 
 # 27 = 8 of the 9 ways to count two items, where one or both can't be, and nothing more is asked; 4
 # ways to get no quote; and 5 ways to get one, each with 3 for the letter. One is without faults.
-COUNTS = plans(["", *STOCK], ["", *STOCK])
+COUNTS = plans(["", *TEA], ["", *HONEY])
 QUOTES = ["", *BIKE, *VAN]
 ALL = sorted(COUNTS + plans(BIKE, VAN) + plans(QUOTES, ["", *MAIL]))
 # The letter is late, whatever it costs to deliver: 5.

@@ -12,7 +12,9 @@ from baggage.boundary import CallSite
 from metaapps.filibuster.finding import FindingKind
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import EVENTS, Observation, Role
-from metaapps.filibuster.tree import build, canonical_key, describe
+from metaapps.filibuster.tree import build, canonical_key, describe, describe_within
+
+SITE = CallSite("app", "fetch")
 
 
 def call(name: str, parent: str = "", position: int = 0) -> Observation:
@@ -118,9 +120,34 @@ def test_a_call_is_described_by_who_asks_whom_for_what() -> None:
     assert describe(replace(call("x"), source="foo", target="bar")) == "foo → bar GET /x"
     assert describe(call("x")) == "test → GET /x"
     assert describe(replace(call("x"), source="a", occurrence=2)) == "a → GET /x #2"
+    put = replace(call("x"), role=Role.BRANCH, source="shop", target="mail", operation="orders")
+    assert describe(replace(put, library="redis", method="xadd")) == "shop → redis orders"
 
 
-SITE = CallSite("app", "fetch")
+def test_calls_that_are_described_alike_are_told_apart_by_their_order_and_their_places() -> None:
+    def pay(name: str, parent: str, place: CallSite = SITE) -> Observation:
+        return replace(
+            call(name, parent), source="shop", target="bank", operation="PAY", site=place
+        )
+
+    seen = [call("b", position=1), pay("d", "b"), call("a"), pay("c", "a")]
+    first, last = seen[3], seen[1]
+    assert describe_within(first, seen) == "shop → bank PAY (1st of 2)"
+    assert describe_within(last, seen) == "shop → bank PAY (2nd of 2)"
+    elsewhere = pay("e", "c", CallSite("app", "refund", 7))
+    assert describe_within(elsewhere, [*seen, elsewhere]) == (
+        "shop → bank PAY (2nd of 3, at app.refund:7)"
+    )
+    assert describe_within(first, [*seen[2:], first]) == "shop → bank PAY"
+    many = [replace(pay(str(n), ""), position=n) for n in range(23)]
+    told = {n: describe_within(many[n - 1], many) for n in (3, 11, 12, 21, 22)}
+    assert {n: each.partition("(")[2].partition(" ")[0] for n, each in told.items()} == {
+        3: "3rd",
+        11: "11th",
+        12: "12th",
+        21: "21st",
+        22: "22nd",
+    }
 
 
 def fetched(number: int, *, ambiguous: bool = False) -> Observation:

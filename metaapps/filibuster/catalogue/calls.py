@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from metaapps.filibuster.deliveries import is_message
 from metaapps.filibuster.index import TEST
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.tree import Tree
@@ -57,21 +58,11 @@ class Calls:
         )
 
 
-def callee(seen: Observation) -> str:
-    """Return how whoever is called is named: a service, or the library of a message."""
-    return seen.library if is_message(seen) else seen.target
-
-
 def callees(seen: Observation) -> tuple[str, ...]:
     """Return all names for whoever is called."""
     if not is_message(seen):
         return (seen.target,)
     return (seen.library, seen.operation, *([seen.target] if seen.target else []))
-
-
-def is_message(seen: Observation) -> bool:
-    """Say whether an observation is of a message that was handed over."""
-    return seen.role is Role.BRANCH and bool(seen.method)
 
 
 def parse_calls(text: str) -> Calls:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from baggage.boundary import Fault, FaultKind
-from metaapps.filibuster.catalogue.calls import Calls, begins_after, callees, is_message
+from metaapps.filibuster.catalogue.calls import Calls, begins_after, callees
 from metaapps.filibuster.catalogue.expression import Expression, ExpressionError
 from metaapps.filibuster.catalogue.rule import Rule
+from metaapps.filibuster.deliveries import is_message
 from metaapps.filibuster.observation import Observation, Role
 from metaapps.filibuster.status import GRPC_CODES, grpc_code, is_grpc
 from metaapps.filibuster.tree import Tree

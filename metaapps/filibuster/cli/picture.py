@@ -5,21 +5,21 @@ Pure text and trees of rich; nothing here writes to a terminal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rich.markup import escape
 from rich.tree import Tree as Picture
 
 from baggage.boundary import UNKNOWN_SITE, Fault, FaultKind
-from metaapps.filibuster.catalogue import callee, is_message
-from metaapps.filibuster.deliveries import is_delivery
+from metaapps.filibuster.deliveries import callee, is_delivery, is_message
 from metaapps.filibuster.index import ROOT, TEST
 from metaapps.filibuster.latency import simulated
 from metaapps.filibuster.observation import Execution, Observation, Role
 from metaapps.filibuster.plan import Plan, PlannedFault
 from metaapps.filibuster.status import shown_fault
-from metaapps.filibuster.tree import Tree, build, describe, ended
+from metaapps.filibuster.tree import Tree, build, describe_within, ended
 
 _WIDEST: Final = 100
 """Arguments are shown in so many characters."""
@@ -54,20 +54,33 @@ def faults_of(execution: Execution) -> str:
         return "no faults"
     calls = {seen.index: seen for seen in execution.observations if seen.injected is not None}
     missing = "unknown: a service ended" if execution.deaths else "not hit"
-    said = [_fault(planned, calls.get(planned.index), missing) for planned in execution.plan.faults]
-    return escape(" + ".join(said))
+    return _told_apart(
+        execution.plan,
+        [_fault(each, calls.get(each.index), missing, execution) for each in execution.plan.faults],
+    )
 
 
 def labels_of(plan: Plan) -> str:
     """Return a plan as it was made, in markup; what its faults turned out to be isn't known."""
-    return escape(" + ".join(each.label or each.index.hex() for each in plan.faults)) or "no faults"
+    said = [each.label or each.index.hex() for each in plan.faults]
+    return _told_apart(plan, said) or "no faults"
 
 
-def _fault(planned: PlannedFault, call: Observation | None, missing: str) -> str:
+def _told_apart(plan: Plan, said: Sequence[str]) -> str:
+    """Return what is said of a plan's faults, in markup; of two that read alike also the index."""
+    alike = Counter(said)
+    pairs = zip(plan.faults, said, strict=True)
+    parts = (f"{t} (index {p.index.hex()[:12]})" if alike[t] > 1 else t for p, t in pairs)
+    return escape(" + ".join(parts))
+
+
+def _fault(
+    planned: PlannedFault, call: Observation | None, missing: str, execution: Execution
+) -> str:
     """Return a planned fault by what it came to; `missing` says what is known where it isn't."""
     if call is None or call.injected is None:
         return f"{planned.label or planned.index.hex()} ({missing})"
-    return f"{describe(call)}: {_came(call, call.injected)}"
+    return f"{describe_within(call, execution.observations)}: {_came(call, call.injected)}"
 
 
 def _came(seen: Observation, fault: Fault) -> str:

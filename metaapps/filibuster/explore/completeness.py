@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterator
 from enum import Enum
 from typing import Final
 
-from metaapps.filibuster.catalogue.calls import is_message
-from metaapps.filibuster.deliveries import is_delivery
+from metaapps.filibuster.deliveries import is_delivery, is_message
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Execution, Observation, Role

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from metaapps.filibuster.catalogue.calls import is_message
+from metaapps.filibuster.deliveries import is_message
 from metaapps.filibuster.explore.frontier import Candidate, Loose
 from metaapps.filibuster.index import ROOT
 from metaapps.filibuster.observation import Observation, Role
