@@ -124,7 +124,7 @@ class Baggage(View):
         return self.lowered(changes)
 
     def lowered(self, changes: Mapping[Key, Value]) -> Baggage:
-        """Return the same of changes that `check_down` was asked about."""
+        """Return the same of changes that are known to pass `check_down`."""
         if not changes:
             return self
         held = self.down

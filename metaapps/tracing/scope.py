@@ -44,7 +44,7 @@ class Scope:
         running = branch()
         if running is None:
             self._back: dict[Key, Value] = {}
-            running = Branch(EMPTY.with_down(self._changes(EMPTY, handle)))
+            running = Branch(EMPTY.lowered(self._changes(EMPTY, handle)))
             self._token: Token[Branch | None] | None = enter(running)
             self.here = running
         else:
@@ -55,7 +55,7 @@ class Scope:
             self._back = {} if before is None else {SPAN: before}
             self._token = None
             changes = self._changes(running.baggage, handle)
-            running.update(lambda carried: carried.with_down(changes))
+            running.update(lambda carried: carried.lowered(changes))
         self._branch = running
         self._outer: Scope | None = running.notes.get(_NOTE)
         running.notes[_NOTE] = self
@@ -72,7 +72,7 @@ class Scope:
         if not self._innermost(running):
             return
         if back := self._back:
-            running.update(lambda carried: carried.with_down(back))
+            running.update(lambda carried: carried.lowered(back))
             return
         forget(running)
         if self._token is not None and _OURS.issuperset(running.baggage.keys()):
