@@ -205,8 +205,9 @@ def _finish(
     tags = {"library": call.library}
     if call.site is not UNKNOWN_SITE:
         tags["site"] = str(call.site)
-    if facts.status is not None:
-        tags["status"] = str(facts.status)
+    status = facts.status
+    if status is not None:
+        tags["status"] = str(status)
     if outcome is not None and outcome.injected is not None:
         tags[FAULT] = str(outcome.injected)
     handle.cross(tags, local, remote, seen=outcome is not None)
