@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.brokers import unique
+from tests.filibuster.brokered import described
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.shell import Shell
 
-APP = Path(__file__).parent / "chords" / "app.py"
-SERVICE = """
-[services.{name}]
-command = ["{{python}}", "{app}"]
-env = {{ REDIS_URL = "{url}", ORDERS = "{queue}" }}
-ready = "/health-check"
-"""
 ORDERS = """
 import os, requests
 
@@ -26,12 +19,8 @@ def test_an_order_is_taken():
 def test_calls_of_a_chords_body_are_failed_and_any_number_of_workers_finds_the_same(
     shell: Shell, deployed: Deployed, tmp_path: Path, redis_url: str
 ) -> None:
-    file = tmp_path / "services.toml"
-    named = {"app": APP, "url": redis_url, "queue": unique("orders")}
-    file.write_text(
-        "".join(SERVICE.format(name=name, **named) for name in ("shop", "worker", "bank"))
-    )
-    shop = Shell(shell.directory, deployed(file))
+    services = described(tmp_path, "chords", ("shop", "worker", "bank"), redis_url)
+    shop = Shell(shell.directory, deployed(services))
     shop.write("test_orders.py", ORDERS)
     exports = []
     for workers in ("1", "8"):

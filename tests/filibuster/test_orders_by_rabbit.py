@@ -6,17 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import patient, unique
+from tests.brokers import patient
+from tests.filibuster.brokered import described
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.shell import Shell
 
-APP = Path(__file__).parent / "orders_by_rabbit" / "app.py"
-SERVICE = """
-[services.{name}]
-command = ["{{python}}", "{app}"]
-env = {{ AMQP_URL = "{url}", ORDERS = "{queue}" }}
-ready = "/health-check"
-"""
 ORDERS = """
 import os, uuid, requests
 
@@ -35,11 +29,10 @@ def test_an_order_is_paid_once():
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory, amqp_url: str) -> Path:
-    file = tmp_path_factory.mktemp("orders") / "services.toml"
-    named = {"app": APP, "url": patient(amqp_url), "queue": unique("orders")}
     names = ("shop", "worker1", "worker2", "payments")
-    file.write_text("".join(SERVICE.format(name=name, **named) for name in names))
-    return file
+    return described(
+        tmp_path_factory.mktemp("orders"), "orders_by_rabbit", names, patient(amqp_url)
+    )
 
 
 @pytest.mark.parametrize("workers", ["1", "4"])

@@ -6,17 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import patient, unique
+from tests.brokers import patient
+from tests.filibuster.brokered import described
 from tests.filibuster.conftest import Deployed
 from tests.filibuster.shell import Shell
 
-APP = Path(__file__).parent / "orders_by_redis" / "app.py"
-SERVICE = """
-[services.{name}]
-command = ["{{python}}", "{app}"]
-env = {{ REDIS_URL = "{url}", ORDERS = "{stream}" }}
-ready = "/health-check"
-"""
 ORDERS = """
 import os, requests
 
@@ -28,11 +22,10 @@ def test_an_order_is_taken():
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Path:
-    file = tmp_path_factory.mktemp("streams") / "services.toml"
-    named = {"app": APP, "url": patient(redis_url), "stream": unique("orders")}
     names = ("shop", "worker1", "worker2", "bank")
-    file.write_text("".join(SERVICE.format(name=name, **named) for name in names))
-    return file
+    return described(
+        tmp_path_factory.mktemp("streams"), "orders_by_redis", names, patient(redis_url)
+    )
 
 
 @pytest.mark.parametrize("workers", ["1", "3"])

@@ -16,7 +16,7 @@ import baggage
 
 NAME = os.environ["BAGGAGE_SERVICE"]
 baggage.instrument(service=NAME)
-tasks = Celery("orders", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
+tasks = Celery("orders", broker=os.environ["BROKER_URL"], backend=os.environ["BROKER_URL"])
 tasks.conf.update(task_default_queue=os.environ["ORDERS"], worker_enable_remote_control=False)
 app = Flask(NAME)
 

@@ -30,7 +30,7 @@ changed = threading.Condition()
 
 
 def connected() -> Any:
-    channel = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])).channel()
+    channel = pika.BlockingConnection(pika.URLParameters(os.environ["BROKER_URL"])).channel()
     channel.queue_declare(QUEUE)
     channel.basic_qos(prefetch_count=1)
     return channel

@@ -26,7 +26,7 @@ app = Flask(NAME)
 
 
 def connected() -> Any:
-    return redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+    return redis.Redis.from_url(os.environ["BROKER_URL"], decode_responses=True)
 
 
 def charge(entry: tuple[str, dict[str, str]]) -> bool:
