@@ -6,7 +6,6 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from io import BytesIO, StringIO
-from types import ModuleType
 from typing import Any, ClassVar
 from wsgiref.handlers import SimpleHandler
 
@@ -15,12 +14,11 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.http import FileResponse, HttpResponse
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from baggage.boundary import Boundary, Kind, Returned, read_header, write_header
+from baggage.boundary import Kind, Returned, read_header, write_header
 from baggage.context import current, pack, unpack
 from baggage.instrumentation import asyncio as asyncio_
 from baggage.instrumentation import concurrent_futures, threading, wsgiref_handlers
 from baggage.instrumentation import django as instrumentation
-from baggage.instrumentation._patching import Switch
 from baggage.testing import Recorder
 from baggage.testing.http_server import HttpServerSuite, View
 from baggage.testing.suite import InstrumentationSuite, failure
@@ -30,6 +28,7 @@ from tests.instrumentation.asgi_serving import BehindUvicorn
 from tests.instrumentation.serving import by_waitress
 from tests.instrumentation.test_asgi import Caller
 from tests.instrumentation.test_wsgiref import CGI, Digesting
+from tests.instrumentation.together import Together
 from tests.versions import needs
 
 
@@ -71,15 +70,7 @@ class TestDjangoByAsgiInThreads(ByAsgi):
         return django_site.asgi(view, django_site.answer)
 
 
-class Everything(ModuleType):
-    """Stands for the instrumentations that work together below and around an application."""
-
-    def instrument(self, boundary: Boundary, switch: Switch) -> None:
-        for each in (instrumentation, wsgiref_handlers, asyncio_, threading, concurrent_futures):
-            each.instrument(boundary, switch)
-
-
-EVERYTHING = Everything("everything")
+EVERYTHING = Together(instrumentation, wsgiref_handlers, asyncio_, threading, concurrent_futures)
 MIDDLEWARE = (f"{django_site.__name__}.InTurn", *django_site.DEFAULT)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from types import ModuleType
 from typing import Any, ClassVar
 
 import anyio.to_thread
@@ -21,19 +20,19 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from baggage.boundary import Boundary, Fault, FaultKind, Inject, Kind
+from baggage.boundary import Fault, FaultKind, Inject, Kind
 from baggage.context import attached, pack, unpack
 from baggage.instrumentation import asyncio as asyncio_instrumentation
 from baggage.instrumentation import concurrent_futures, threading, uvicorn
 from baggage.instrumentation import httpx as httpx_instrumentation
 from baggage.instrumentation import starlette as instrumentation
-from baggage.instrumentation._patching import Switch
 from baggage.testing import Recorder, Scripted
 from baggage.testing.http_server import View
 from baggage.testing.suite import InstrumentationSuite, failure
 from baggage.values import EMPTY
 from tests.instrumentation.asgi_serving import BehindUvicorn
 from tests.instrumentation.test_asgi import FOUND, Caller
+from tests.instrumentation.together import Together
 
 METHODS = ["GET", "POST", "HEAD"]
 
@@ -107,21 +106,13 @@ async def tell(request: Request, call_next: Callable[[Request], Awaitable[Respon
     return told
 
 
-class Everything(ModuleType):
-    """Stands for the instrumentations that work together below and around an application."""
-
-    def instrument(self, boundary: Boundary, switch: Switch) -> None:
-        for each in (
-            *(instrumentation, uvicorn, asyncio_instrumentation),
-            *(threading, concurrent_futures, httpx_instrumentation),
-        ):
-            each.instrument(boundary, switch)
-
-
 class TestTogether(BehindUvicorn):
     """Tasks of the server and of middleware, and threads of endpoints, are branches too."""
 
-    instrumentation: ClassVar = Everything("everything")
+    instrumentation: ClassVar = Together(
+        *(instrumentation, uvicorn, asyncio_instrumentation),
+        *(threading, concurrent_futures, httpx_instrumentation),
+    )
 
     def application(self, view: View) -> Any:
         app = FastAPI(middleware=[Middleware(BaseHTTPMiddleware, dispatch=tell)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
 from typing import ClassVar
 
 import eventlet
@@ -13,16 +12,16 @@ from eventlet import greenthread, hubs, tpool
 from eventlet.greenpool import GreenPile, GreenPool
 
 from baggage import context
-from baggage.boundary import Boundary, Kind
+from baggage.boundary import Kind
 from baggage.context import attached, branch, current, pack, unpack
 from baggage.instrumentation import concurrent_futures as pools
 from baggage.instrumentation import eventlet as instrumentation
 from baggage.instrumentation import threading as threads
-from baggage.instrumentation._patching import Switch
 from baggage.testing.apps import Recorder
 from baggage.testing.spawn import HOME, SpawnSuite, Wait, Work
 from baggage.testing.suite import InstrumentationSuite, eventually, failure
 from baggage.values import EMPTY
+from tests.instrumentation.together import Together
 
 
 @pytest.fixture(autouse=True)
@@ -78,15 +77,8 @@ class TestWaitAllOfWhatReturnsNothing(TestSpawn):
         return wait
 
 
-class All(ModuleType):
-    """All that starts branches where eventlet has patched threads."""
-
-    def instrument(self, boundary: Boundary, switch: Switch) -> None:
-        for one in (instrumentation, threads, pools):
-            one.instrument(boundary, switch)
-
-
-ALL = All("all")
+# All that starts branches where threads are patched.
+ALL = Together(instrumentation, threads, pools)
 
 
 class TestPatchedThread(SpawnSuite):

@@ -10,22 +10,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
 
 from baggage import context
-from baggage.boundary import Boundary, Kind, Proceed
+from baggage.boundary import Kind, Proceed
 from baggage.context import attached, branch, current, pack, suppressed, unpack
 from baggage.instrumentation import multiprocessing as processes
 from baggage.instrumentation import os as instrumentation
 from baggage.instrumentation import subprocess as commands
-from baggage.instrumentation._patching import Switch
 from baggage.testing.apps import Recorder, Scripted
 from baggage.testing.suite import InstrumentationSuite
 from baggage.values import EMPTY, Baggage
 from tests.instrumentation.apart.errands import DOWN, HOME
+from tests.instrumentation.together import Together
 
 # Python 3.12 and later warn of a fork beside threads, which is what is tried here.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
@@ -46,14 +45,8 @@ def told_by_child(look: Callable[[], object]) -> Any:
         return json.loads(answer.read())
 
 
-class All(ModuleType):
-    def instrument(self, boundary: Boundary, switch: Switch) -> None:
-        for one in (instrumentation, processes, commands):
-            one.instrument(boundary, switch)
-
-
 class TestForks(InstrumentationSuite):
-    instrumentation: ClassVar = All("all")
+    instrumentation: ClassVar = Together(instrumentation, processes, commands)
 
     def test_a_child_goes_on_with_what_was_carried_and_both_write_apart(self) -> None:
         pack("n", 1)

@@ -7,7 +7,6 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
 from typing import Any, ClassVar
 
 import gevent
@@ -17,16 +16,15 @@ from gevent.pool import Group, Pool
 from gevent.threadpool import ThreadPool
 
 from baggage import context
-from baggage.boundary import Boundary
 from baggage.context import attached, branch, current, pack, unpack
 from baggage.instrumentation import concurrent_futures as pools
 from baggage.instrumentation import gevent as instrumentation
 from baggage.instrumentation import threading as threads
-from baggage.instrumentation._patching import Switch
 from baggage.testing.apps import Recorder
 from baggage.testing.spawn import HOME, SpawnSuite, Wait, Work
 from baggage.testing.suite import InstrumentationSuite, failure
 from baggage.values import EMPTY
+from tests.instrumentation.together import Together
 
 
 @pytest.fixture(autouse=True)
@@ -120,15 +118,8 @@ class TestThreadPool(TestSpawn):
         return wait
 
 
-class All(ModuleType):
-    """All that starts branches where gevent has patched threads."""
-
-    def instrument(self, boundary: Boundary, switch: Switch) -> None:
-        for one in (instrumentation, threads, pools):
-            one.instrument(boundary, switch)
-
-
-ALL = All("all")
+# All that starts branches where threads are patched.
+ALL = Together(instrumentation, threads, pools)
 
 
 class TestPatchedThread(SpawnSuite):

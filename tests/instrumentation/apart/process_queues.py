@@ -8,21 +8,20 @@ import os
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
 
-from baggage.boundary import Boundary, Fault, FaultKind, Inject, Kind
+from baggage.boundary import Fault, FaultKind, Inject, Kind
 from baggage.context import attached, branch, current, enter, leave, pack, suppressed, unpack
 from baggage.instrumentation import multiprocessing as processes
 from baggage.instrumentation import multiprocessing_queues as instrumentation
-from baggage.instrumentation._patching import Switch
 from baggage.testing.apps import Recorder, Scripted
 from baggage.testing.parcel import Parcel, ParcelAdapter
 from baggage.testing.suite import InstrumentationSuite
 from baggage.values import EMPTY
 from tests.instrumentation.apart.errands import HOME, Unpicklable
+from tests.instrumentation.together import Together
 
 # Python 3.12 and later warn of a fork beside threads, which is what is tried here.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
@@ -207,14 +206,8 @@ def _errand() -> Any:
     return Errand()
 
 
-class All(ModuleType):
-    def instrument(self, boundary: Boundary, switch: Switch) -> None:
-        for one in (instrumentation, processes):
-            one.instrument(boundary, switch)
-
-
 class TestWorkers(InstrumentationSuite):
-    instrumentation: ClassVar = All("all")
+    instrumentation: ClassVar = Together(instrumentation, processes)
 
     def test_a_worker_that_no_request_started_works_in_the_scope_of_each_message(self) -> None:
         recorder = Recorder(kinds=(Kind.CONSUMER,))
