@@ -10,7 +10,7 @@ from rich.console import Console
 
 from baggage.boundary import UNKNOWN_SITE, Fault, FaultKind
 from metaapps.filibuster.cli.progress import PICTURED, Progress
-from metaapps.filibuster.cli.report import Report
+from metaapps.filibuster.cli.report import Report, make_console
 from metaapps.filibuster.explore import Done, Event, Fate, Pruned, Ran, StopReason
 from metaapps.filibuster.finding import Finding, FindingKind
 from metaapps.filibuster.index import ROOT, branch_frame, child
@@ -64,6 +64,13 @@ def test_branches_of_the_test_in_which_nothing_happens_are_not_shown(
 def test_why_a_search_stopped_is_always_said(reason: StopReason) -> None:
     (line,) = [line for line in shown([], Done(3, 2, 4, reason)) if line.startswith("explored")]
     assert line.startswith("explored 3 of 9, 2 pruned, stopped because ")
+
+
+def test_names_with_colons_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    books = PlannedFault(bytes(16), Fault(FaultKind.DROP), "b", "orders:book: drop")
+    execution = Execution(Plan((books,)), (), None, 0.01)
+    Report(make_console()).execution_line(execution, "Execution 2", 0)
+    assert "orders:book: drop" in capsys.readouterr().out
 
 
 def test_what_became_of_planned_faults_is_counted() -> None:

@@ -105,8 +105,8 @@ def _smaller(store: Store, stored: StoredRun) -> Mapping[int, Sequence[int]]:
 
 def _ran(content: Mapping[str, Any], execution: Execution, smaller: Sequence[int]) -> Iterator[str]:
     kind = "passed" if execution.passed else "failed bigger" if smaller else "failed"
-    line = headline(execution, f"Execution {content['number']}")
-    yield f'<details class="{kind}"><summary>{_drawn(Text.from_markup(line))}</summary>'
+    line = Text.from_markup(headline(execution, f"Execution {content['number']}"), emoji=False)
+    yield f'<details class="{kind}"><summary>{_drawn(line)}</summary>'
     yield f"<pre>{_drawn(picture(execution, 'calls'))}</pre>"
     if execution.failure is not None:
         yield f"<pre>{escape(execution.failure.summary)}\n{escape(execution.failure.details)}</pre>"
@@ -119,7 +119,7 @@ def _ran(content: Mapping[str, Any], execution: Execution, smaller: Sequence[int
 
 
 def _late(late: Late) -> Iterator[str]:
-    told = _drawn(Text.from_markup(f"[bold]Late[/]  {told_late(late)}"))
+    told = _drawn(Text.from_markup(f"[bold]Late[/]  {told_late(late)}", emoji=False))
     yield f'<details class="failed"><summary>{told}</summary>'
     if late.execution is not None:
         yield f"<pre>{_drawn(picture(late.execution, 'calls'))}</pre>"
@@ -136,6 +136,8 @@ def _pruned(content: Mapping[str, Any]) -> str:
 
 def _drawn(shown: RenderableType) -> str:
     """Return what a terminal would show as HTML."""
-    console = Console(record=True, file=StringIO(), width=_WIDE, soft_wrap=True, highlight=False)
+    console = Console(
+        record=True, file=StringIO(), width=_WIDE, soft_wrap=True, highlight=False, emoji=False
+    )
     console.print(shown)
     return console.export_html(inline_styles=True, code_format="{code}").rstrip()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from rich.console import Console
 from rich.live import Live
@@ -53,6 +53,10 @@ class Found:
 
 
 class _Console(Console):
+    def __init__(self, **options: Any) -> None:
+        # To rich, "orders:ledger: drop" has the picture of a book in it.
+        super().__init__(highlight=False, soft_wrap=True, emoji=False, **options)
+
     def on_broken_pipe(self) -> NoReturn:
         """Let the work end as whoever reads does, but with an exit code of its own."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,12 +69,10 @@ def make_console(*, stderr: bool = False) -> Console:
     if isinstance(stream, TextIOWrapper):
         # What can't be written in the stream's encoding must not end the run.
         stream.reconfigure(errors="replace")
-    console = _Console(stderr=stderr, highlight=False, soft_wrap=True)
+    console = _Console(stderr=stderr)
     if console.is_terminal:
         return console
-    return _Console(
-        stderr=stderr, highlight=False, soft_wrap=True, width=_PIPE_WIDTH, no_color=True
-    )
+    return _Console(stderr=stderr, width=_PIPE_WIDTH, no_color=True)
 
 
 def counted(number: int, what: str) -> str:
