@@ -188,10 +188,8 @@ def _finish(
     handle: Recording, call: Call, outcome: Outcome | None, local: Peer, remote: Peer
 ) -> None:
     """End the span of a crossing. Without an outcome nobody saw the end."""
-    whole = True
     if isinstance(outcome, Returned):
         facts, answered = outcome.facts, outcome.injected is None
-        whole = not answered or facts.size() is not None
         if not facts.ok:
             handle.fails("failed" if facts.status is None else str(facts.status))
     elif outcome is not None:
@@ -201,7 +199,7 @@ def _finish(
     else:
         facts, answered = NO_FACTS, False
     if call.kind is Kind.CLIENT and answered:
-        handle.answered(whole=whole)
+        handle.answered(whole=not isinstance(outcome, Returned) or facts.size() is not None)
     tags = {"library": call.library}
     if call.site is not UNKNOWN_SITE:
         tags["site"] = str(call.site)
