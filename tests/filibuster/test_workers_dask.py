@@ -33,6 +33,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         wait_until(lambda: file.exists() and address(file))
         for _ in range(2):
             stack.enter_context(running(directory, "worker", *common, *own))
+        said = directory / "worker.log"
+        wait_until(lambda: said.read_bytes().count(b"Registered to:") == 2)
         yield f"dask://{address(file)}"
 
 
