@@ -45,12 +45,14 @@ OLDEST = $(or $(shell command -v python3.11),$(PYTHON))
 OF_PYTHON := as_completed asyncio concurrent_futures fan_out http_client ledger patching queue \
 	subprocess threading wsgiref
 PROCESSES := forks processes process_pools process_queues task_pools
-IDENTITY := test_whatever_order_calls_happen_in_they_are_told_apart_by_where_they_come_from
+# Of each family one: all programs of a family run for any of them.
+FAMILIES := followed_up tasks_followed_up loops_in_threads
+TOLD_APART := test_whatever_order_calls_happen_in_they_are_told_apart_by_where_they_come_from
 CEILING_TESTS ?= $(CORE:%=tests/%) tests/boundary tests/runtime $(filter tests/lending/%,$(LENT)) \
 	tests/doctor/test_self_tests.py::test_every_library_that_is_installed_here_passes \
 	$(wildcard $(OF_PYTHON:%=tests/instrumentation/test_%*)) \
 	$(PROCESSES:%='tests/instrumentation/test_apart.py::test_apart[%]') \
-	tests/filibuster/test_identity.py::$(IDENTITY)
+	$(FAMILIES:%='tests/filibuster/test_identity.py::$(TOLD_APART)[%]')
 # The newest of ours that is newer than $(PYTHON), in PATH or where pyenv keeps it; not one without
 # the GIL, which pyenv calls 3.13.0t.
 PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions
