@@ -82,6 +82,8 @@ class Site:
         vars(app).pop("amqp", None)
         app._pool = app._backend_cache = None
         app._local = _BACKENDS.setdefault(self, threading.local())
+        # Or else it's named after the process: who read another site's results would take these.
+        vars(app._local).setdefault("oid", unique("replies"))
 
 
 # Where threads read a site's results: kept, for what was read before still tells it of its end.
