@@ -117,6 +117,12 @@ class Shell:
     def filibuster(self, *arguments: str, **more: str) -> Ended:
         return self.run(FILIBUSTER, *arguments, **more)
 
+    def exported(self, *options: str) -> str:
+        """Return what a store holds, in the words that are the same everywhere."""
+        ended = self.filibuster("export", *options)
+        assert (ended.code, ended.err) == (0, "")
+        return ended.out
+
     def write(self, name: str, text: str) -> str:
         """Write a file; return its name."""
         path = self.directory / name

@@ -18,7 +18,7 @@ def test_first():
 """
 TWO_FAULTS = {"all": {"faults": ["lab→echo: refused", "lab→echo: timeout"]}}
 SEARCH = ("run", "--functional-test", "test_first.py", "--analysis-file", "two.json")
-MORE = "        and 2 more plans that contain it, whose files are there too\n"
+MORE = "        and 2 more plans containing it, whose files are there too\n"
 
 
 @pytest.fixture
@@ -26,12 +26,6 @@ def first(lab: Shell) -> Shell:
     lab.write("test_first.py", FIRST)
     lab.write("two.json", json.dumps(TWO_FAULTS))
     return lab
-
-
-def exported(shell: Shell) -> str:
-    ended = shell.filibuster("export")
-    assert (ended.code, ended.err) == (0, "")
-    return ended.out
 
 
 def test_plans_that_contain_a_failure_are_counted_with_it_and_all_are_kept(first: Shell) -> None:
@@ -44,7 +38,7 @@ def test_plans_that_contain_a_failure_are_counted_with_it_and_all_are_kept(first
     assert told == ended.failed[:2]
     assert ended.out.count(MORE) == 2
     assert len(list((first.directory / ".filibuster" / "counterexamples").iterdir())) == 6
-    assert exported(first).count('"verdict": "failed"') == 6
+    assert first.exported().count('"verdict": "failed"') == 6
     assert first.filibuster("page").code == 0
     page = (first.directory / "filibuster.html").read_text()
     assert "9 executions, 6 failed, of which 4 contain a smaller one that failed alike;" in page
@@ -55,18 +49,18 @@ def test_plans_that_contain_a_failure_are_counted_with_it_and_all_are_kept(first
 
 def test_only_the_smallest_known_failures_come_before_the_search(first: Shell) -> None:
     assert first.filibuster(*SEARCH).code == 1
-    text = exported(first)
+    text = first.exported()
     again = first.filibuster(*SEARCH)
     assert again.code == 1
     assert again.out.count("known failure  ") == again.out.count("  still fails  ") == 2
     assert "4 known failures not run ahead of the others: a smaller one in each " in again.out
     assert again.out.count(MORE) == 2
-    assert exported(first) == text
+    assert first.exported() == text
 
 
 def test_what_minimal_left_out_is_resumed_without_it(first: Shell) -> None:
     whole = first.filibuster(*SEARCH)
-    text = exported(first)
+    text = first.exported()
     least = first.filibuster(*SEARCH, "--minimal", "--workers", "4")
     assert least.code == 1
     assert least.failed == whole.failed[:2]
@@ -76,4 +70,4 @@ def test_what_minimal_left_out_is_resumed_without_it(first: Shell) -> None:
     resumed = first.filibuster(*SEARCH, "--workers", "4", "--resume")
     assert resumed.out.startswith("resumed: ")
     assert resumed.totals == whole.totals
-    assert exported(first) == text
+    assert first.exported() == text

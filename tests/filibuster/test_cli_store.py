@@ -58,12 +58,6 @@ def once(lab: Shell) -> Shell:
     return lab
 
 
-def exported(shell: Shell, *options: str) -> str:
-    ended = shell.filibuster("export", *options)
-    assert ended.code == 0, ended.err
-    return ended.out
-
-
 def elsewhere(shell: Shell, *names: str) -> Shell:
     """Return another directory with the same files, from which the same services are in reach."""
     other = Shell(shell.directory / "elsewhere", shell.environment)
@@ -105,7 +99,7 @@ def test_a_run_that_is_killed_again_and_again_comes_to_what_a_whole_one_does(
     assert 5 <= resumed(last) <= last.totals.ran
     whole = elsewhere(twice, "test_twice.py", "two.json")
     assert whole.filibuster(*TWICE_IN_SHORT).code == last.code == 1
-    assert exported(twice) == exported(whole)
+    assert twice.exported() == whole.exported()
     assert processes(twice.directory) == []
     (run,) = twice.filibuster("runs").out.splitlines()
     assert run.startswith("1  ")
@@ -152,7 +146,7 @@ def test_a_known_failure_comes_first_and_changes_nothing_else(once: Shell) -> No
     assert len(ended.failed) == 5
     afresh = elsewhere(once, "test_once.py")
     assert afresh.filibuster(*ONE_CALL).code == 1
-    assert exported(once) == exported(afresh)
+    assert once.exported() == afresh.exported()
 
 
 def test_a_known_failure_ends_a_run_that_is_to_stop_at_the_first(once: Shell) -> None:
@@ -203,7 +197,7 @@ def test_runs_at_once_in_one_directory_are_stored_apart(once: Shell) -> None:
     for process in running:
         process.communicate()
     assert [process.returncode for process in running] == [0, 0]
-    first, second = (exported(once, "--run", number) for number in "12")
+    first, second = (once.exported("--run", number) for number in "12")
     assert first == second
     assert first.count("\n") == 7
 
@@ -211,7 +205,7 @@ def test_runs_at_once_in_one_directory_are_stored_apart(once: Shell) -> None:
 def test_the_canonical_text_is_the_same_with_any_number_of_workers(twice: Shell) -> None:
     for workers in ("1", "4"):
         assert twice.filibuster(*TWICE_IN_SHORT, "--workers", workers).code == 1
-    assert exported(twice, "--run", "1") == exported(twice, "--run", "2")
+    assert twice.exported("--run", "1") == twice.exported("--run", "2")
 
 
 # What is exported
@@ -219,7 +213,7 @@ def test_the_canonical_text_is_the_same_with_any_number_of_workers(twice: Shell)
 
 def test_the_canonical_text_names_no_time_port_id_or_path(twice: Shell) -> None:
     assert twice.filibuster(*TWICE_IN_SHORT).code == 1
-    text = exported(twice)
+    text = twice.exported()
     events = [json.loads(line) for line in text.splitlines()]
     assert [event["event"] for event in events] == ["ran"] * 9 + ["done"]
     assert text == "".join(json.dumps(event, sort_keys=True) + "\n" for event in events)

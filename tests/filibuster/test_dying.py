@@ -42,12 +42,6 @@ def here(shell: Shell) -> Shell:
     return shell
 
 
-def exported(shell: Shell) -> str:
-    ended = shell.filibuster("export")
-    assert (ended.code, ended.err) == (0, "")
-    return ended.out
-
-
 def check(ended: Ended) -> None:
     assert (ended.code, ended.err) == (1, ""), ended.out
     assert ended.totals.ran == len(FAULTS) + 1
@@ -67,7 +61,7 @@ def test_what_kills_services_is_found_whoever_works_and_whatever_is_killed_meanw
     # Earlier executions have their own.
     assert whole.out.count("  │ a buyer\n") == 1
     assert "not hit" not in whole.out
-    text = exported(here)
+    text = here.exported()
     with here.start(FILIBUSTER, *SEARCH, "--workers", "4") as process:
         assert process.stdout is not None
         assert any(line.startswith("Execution 2 ") for line in process.stdout)
@@ -75,7 +69,7 @@ def test_what_kills_services_is_found_whoever_works_and_whatever_is_killed_meanw
     resumed = here.filibuster(*SEARCH, "--workers", "4", "--resume")
     assert "resumed: " in resumed.out
     check(resumed)
-    assert exported(here) == text
+    assert here.exported() == text
     again = here.run("filibuster", "replay", "counterexample.json", *SEARCH[1:3])
     assert again.code == 1
     assert "Reproduced: the test fails as recorded." in again.out
@@ -124,7 +118,7 @@ def test_who_ended_late_is_told_of_by_whoever_resumes_exports_and_shows_the_run(
         assert resumed.failed == []
         assert f"late: {LATE} after an execution that had been judged, and" in resumed.out
         assert "failed: shop → orders GET /price: 503" in resumed.out
-        texts.append(exported(here))
+        texts.append(here.exported())
     assert texts[0] == texts[1]
     late = json.loads(texts[0].splitlines()[-1])
     assert (late["event"], late["ended"], late["verdict"]) == ("late", died, "failed")
