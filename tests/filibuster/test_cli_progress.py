@@ -123,3 +123,12 @@ def test_of_many_executions_the_later_ones_take_a_line_and_repeat_no_remark() ->
     assert sum(line.startswith("  │ why") for line in lines) == PICTURED
     assert lines.count("  unseen: a branch did not end") == PICTURED
     assert sum(line.startswith("Execution ") for line in lines) == PICTURED + 3
+
+
+def test_what_services_and_tests_say_steers_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    Report(make_console()).quote("a\x1b]52;c;b\x07c\x1b[2Jd\x1bc\x9be \x1b[31m[red]f")
+    styled = "  \x1b[2m│\x1b[0m "
+    assert capsys.readouterr().out == f"{styled}a]52;c;bcdce [red]f\n"

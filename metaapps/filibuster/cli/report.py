@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.segment import Segment, Segments
@@ -28,6 +28,7 @@ from rich.tree import Tree
 from metaapps.filibuster.cli.picture import faults_of, headline, picture
 from metaapps.filibuster.failing import Failed, smaller_ones
 from metaapps.filibuster.observation import Execution
+from metaapps.filibuster.printable import printable
 
 _PIPE_WIDTH: Final = 10_000
 _MOST_LINES: Final = 40
@@ -56,6 +57,13 @@ class _Console(Console):
     def __init__(self, **options: Any) -> None:
         # To rich, "orders:ledger: drop" has the picture of a book in it.
         super().__init__(highlight=False, soft_wrap=True, emoji=False, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Leave out what would steer the terminal: services and tests say what they like."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
     def on_broken_pipe(self) -> NoReturn:
         """Let the work end as whoever reads does, but with an exit code of its own."""
@@ -179,7 +187,7 @@ class Report:
                 f"        [dim]{escape(str(each.path))}[/]"
             )
             if bigger[each.failed]:
-                more = f"{counted(bigger[each.failed], 'more plan')} that contain it"
+                more = f"{counted(bigger[each.failed], 'more plan')} containing it"
                 self._console.print(f"        and {more}, whose files are there too")
         if len(told) > MOST_FAILURES:
             self._console.print(

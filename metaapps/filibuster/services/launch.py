@@ -7,7 +7,6 @@ So no port is raced for, and services may call one another in any order from the
 from __future__ import annotations
 
 import http.client
-import re
 import signal
 import socket
 import time
@@ -18,6 +17,7 @@ from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from baggage.context import suppressed
+from metaapps.filibuster.printable import printable
 from metaapps.filibuster.services.deployment import Deployment, Service, ServicesError, url_variable
 from metaapps.filibuster.services.link import Event, Link, SupervisorGoneError
 from metaapps.filibuster.services.process import Process, end
@@ -31,11 +31,10 @@ SUPERVISOR_LOG: Final = "_supervisor.log"  # no service's name starts like this
 _ANSWER_WITHIN: Final = 2.0
 _PAUSE: Final = 0.02
 _LAST_LINES: Final = 20
+
 Written = Mapping[Path, int]
 """How many bytes there were in services' logs at some time."""
 NOTHING: Final[Written] = MappingProxyType({})
-# A terminal's control sequences: ECMA-48, section 5.4.
-_CONTROL: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 class Running:
@@ -258,7 +257,7 @@ def last_lines(logs: Path, name: str, since: Written = NOTHING) -> str:
             text = log.read().decode(errors="replace")
     except OSError:
         return ""
-    return _CONTROL.sub("", "\n".join(text.splitlines()[-_LAST_LINES:]))
+    return printable("\n".join(text.splitlines()[-_LAST_LINES:]))
 
 
 def is_refused(address: str) -> bool:
