@@ -141,7 +141,8 @@ def _in_full(baggage: Baggage, origin: str) -> str | None:
 def sign(carrier: Carrier, *, origin: str, budget: int) -> None:
     """Set the header of who has nothing to say but a name: the same as to `write` no baggage."""
     header = _signature(origin)
-    if carrier.get(NAME) or len(header) > min(budget, getattr(carrier, "room", budget)):
+    room = min(budget, SAFE_HEADER, getattr(carrier, "room", budget))
+    if carrier.get(NAME) or len(header) > room:
         write(carrier, EMPTY, origin=origin, budget=budget)
     elif origin:
         carrier.set(NAME, header)

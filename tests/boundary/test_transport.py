@@ -102,8 +102,8 @@ def test_a_budget_of_nothing_writes_nothing() -> None:
 
 
 @given(
-    st.text(max_size=40),
-    st.integers(0, 60) | st.integers(150, 250),
+    st.text(max_size=40) | st.just("s" * 9000),
+    st.integers(0, 60) | st.integers(150, 250) | st.just(1 << 14),
     st.sampled_from([{}, {"baggage": "own=1"}, {"baggage": "causal=AAAA"}]),
 )
 def test_to_sign_is_to_write_nothing_but_a_name(
