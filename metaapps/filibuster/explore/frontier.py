@@ -96,7 +96,9 @@ _Entry = tuple[tuple[bool, Any], int, int]
 
 What is deferred has the greater rank.
 """
-_HELD: Final = -2
+_LATER: Final = -1
+_PUT_OFF: Final = -2
+"""In place of a node of the heap: an entry that comes later in its growth, or after all others."""
 
 
 class _Merging:
@@ -136,17 +138,17 @@ class _Merging:
         while waiting:
             entry, node = heapq.heappop(waiting)
             candidate = self._made(entry)
-            if node == _HELD:
+            if node == _PUT_OFF:
                 yield replace(candidate, deferred=True)
                 continue
             if self._is_to_wait(candidate):
                 (_, rank), serial, turn = entry
-                heapq.heappush(waiting, (((True, rank), serial, turn), _HELD))
+                heapq.heappush(waiting, (((True, rank), serial, turn), _PUT_OFF))
             else:
                 yield candidate
             following = self._following(entry)
             if following is not None:
-                heapq.heappush(waiting, (following, -1))
+                heapq.heappush(waiting, (following, _LATER))
             if node >= 0:
                 for inner in (2 * node + 1, 2 * node + 2):
                     if inner < len(self._heap):
