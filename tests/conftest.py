@@ -35,12 +35,11 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Leave what lives to the end, thousands of tests, out of every search for garbage."""
+    """Search for no garbage among thousands of tests, which live to the end."""
     gc.disable()
     try:
         return (yield)
     finally:
-        gc.freeze()
         gc.enable()
 
 
