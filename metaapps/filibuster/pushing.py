@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakMethod
 
 from baggage.context import suppressed
-from metaapps.filibuster.orders import Orders
+from metaapps.filibuster.orders import Orders, sign
 from metaapps.filibuster.reporting import OBSERVATIONS, heard, post
 from metaapps.filibuster.wire import MAX_REPORT, Report, encode_report
 
@@ -59,6 +59,9 @@ class Pusher:
         self.lost = 0
         self._follows_forks = False
         self._renew()
+        # OpenSSL sets itself up when it is first used, under locks that nobody would release in a
+        # child that is forked meanwhile. So that is here, and not in a thread beside others.
+        sign(b"", b"")
 
     def push(self, orders: Orders, observations: Iterable[bytes], name: bytes = b"") -> None:
         """Have observations of an execution posted soon."""
