@@ -29,7 +29,7 @@ class Deaths:
         self._run = run
 
     def __iter__(self) -> Iterator[Late]:
-        """Yield all cases, in the order in which services ended."""
+        """Yield all cases, in the order in which they were stored, or else judged."""
         found = self._database.execute(
             "SELECT told, judged, faults, rest, observations FROM deaths WHERE run = ?"
             " ORDER BY rowid",
